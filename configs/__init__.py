@@ -1,0 +1,1 @@
+"""One recipe an experiment; `gan_full` holds every key, the others change theirs."""

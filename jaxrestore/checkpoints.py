@@ -1,0 +1,157 @@
+"""Checkpoints: the whole state to resume from, and a slim restorer to use.
+
+A run's `checkpoints/STEP/` holds `state` (all that a resumed run needs), `restorer`
+(the averaged generator, opened without a template on any device), `config` (JSON) and
+`metrics` where an evaluation was made. The latest two and the best one are kept.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orbax.checkpoint as ocp
+
+from jaxrestore import errors
+
+FOLDER = "checkpoints"
+_SCORE = "psnr"
+
+
+def manager(workdir: Path) -> ocp.CheckpointManager:
+    """Returns the manager of a run's checkpoints; close it before the process ends.
+
+    The ranking is by policy objects, not by `best_fn` with `max_to_keep`, which would
+    delete the newest checkpoint whenever an older one scores better.
+    """
+    policies = ocp.checkpoint_managers
+    keep = policies.AnyPreservationPolicy(
+        [
+            policies.LatestN(2),
+            policies.BestN(
+                get_metric_fn=lambda metrics: metrics[_SCORE],
+                n=1,
+                keep_checkpoints_without_metrics=False,
+            ),
+        ]
+    )
+    options = ocp.CheckpointManagerOptions(
+        cleanup_tmp_directories=True, preservation_policy=keep
+    )
+    return ocp.CheckpointManager((workdir / FOLDER).absolute(), options=options)
+
+
+def save(
+    manager: ocp.CheckpointManager,
+    step: int,
+    state: Any,
+    *,
+    restorer: Any,
+    config: Mapping[str, Any],
+    score: float | None,
+) -> None:
+    """Writes a checkpoint in the background; `score` (dB) ranks it, None does not.
+
+    A score that is not finite is written as a bad finite one (NaN) or a very good one
+    (+inf), since Orbax's ranking breaks on them. A checkpoint of this step that is
+    there already is left as it is: the state is a function of the step.
+    """
+    manager.check_for_errors()
+    if step in manager.all_steps():
+        return
+    manager.save(
+        step,
+        args=ocp.args.Composite(
+            state=ocp.args.StandardSave(state),
+            restorer=ocp.args.StandardSave(restorer),
+            config=ocp.args.JsonSave(dict(config)),
+        ),
+        metrics=None if score is None else {_SCORE: rankable(score)},
+        force=True,
+    )
+
+
+def rankable(score: float) -> float:
+    """Returns a finite number in the order of `score`, NaN below everything."""
+    if math.isnan(score):
+        return -1e9
+    return min(max(score, -1e8), 1e8)
+
+
+def restore(manager: ocp.CheckpointManager, step: int, template: Any) -> Any:
+    """Returns the state of `step`, shaped and placed as `template` (shapes, shardings).
+
+    Raises `MismatchError` when the checkpoint holds another network's state.
+    """
+    try:
+        restored = manager.restore(
+            step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
+        )
+    except (ValueError, KeyError) as error:
+        raise errors.MismatchError(
+            f"{manager.directory}/{step} does not fit this config's networks: "
+            f"{str(error).splitlines()[0]} Use the config it was written with."
+        ) from error
+    return restored["state"]
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+    """Returns the config a run was started with.
+
+    Raises `MismatchError` when `workdir` is no run.
+    """
+    path = workdir / "config.json"
+    if not path.is_file():
+        raise errors.MismatchError(
+            f"{workdir} is no run: it has no config.json. Give the workdir of a "
+            "training run."
+        )
+    return json.loads(path.read_text())
+
+
+def load_restorer(workdir: Path, step: int) -> dict[str, Any]:
+    """Returns the averaged generator's variables at `step` as NumPy arrays.
+
+    No template, no device and no optimiser is needed, and nothing of the rest of the
+    state is read.
+    """
+    path = workdir.absolute() / FOLDER / str(step) / "restorer"
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        tree = checkpointer.metadata(path).item_metadata.tree
+        arguments = _map_leaves(
+            lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
+        )
+        return checkpointer.restore(
+            path, args=ocp.args.PyTreeRestore(item=tree, restore_args=arguments)
+        )
+
+
+def steps(workdir: Path) -> list[int]:
+    """Returns the finished steps of a run in order; raises `MismatchError` if none."""
+    folder = workdir / FOLDER
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    finished = sorted(int(name) for name in names if name.isdigit())
+    if not finished:
+        raise errors.MismatchError(
+            f"{workdir} holds no finished checkpoint. Train first, or give the workdir "
+            "of a run that saved one."
+        )
+    return finished
+
+
+def best_step(workdir: Path) -> int:
+    """Returns the step with the best evaluation; without evaluations, the latest."""
+    scores = {}
+    for step in steps(workdir):
+        path = workdir / FOLDER / str(step) / "metrics" / "metrics"
+        if path.is_file():
+            scores[step] = json.loads(path.read_text())[_SCORE]
+    return max(scores, key=scores.__getitem__) if scores else steps(workdir)[-1]
+
+
+def _map_leaves(function, tree):
+    if isinstance(tree, Mapping):
+        return {name: _map_leaves(function, leaf) for name, leaf in tree.items()}
+    return function(tree)

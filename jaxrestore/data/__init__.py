@@ -1,0 +1,1 @@
+"""Images in: folders, the photographs inside scikit-image, and dead leaves."""

@@ -1,0 +1,16 @@
+"""Flips and quarter turns, on the device, from one key an image."""
+
+import dm_pix
+import jax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+
+def flip_and_turn(
+    key: PRNGKeyArray, image: Float[Array, "s s c"]
+) -> Float[Array, "s s c"]:
+    """Returns a square image in one of its eight orientations, all equally likely."""
+    flip_key, turn_key = jax.random.split(key)
+    image = dm_pix.random_flip_left_right(flip_key, image)
+    quarters = jax.random.randint(turn_key, (), 0, 4)
+    turns = [lambda image, k=k: dm_pix.rot90(image, k) for k in range(4)]
+    return jax.lax.switch(quarters, turns, image)

@@ -1,0 +1,192 @@
+"""Scoring a restorer on images that are degraded the same way every time."""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from jaxrestore import naming, sharding
+from jaxrestore.degradations import batched
+
+Restore = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation found.
+
+    `rows` has one entry an image, in the order of the source: its name and
+    `degraded_`, `restored_`, `gain_` of every metric. `strips` shows input, output,
+    target and error side by side, uint8, for images that may be shown.
+    """
+
+    rows: list[dict[str, Any]]
+    strips: dict[str, UInt8[np.ndarray, "h w 3"]]
+    seconds: float
+
+
+class Evaluator:
+    """A fixed set of degraded images and a protocol to score restorations of them."""
+
+    def __init__(
+        self,
+        source: Any,
+        *,
+        degradation: Mapping[str, Any],
+        protocol: str,
+        seed: int,
+        batch_size: int,
+        crop: int,
+        mesh: jax.sharding.Mesh,
+        not_shown: frozenset[str] = frozenset(),
+        strips: int = 16,
+    ):
+        """Takes a `source` of named images; `crop` is a centre crop, 0 for none.
+
+        Image i is degraded with the key `fold_in(key(seed), i)`: every checkpoint of
+        every run with this seed is asked the same question. `strips` bounds how many
+        images are shown.
+        """
+        self.source = source
+        self._crop = crop
+        self._batch_size = batch_size
+        self._mesh = mesh
+        self._not_shown = not_shown
+        self._strips = strips
+        key = jax.random.key(seed)
+        score = naming.function("protocols", protocol)
+
+        @jax.jit
+        def degrade(index, target):
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
+            return batched.degrade(keys, target, recipe=degradation)
+
+        self._degrade = degrade
+        self._score = jax.jit(score)
+
+    def __call__(self, restore: Restore) -> Evaluation:
+        """Returns the scores of `restore`, which maps degraded to restored images."""
+        started = time.perf_counter()
+        rows: dict[int, dict[str, Any]] = {}
+        strips: dict[str, Any] = {}
+        for indices, names, images in self._groups():
+            valid = len(indices)
+            padded = _pad_rows(images, self._batch_size)
+            index = _pad_rows(np.array(indices, np.int32), self._batch_size)
+            target = sharding.put(padded.astype(np.float32) / 255, self._mesh)
+            degraded = self._degrade(sharding.put(index, self._mesh), target)
+            restored = restore(degraded)
+            scores = jax.device_get(
+                {
+                    "degraded": self._score(degraded, target),
+                    "restored": self._score(restored, target),
+                }
+            )
+            for row in range(valid):
+                rows[indices[row]] = {"image": names[row], **_row(scores, row)}
+                wanted = names[row] not in self._not_shown
+                if wanted and len(strips) < self._strips:
+                    shown = [np.asarray(x[row]) for x in (degraded, restored, target)]
+                    strips[names[row]] = strip(*shown)
+        ordered = [rows[index] for index in sorted(rows)]
+        return Evaluation(ordered, strips, time.perf_counter() - started)
+
+    def _groups(self) -> Iterator[tuple[list[int], list[str], np.ndarray]]:
+        """Batches of images of one shape; only the last of a shape may be short."""
+        waiting = defaultdict(list)
+        for index in range(len(self.source)):
+            element = self.source[index]
+            image = centre_crop(element["image"], self._crop)
+            group = waiting[image.shape]
+            group.append((index, element["name"], image))
+            if len(group) == self._batch_size:
+                yield _stack(waiting.pop(image.shape))
+        for group in waiting.values():
+            yield _stack(group)
+
+
+def centre_crop(
+    image: UInt8[np.ndarray, "h w c"], side: int
+) -> UInt8[np.ndarray, "hh ww c"]:
+    """Returns the central `side` x `side` pixels, what there is of them; 0: all."""
+    if not side:
+        return image
+    height, width = image.shape[:2]
+    row, column = max(height - side, 0) // 2, max(width - side, 0) // 2
+    return image[row : row + side, column : column + side]
+
+
+def strip(
+    degraded: Float[np.ndarray, "h w c"],
+    restored: Float[np.ndarray, "h w 3"],
+    target: Float[np.ndarray, "h w 3"],
+) -> UInt8[np.ndarray, "h ww 3"]:
+    """Returns input | restored | target | error, 8 bit; the error is four times larger.
+
+    The last panel is mid-grey where restored and target agree.
+    """
+    error = 0.5 + 4 * (np.clip(restored, 0, 1) - target)
+    panels = np.concatenate([degraded[..., :3], restored, target, error], 1)
+    return np.round(np.clip(panels, 0, 1) * 255).astype(np.uint8)
+
+
+def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the means over images and the spread of the gain, for every metric.
+
+    `median`, `p05` (5th percentile) and `ci95` (normal approximation of the mean's
+    95 % interval) describe the gain over images. `share_better_than_input` counts
+    images whose PSNR rose. A number that is not finite is None.
+    """
+    names = [name.removeprefix("gain_") for name in rows[0] if name.startswith("gain_")]
+    metrics = {}
+    for name in names:
+        gain = np.array([row[f"gain_{name}"] for row in rows], np.float64)
+        spread = 1.96 * gain.std(ddof=1) / math.sqrt(len(gain)) if len(gain) > 1 else 0
+        metrics[name] = {
+            "degraded": _finite(np.mean([row[f"degraded_{name}"] for row in rows])),
+            "restored": _finite(np.mean([row[f"restored_{name}"] for row in rows])),
+            "gain": _finite(gain.mean()),
+            "median": _finite(np.median(gain)),
+            "p05": _finite(np.percentile(gain, 5)),
+            "ci95": [_finite(gain.mean() - spread), _finite(gain.mean() + spread)],
+        }
+    better = np.mean([row["gain_psnr"] > 0 for row in rows])
+    return {
+        "metrics": metrics,
+        "share_better_than_input": float(better),
+        "images": len(rows),
+    }
+
+
+def _row(scores, row):
+    numbers = {}
+    for name in scores["degraded"]:
+        before = float(scores["degraded"][name][row])
+        after = float(scores["restored"][name][row])
+        # Both infinite: a perfect input left perfect has gained nothing.
+        gain = 0.0 if before == after else after - before
+        numbers |= {
+            f"degraded_{name}": before,
+            f"restored_{name}": after,
+            f"gain_{name}": gain,
+        }
+    return numbers
+
+
+def _finite(value):
+    return float(value) if np.isfinite(value) else None
+
+
+def _stack(group):
+    indices, names, images = zip(*group, strict=True)
+    return list(indices), list(names), np.stack(images)
+
+
+def _pad_rows(array, count):
+    """Repeats the last row up to `count`; the repeats are not counted."""
+    missing = count - len(array)
+    return np.concatenate([array, np.repeat(array[-1:], missing, 0)])

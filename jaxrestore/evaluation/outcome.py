@@ -1,0 +1,117 @@
+"""The files that tell how a run went: evaluation.csv, summary.json, report.html."""
+
+import csv
+import datetime
+import importlib.metadata
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxrestore import __version__, checkpoints, networks, sharding
+from jaxrestore.data import pipeline, samples
+from jaxrestore.evaluation import evaluate, report
+
+
+def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Evaluator:
+    """Returns the evaluation that `config` asks for.
+
+    Raises `NoInputError` when its folder is missing or holds no image.
+    """
+    where = config["data"]["evaluation"]
+    return evaluate.Evaluator(
+        pipeline.photographs(where, samples.evaluation),
+        degradation=config["degradation"],
+        protocol=config["evaluation"]["protocol"],
+        seed=config["evaluation"]["seed"],
+        batch_size=config["evaluation"]["batch_size"],
+        crop=config["data"]["evaluation_crop"],
+        mesh=mesh,
+        # Only the embedded samples hold a person's photograph.
+        not_shown=samples.NOT_SHOWN if where == "embedded" else frozenset(),
+    )
+
+
+def score(workdir: Path, mesh: jax.sharding.Mesh | None = None) -> dict[str, Any]:
+    """Scores the best checkpoint of a run, rewrites its three files; returns summary.
+
+    What `jaxrestore restore` would use is what is scored. Raises `MismatchError` when
+    `workdir` is no run or has no finished checkpoint.
+    """
+    mesh = mesh or sharding.mesh()
+    config = checkpoints.read_config(workdir)
+    step = checkpoints.best_step(workdir)
+    variables = checkpoints.load_restorer(workdir, step)
+    model = networks.build("Generator", config["generator"], config["precision"])
+    restore = networks.restore_function(model)
+    placed = sharding.replicate(variables, mesh)
+    result = evaluator(config, mesh)(lambda degraded: restore(placed, degraded))
+    size = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    summary = {
+        **evaluate.summarize(result.rows),
+        "protocol": config["evaluation"]["protocol"],
+        "seconds": round(result.seconds, 3),
+        "step": step,
+        "parameters": {"generator": size},
+    }
+    if jax.process_index() == 0:
+        _write(workdir, config, result, summary)
+    return summary
+
+
+def _write(workdir, config, result, summary):
+    with (workdir / "evaluation.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(result.rows[0]))
+        writer.writeheader()
+        writer.writerows(result.rows)
+    write_json(workdir / "summary.json", summary)
+    history = workdir / "metrics.jsonl"
+    rows = [json.loads(line) for line in history.read_text().splitlines()]
+    environment = json.loads((workdir / "environment.json").read_text())
+    run = report.Run(
+        title=workdir.resolve().name,
+        summary=summary,
+        rows=[
+            {name: _finite(value) for name, value in row.items()} for row in result.rows
+        ],
+        strips=result.strips,
+        history=rows,
+        config=dict(config),
+        environment=environment,
+    )
+    report.write(workdir / "report.html", run)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` to `path`, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_text(json.dumps(value, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def environment() -> dict[str, str]:
+    """Returns what a number depends on: versions, device, command and date."""
+    versions = {
+        name: importlib.metadata.version(name)
+        for name in ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain")
+    }
+    devices = jax.devices()
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        "jaxrestore": __version__,
+        **versions,
+        "python": platform.python_version(),
+        "device": f"{len(devices)} x {devices[0].device_kind}",
+        "processes": str(jax.process_count()),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "date": now.isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv),
+    }
+
+
+def _finite(value):
+    return None if value in (float("inf"), float("-inf")) or value != value else value

@@ -1,0 +1,116 @@
+"""Layers that several networks share. Feature maps are [b, h, w, c]."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Features = Float[Array, "b h w c"]
+
+
+class Conv(nn.Module):
+    """Convolution with explicit padding: PyTorch's rule, not XLA's `SAME`.
+
+    `padding` pixels, by default half the kernel, are added on every side whatever the
+    stride; XLA's `SAME` would pad asymmetrically under a stride. They are zeros inside
+    the convolution itself: on CPUs a mirrored border costs 3.5 times the whole layer's
+    forward and backward time. Parameters are float32; the arithmetic is in `dtype`.
+    """
+
+    features: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int | None = None
+    bias: bool = True
+    spectral_norm: bool = False
+    kernel_init: Callable[..., Any] = nn.initializers.he_normal()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Features, *, train: bool = False) -> Features:
+        """Returns the convolved map; `train` moves the spectral norm's estimate."""
+        padding = self.kernel // 2 if self.padding is None else self.padding
+        layer = nn.Conv(
+            self.features,
+            (self.kernel, self.kernel),
+            self.stride,
+            padding=((padding, padding), (padding, padding)),
+            use_bias=self.bias,
+            kernel_init=self.kernel_init,
+            dtype=self.dtype,
+            name="conv",
+        )
+        if not self.spectral_norm:
+            return layer(x)
+        return nn.SpectralNorm(layer, name="norm")(x, update_stats=train)
+
+
+class Block(nn.Module):
+    """`h + scale * conv(relu(conv(h)))`, no normalisation.
+
+    Source: Lim et al., "Enhanced Deep Residual Networks for Single Image
+    Super-Resolution" (EDSR), CVPRW 2017. The factor keeps the variance of a deep
+    stack in bounds; it stands before no last layer, where it could freeze the output.
+    """
+
+    scale: float = 0.3
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Features) -> Features:
+        """Returns a map of the same shape."""
+        width = x.shape[-1]
+        h = nn.relu(Conv(width, dtype=self.dtype, name="conv1")(x))
+        return x + self.scale * Conv(width, dtype=self.dtype, name="conv2")(h)
+
+
+class Norm(nn.Module):
+    """Normalisation by name: `none`, `instance` or `batch`; statistics in float32.
+
+    Both use epsilon 1e-5 and PyTorch's momentum (0.9 here); `instance` has no
+    parameters, as in pix2pix. Batch statistics are those of the global batch.
+    """
+
+    kind: str
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Features, *, train: bool) -> Features:
+        """Returns `x` normalised; raises `ValueError` for an unknown kind."""
+        if self.kind == "none":
+            return x
+        if self.kind == "instance":
+            x32 = x.astype(jnp.float32)
+            mean = x32.mean((1, 2), keepdims=True)
+            variance = jnp.square(x32 - mean).mean((1, 2), keepdims=True)
+            return ((x32 - mean) * jax.lax.rsqrt(variance + 1e-5)).astype(self.dtype)
+        if self.kind == "batch":
+            return nn.BatchNorm(
+                use_running_average=not train,
+                momentum=0.9,
+                epsilon=1e-5,
+                use_fast_variance=False,
+                scale_init=_around_one,
+                dtype=self.dtype,
+                name="batch",
+            )(x)
+        raise ValueError(f"norm is {self.kind!r}; it must be none, instance or batch")
+
+
+def _around_one(key, shape, dtype=jnp.float32):
+    # pix2pix draws the scale of batch normalisation from N(1, 0.02).
+    return 1 + 0.02 * jax.random.normal(key, shape, dtype)
+
+
+def residual_output(channels: int, dtype: Any, name: str) -> Conv:
+    """Returns the last layer of a residual network: linear, zero-initialised.
+
+    The network starts at the identity by its zeros alone. A ReLU or a small factor
+    before it can stop there for good: under L1 the gradient keeps its size near the
+    identity, drives the ReLU negative and dies with it.
+    """
+    zeros = nn.initializers.zeros
+    return Conv(channels, kernel_init=zeros, dtype=dtype, name=name)

@@ -1,0 +1,71 @@
+"""PatchGAN: a discriminator that judges overlapping patches."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxrestore.models import layers
+
+
+class Discriminator(nn.Module):
+    """Strided convolutions up to a map of logits, one for each patch.
+
+    `stages` strided stages (1 to 5) give receptive fields of 16, 34, 70, 142 and 286
+    px. A `conditional` one sees the degraded image beside the judged one. With
+    `one_number` the map is averaged to a single logit an image: the same parameters,
+    but one judgement instead of many. 2,768,705 parameters with batch normalisation,
+    conditional, as it stands otherwise.
+
+    Source: Isola et al., "Image-to-Image Translation with Conditional Adversarial
+    Networks" (pix2pix), CVPR 2017; spectral normalisation from Miyato et al., ICLR
+    2018.
+    """
+
+    filters: int = 64
+    stages: int = 3
+    norm: str = "instance"
+    spectral_norm: bool = False
+    conditional: bool = True
+    one_number: bool = False
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        image: Float[Array, "b h w c"],
+        condition: Float[Array, "b h w d"],
+        *,
+        train: bool,
+    ) -> Float[Array, "b hh ww 1"]:
+        """Returns float32 logits, one a patch; [b, 1, 1, 1] with `one_number`."""
+        h = jnp.concatenate([condition, image], -1) if self.conditional else image
+        h = self._stage(h, 0, stride=2, norm="none", train=train)
+        for stage in range(1, self.stages):
+            h = self._stage(h, stage, stride=2, norm=self.norm, train=train)
+        h = self._stage(h, self.stages, stride=1, norm=self.norm, train=train)
+        logits = self._conv(1, 1, True, "logits")(h, train=train).astype(jnp.float32)
+        return logits.mean((1, 2), keepdims=True) if self.one_number else logits
+
+    def _stage(self, h, stage, *, stride, norm, train):
+        features = self.filters * min(2**stage, 8)
+        # A bias before batch or instance normalisation would be subtracted again; the
+        # reference keeps it before instance normalisation, and so its count.
+        bias = norm != "batch"
+        h = self._conv(features, stride, bias, f"conv{stage}")(h, train=train)
+        h = layers.Norm(norm, dtype=self.dtype, name=f"norm{stage}")(h, train=train)
+        return nn.leaky_relu(h, 0.2)
+
+    def _conv(self, features, stride, bias, name):
+        return layers.Conv(
+            features,
+            kernel=4,
+            stride=stride,
+            padding=1,
+            bias=bias,
+            spectral_norm=self.spectral_norm,
+            kernel_init=nn.initializers.normal(0.02),
+            dtype=self.dtype,
+            name=name,
+        )

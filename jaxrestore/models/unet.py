@@ -1,0 +1,68 @@
+"""Residual U-Net without normalisation: wide where the image is small."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxrestore.models import layers
+from jaxrestore.ops import patches
+
+
+class Generator(nn.Module):
+    """Residual blocks on several resolutions; skips are sums.
+
+    The image is first rearranged by `shuffle` (space to depth); each level halves the
+    map and is `widths[level]` wide, with `blocks[level]` blocks on the way down and as
+    many on the way up. The input is added to the output. 1,736,364 parameters as it
+    stands.
+
+    Source: Ronneberger et al., "U-Net", MICCAI 2015, with the blocks of EDSR (see
+    `layers.Block`) and sums for skips as in DRUNet (Zhang et al., TPAMI 2021).
+    """
+
+    widths: Sequence[int] = (48, 96, 144)
+    blocks: Sequence[int] = (2, 2, 2)
+    shuffle: int = 2
+    channels: int = 3
+    dtype: Any = jnp.float32
+
+    scale: ClassVar[int] = 1
+
+    @property
+    def multiple(self) -> int:
+        """Side lengths must divide by this."""
+        return self.shuffle * 2 ** (len(self.widths) - 1)
+
+    @nn.compact
+    def __call__(
+        self, degraded: Float[Array, "b h w c"], *, train: bool
+    ) -> tuple[Float[Array, "b h w d"], dict[str, Array]]:
+        """Returns the restored images, not clipped, and no further outputs."""
+        levels = range(len(self.widths))
+        h = patches.space_to_depth(degraded, self.shuffle)
+        h = self._conv(self.widths[0], 3, "first")(h)
+        skips = []
+        for level in levels:
+            if level:
+                h = patches.space_to_depth(h, 2)
+                h = self._conv(self.widths[level], 1, f"down{level}")(h)
+            h = self._blocks(h, level, "down")
+            skips.append(h)
+        for level in reversed(levels[:-1]):
+            h = self._conv(4 * self.widths[level], 1, f"up{level}")(h)
+            h = self._blocks(skips[level] + patches.depth_to_space(h, 2), level, "up")
+        width = self.channels * self.shuffle**2
+        residual = layers.residual_output(width, self.dtype, "last")(h)
+        residual = patches.depth_to_space(residual, self.shuffle)
+        return degraded[..., : self.channels] + residual.astype(jnp.float32), {}
+
+    def _conv(self, features, kernel, name):
+        return layers.Conv(features, kernel, dtype=self.dtype, name=name)
+
+    def _blocks(self, h, level, way):
+        for index in range(self.blocks[level]):
+            h = layers.Block(dtype=self.dtype, name=f"{way}{level}_block{index}")(h)
+        return h

@@ -1,0 +1,51 @@
+"""The only dynamic import: a name in a config is a file's name, or a function's."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns the end of an error message: the nearest known name, or all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there is {', '.join(known)}."
+
+
+def module(package: str, name: str) -> ModuleType:
+    """Returns the module `jaxrestore.<package>.<name>`.
+
+    Raises `ValueError` with the nearest spelling when there is no such file.
+    """
+    home = importlib.import_module(f"jaxrestore.{package}")
+    known = {entry.name for entry in pkgutil.iter_modules(home.__path__)}
+    if name not in known:
+        raise ValueError(f"{package} has no {name!r}: {nearest(name, known)}")
+    return importlib.import_module(f"{home.__name__}.{name}")
+
+
+def public(home: ModuleType) -> dict[str, Any]:
+    """Returns the public functions that `home` itself defines, by name."""
+    return {
+        name: value
+        for name, value in vars(home).items()
+        if not name.startswith("_")
+        and callable(value)
+        and getattr(value, "__module__", None) == home.__name__
+    }
+
+
+def function(home: str, name: str) -> Any:
+    """Returns the public function `name` of the module `jaxrestore.<home>`.
+
+    Raises `ValueError` with the nearest spelling when there is no such function.
+    """
+    known = public(importlib.import_module(f"jaxrestore.{home}"))
+    if name not in known:
+        raise ValueError(f"{home} has no {name!r}: {nearest(name, known)}")
+    return known[name]

@@ -1,0 +1,71 @@
+"""A network from its lines in a config: `{"name": file in models, …fields}`."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxrestore import naming
+from jaxrestore.ops import patches
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def build(role: str, recipe: Mapping[str, Any], precision: str = "float32") -> Any:
+    """Returns the model `role` (`Generator`, `Discriminator`) that `recipe` names.
+
+    Its arithmetic is in `precision`; its parameters are float32 in any case. Raises
+    `ValueError` with the nearest name for an unknown network or option.
+    """
+    model = model_class(role, recipe["name"])
+    known = fields(model)
+    options = {name: value for name, value in recipe.items() if name != "name"}
+    for name in options:
+        if name not in known:
+            raise ValueError(
+                f"{recipe['name']} has no option {name!r}: "
+                f"{naming.nearest(name, known)}"
+            )
+    return model(**options, dtype=jnp.dtype(precision))
+
+
+def model_class(role: str, name: str) -> type:
+    """Returns the class `role` in `models/<name>.py`; raises `ValueError` if none."""
+    home = naming.module("models", name)
+    if not hasattr(home, role):
+        raise ValueError(f"models/{name}.py has no {role}; choose another network")
+    return getattr(home, role)
+
+
+def fields(model: type) -> set[str]:
+    """Returns the names of the options that a config may set."""
+    ours = {field.name for field in dataclasses.fields(model)}
+    return ours - {"parent", "name", "dtype"}
+
+
+def keyword_options(function: Callable[..., Any]) -> set[str]:
+    """Returns the names of the keyword-only arguments of `function`."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def restore_function(model: Any) -> Callable[..., Float[Array, "b h w d"]]:
+    """Returns jitted `(variables, degraded) -> restored` of a generator, float32.
+
+    Any side is taken: images are padded to the model's `multiple` and the result is
+    cropped to `scale` times their size. One compilation for each shape.
+    """
+
+    @jax.jit
+    def restore(variables, degraded):
+        height, width = degraded.shape[1:3]
+        padded = patches.pad_to_multiple(degraded, model.multiple)
+        restored, _ = model.apply(variables, padded, train=False)
+        restored = restored[:, : height * model.scale, : width * model.scale]
+        return restored.astype(jnp.float32)
+
+    return restore

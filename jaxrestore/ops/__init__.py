@@ -1,0 +1,1 @@
+"""Array functions with no opinion about training: jax only."""

@@ -1,0 +1,38 @@
+"""Rearranging pixels: blocks to channels and back, padding to a multiple."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def space_to_depth(
+    images: Float[Array, "*b h w c"], block: int
+) -> Float[Array, "*b hh ww cc"]:
+    """Returns each `block` x `block` square as channels: (row, column, channel)."""
+    *batch, height, width, channels = images.shape
+    shape = (*batch, height // block, block, width // block, block, channels)
+    blocks = jnp.swapaxes(images.reshape(shape), -4, -3)
+    return blocks.reshape(*batch, height // block, width // block, -1)
+
+
+def depth_to_space(
+    images: Float[Array, "*b h w c"], block: int
+) -> Float[Array, "*b hh ww cc"]:
+    """Returns the inverse of `space_to_depth`."""
+    *batch, height, width, channels = images.shape
+    shape = (*batch, height, width, block, block, channels // block**2)
+    blocks = jnp.swapaxes(images.reshape(shape), -4, -3)
+    return blocks.reshape(*batch, height * block, width * block, -1)
+
+
+def pad_to_multiple(
+    images: Float[Array, "b h w c"], multiple: int
+) -> Float[Array, "b hh ww c"]:
+    """Returns `images` continued below and to the right until sides divide `multiple`.
+
+    The image is mirrored without repeating its edge; where it is too small for that,
+    the edge pixel is repeated. Crop the result back to `h`, `w`.
+    """
+    height, width = images.shape[1:3]
+    below, right = -height % multiple, -width % multiple
+    mode = "reflect" if below < height and right < width else "edge"
+    return jnp.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), mode=mode)

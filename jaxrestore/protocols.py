@@ -1,0 +1,33 @@
+"""Named, locked ways to score: the name of a protocol stands beside every number.
+
+A protocol is a function `(images, target) -> {metric: [b]}` that fixes colour space,
+border, rounding, window and metrics. Change what it computes, change its name.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxrestore import metrics
+
+
+def rgb8(
+    images: Float[Array, "b h w c"], target: Float[Array, "b h w c"]
+) -> dict[str, Float[Array, "b"]]:
+    """Returns psnr (dB), ssim, ms_ssim and cosine of 8-bit images in their channels.
+
+    Both are clipped to [0, 1] and rounded to 1/255, as a PNG file would hold them; the
+    whole image counts, no border is cut. PSNR over all channels together; SSIM
+    (Gaussian 11, 1.5, no padding) and MS-SSIM (as many scales as fit) per channel.
+    Source: the definitions in `metrics`.
+    """
+    images, target = _eight_bit(images), _eight_bit(target)
+    return {
+        "psnr": metrics.psnr(images, target),
+        "ssim": metrics.ssim(images, target),
+        "ms_ssim": metrics.ms_ssim(images, target),
+        "cosine": metrics.cosine_similarity(images, target),
+    }
+
+
+def _eight_bit(images):
+    return jnp.round(jnp.clip(images.astype(jnp.float32), 0, 1) * 255) / 255

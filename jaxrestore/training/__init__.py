@@ -1,0 +1,1 @@
+"""From a recipe to a trained network: state, steps and the only loop."""

@@ -1,0 +1,214 @@
+"""What a person sees of a run: lines, a progress bar, TensorBoard and metrics.jsonl.
+
+The only file that imports clu's writers. clu needs TensorFlow for one of them, its
+event writer, and imports it with the others; where TensorFlow is absent, the writer
+below (tensorboardX) stands in its place.
+"""
+
+import importlib.util
+import json
+import math
+import sys
+import time
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rich.console
+import rich.progress
+import tensorboardX
+from jaxtyping import UInt8
+
+if importlib.util.find_spec("tensorflow") is None:
+    _stand_in = types.ModuleType("clu.metric_writers.summary_writer")
+    _stand_in.SummaryWriter = type("SummaryWriter", (), {})  # pyright: ignore
+    sys.modules.setdefault(_stand_in.__name__, _stand_in)
+
+from clu import metric_writers
+
+_PLAIN_SECONDS = 10.0  # between progress lines where there is no terminal
+
+
+class _Writer(metric_writers.MetricWriter):
+    """A writer of scalars and images; this package logs nothing else."""
+
+    def write_scalars(self, step, scalars):
+        raise NotImplementedError
+
+    def write_images(self, step, images):
+        """Keeps none, unless a subclass does."""
+
+    def _refuse(self, *args, **options):
+        raise TypeError(f"{type(self).__name__} keeps scalars and images only")
+
+    write_summaries = write_videos = write_audios = _refuse
+    write_texts = write_histograms = write_hparams = _refuse
+
+    def flush(self):
+        """Has nothing waiting, unless a subclass does."""
+
+    def close(self):
+        """Holds nothing open, unless a subclass does."""
+
+
+class TensorBoard(_Writer):
+    """Event files, by tensorboardX; what was written after `step` before is purged."""
+
+    def __init__(self, folder: Path, step: int):
+        """Opens a new event file in `folder`."""
+        purge = step + 1 if step else None
+        self._writer = tensorboardX.SummaryWriter(str(folder), purge_step=purge)
+
+    def write_scalars(self, step: int, scalars: Mapping[str, Any]) -> None:
+        """Writes numbers."""
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, float(value), step)
+
+    def write_images(self, step: int, images: Mapping[str, Any]) -> None:
+        """Writes uint8 images [h, w, 3]."""
+        for name, image in images.items():
+            self._writer.add_image(name, np.asarray(image), step, dataformats="HWC")
+
+    def flush(self) -> None:
+        """Writes out what waits."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._writer.close()
+
+
+class JsonLines(_Writer):
+    """`metrics.jsonl`: one line of numbers a call; lines after `step` are dropped.
+
+    A run that was killed and resumed repeats the steps since its checkpoint; so its
+    file holds every step once.
+    """
+
+    def __init__(self, path: Path, step: int):
+        """Opens `path` for appending."""
+        kept = [row for row in read_history(path) if row["step"] <= step]
+        path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        self._file = path.open("a")
+
+    def write_scalars(self, step: int, scalars: Mapping[str, Any]) -> None:
+        """Appends a line; a number that is not finite becomes null."""
+        row: dict[str, Any] = {"step": step}
+        for name, value in scalars.items():
+            row[name] = float(value) if math.isfinite(value) else None
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """Returns the rows of a `metrics.jsonl`; none if there is no such file.
+
+    A last line that a kill cut short is left out.
+    """
+    if not path.is_file():
+        return []
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+class Logbook:
+    """The writers and the progress bar of one run; only process 0 has any."""
+
+    def __init__(self, workdir: Path, *, step: int, steps: int, active: bool = True):
+        """Begins at `step` of `steps`; nothing is written or shown if not `active`."""
+        self.console = rich.console.Console(quiet=not active, highlight=False)
+        self._steps = steps
+        self._spoken = 0.0
+        self._first = (time.perf_counter(), step)
+        writers: list[metric_writers.MetricWriter] = []
+        if active:
+            writers = [
+                TensorBoard(workdir / "tensorboard", step),
+                JsonLines(workdir / "metrics.jsonl", step),
+            ]
+        self._writer = metric_writers.MultiWriter(writers)
+        column = rich.progress.TextColumn
+        self._bar = rich.progress.Progress(
+            column("step {task.completed:.0f}/{task.total:.0f}"),
+            rich.progress.BarColumn(bar_width=24),
+            column("{task.description}"),
+            column("left"),
+            rich.progress.TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+            disable=not (active and self.console.is_terminal),
+        )
+        self._task = self._bar.add_task("", total=steps, completed=step)
+
+    def __enter__(self) -> "Logbook":
+        """Shows the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Takes the bar away and closes the files."""
+        self._bar.stop()
+        self._writer.flush()
+        self._writer.close()
+
+    def say(self, text: str) -> None:
+        """Prints a line above the bar."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Writes numbers of a step to TensorBoard and metrics.jsonl."""
+        self._writer.write_scalars(step, scalars)
+
+    def show(self, step: int, strips: Mapping[str, UInt8[np.ndarray, "h w 3"]]) -> None:
+        """Writes sample strips to TensorBoard and brings everything to the disk."""
+        named = {f"strip/{name}": image for name, image in strips.items()}
+        self._writer.write_images(step, named)  # pyright: ignore
+        self._writer.flush()
+
+    def progress(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Moves the bar to `step`; without a terminal, prints a line now and then."""
+        text = describe(scalars)
+        self._bar.update(self._task, completed=step, description=text)
+        now = time.perf_counter()
+        quiet = now - self._spoken < _PLAIN_SECONDS and step < self._steps
+        if self.console.is_terminal or quiet:
+            return
+        self._spoken = now
+        started, first = self._first
+        left = (self._steps - step) * (now - started) / max(step - first, 1)
+        self.say(f"step {step}/{self._steps}  {text}  left {duration(left)}")
+
+
+def describe(scalars: Mapping[str, float]) -> str:
+    """Returns the few numbers of a step that fit on a line."""
+    forms = {
+        "images_per_second": "{:.1f} images/s",
+        "generator/loss": "G {:.4f}",
+        "discriminator/loss": "D {:.4f}",
+        "train/psnr": "PSNR {:.2f} dB",
+        "train/psnr_gain": "gain {:+.2f} dB",
+    }
+    shown = [
+        form.format(scalars[name]) for name, form in forms.items() if name in scalars
+    ]
+    return "  ".join(shown)
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in words: `48 s`, `12 min`, `7.5 h`, `12 days`."""
+    for unit, size in (("s", 1), ("min", 60), ("h", 3600)):
+        if seconds < {"s": 100, "min": 5400, "h": 172_800}[unit]:
+            number = f"{seconds / size:.1f}" if unit == "h" else f"{seconds / size:.0f}"
+            return f"{number} {unit}"
+    return f"{seconds / 86_400:.0f} days"

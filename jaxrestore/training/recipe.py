@@ -1,0 +1,276 @@
+"""Checking a config before anything is compiled, and turning it into a run.
+
+Every mistake is a `ConfigError` of one sentence that names the key, what it holds, what
+it must hold, and the nearest right name.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jaxrestore import adversarial, errors, naming, networks
+from jaxrestore.training import objective, optimizers, steps
+
+# Type, and for a number its lowest and highest value (None: no bound). A tuple of
+# words lists the choices. Sections that are None here hold options of what they name.
+_ANY = None
+_PLAYER = {
+    "rate": (float, 0, 1),
+    "schedule": optimizers.SCHEDULES,
+    "warmup": (int, 0, _ANY),
+    "final_rate": (float, 0, 1),
+    "beta1": (float, 0, 0.9999),
+    "beta2": (float, 0, 0.99999),
+    "clip": (float, 0, _ANY),
+}
+_RULES: dict[str, Any] = {
+    "seed": (int, 0, 2**31 - 1),
+    "steps": (int, 1, _ANY),
+    "batch_size": (int, 1, _ANY),
+    "crop": (int, 8, _ANY),
+    "augment": (bool, _ANY, _ANY),
+    "precision": networks.PRECISIONS,
+    "steps_per_call": (int, 1, _ANY),
+    "max_bad_steps": (int, 1, _ANY),
+    "data": {
+        "train": (str, _ANY, _ANY),
+        "leaves": (float, 0, 1),
+        "leaves_bank": (int, 1, _ANY),
+        "leaves_side": (int, 16, _ANY),
+        "leaves_refresh": (int, 1, _ANY),
+        "evaluation": (str, _ANY, _ANY),
+        "evaluation_crop": (int, 0, _ANY),
+        "threads": (int, 1, 256),
+    },
+    "degradation": None,
+    "generator": None,
+    "ema": (float, 0, 0.999999),
+    "objective": None,
+    "adversarial": {
+        "mode": adversarial.MODES,
+        "weight": (float, 0, _ANY),
+        "generator_steps": (int, 1, _ANY),
+        "discriminator_steps": (int, 1, _ANY),
+        "mismatched": (float, 0, _ANY),
+        "identity": (float, 0, _ANY),
+        "cutmix": (float, 0, _ANY),
+    },
+    "discriminator": None,
+    "optimizer": {
+        "accumulate": (int, 1, _ANY),
+        "generator": _PLAYER,
+        "discriminator": _PLAYER,
+    },
+    "evaluation": {
+        "every": (int, 1, _ANY),
+        "protocol": (str, _ANY, _ANY),
+        "batch_size": (int, 1, _ANY),
+        "seed": (int, 0, 2**31 - 1),
+    },
+    "log_every": (int, 1, _ANY),
+    "checkpoint_every": (int, 1, _ANY),
+}
+
+
+def build(config: Mapping[str, Any], devices: int = 1) -> steps.Recipe:
+    """Returns what stays fixed about the run, for a machine of `devices` devices.
+
+    Raises `ConfigError` for a missing or unknown key, a wrong type, a value out of
+    range, an unknown name or option, and keys that contradict each other. Shapes are
+    not looked at: `jax.eval_shape` of the step does that.
+    """
+    _check_section(config, _RULES, "")
+    _check_names(config)
+    _check_together(config, devices)
+    gan = config["adversarial"]
+    generator_updates, discriminator_updates = updates(config)
+    optimizer = config["optimizer"]
+    return steps.Recipe(
+        generator=_player(
+            config, "Generator", optimizer["generator"], generator_updates
+        ),
+        discriminator=gan
+        and _player(
+            config, "Discriminator", optimizer["discriminator"], discriminator_updates
+        ),
+        objective=config["objective"],
+        gan=gan,
+        degradation=config["degradation"],
+        augment=config["augment"],
+        ema=config["ema"],
+        accumulate=optimizer["accumulate"],
+    )
+
+
+def updates(config: Mapping[str, Any]) -> tuple[int, int]:
+    """Returns how often the generator and the discriminator move in the whole run."""
+    every_generator, every_discriminator = steps.cycle(config["adversarial"])
+    return config["steps"] // every_generator, config["steps"] // every_discriminator
+
+
+def differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
+    """Yields `key: old -> new` for every key in which two configs differ."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in sorted({*before, *after}):
+            where = f"{key}.{name}".lstrip(".")
+            yield from differences(before.get(name), after.get(name), where)
+    elif before != after:
+        yield f"{key}: {before!r} -> {after!r}"
+
+
+def _player(config, role, optimizer, count):
+    rate = optimizers.schedule(optimizer, count)
+    model = networks.build(role, config[role.lower()], config["precision"])
+    return steps.Player(model, optimizers.adam(optimizer, rate), rate)
+
+
+def _check_section(section, rules, prefix):
+    if not isinstance(section, Mapping):
+        raise errors.ConfigError(
+            f"config.{prefix.rstrip('.')} is {section!r}; it must hold keys"
+        )
+    for name in section:
+        if name not in rules:
+            raise errors.ConfigError(
+                f"config.{prefix}{name} is no key: {naming.nearest(name, rules)}"
+            )
+    for name, rule in rules.items():
+        key = f"{prefix}{name}"
+        if name not in section:
+            raise errors.ConfigError(
+                f"config.{key} is missing; configs/gan_full.py has every key"
+            )
+        value = section[name]
+        if isinstance(rule, dict):
+            if value is not None or name != "adversarial":
+                _check_section(value, rule, f"{key}.")
+        elif rule is not None:
+            _check_value(key, value, rule)
+
+
+def _check_value(key, value, rule):
+    if isinstance(rule[0], str):
+        if value not in rule:
+            hint = naming.nearest(str(value), rule)
+            raise errors.ConfigError(f"config.{key} is {value!r}: {hint}")
+        return
+    kind, low, high = rule
+    # JSON and command lines write 1 for 1.0; True is no number.
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)) and (
+        kind is not float or not number
+    ):
+        raise errors.ConfigError(
+            f"config.{key} is {value!r}; it must be of type {kind.__name__}"
+        )
+    if (low is not None and not value >= low) or (high is not None and value > high):
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise errors.ConfigError(f"config.{key} is {value!r}; it must be {bounds}")
+
+
+def _check_names(config):
+    """Networks, degradation, losses and protocol exist and know their options."""
+    roles = ["generator"] + ["discriminator"] * (config["adversarial"] is not None)
+    for role in roles:
+        _named(config, role)
+        with _naming_key(f"config.{role}"):
+            networks.build(role.capitalize(), config[role])
+    _named(config, "degradation")
+    with _naming_key("config.degradation"):
+        home = naming.module("degradations", config["degradation"]["name"])
+        if not hasattr(home, "degrade"):
+            raise ValueError(f"{home.__name__} has no degrade; choose another")
+        options = set(config["degradation"]) - {"name"}
+        _known(options, networks.keyword_options(home.degrade))
+    if not config["objective"]:
+        raise errors.ConfigError("config.objective is empty; give it a row of losses")
+    for output, rows in config["objective"].items():
+        for name, entry in rows.items():
+            with _naming_key(f"config.objective.{output}.{name}"):
+                loss = naming.function("losses", name)
+                if isinstance(entry, Mapping) and "weight" not in entry:
+                    raise ValueError("a row with options needs a weight")
+                weight, options = objective.weight_and_options(entry)
+                _known(options, networks.keyword_options(loss))
+                if isinstance(weight, bool) or not isinstance(weight, int | float):
+                    raise ValueError(f"the weight is {weight!r}; it must be a number")
+    with _naming_key("config.evaluation.protocol"):
+        naming.function("protocols", config["evaluation"]["protocol"])
+
+
+def _check_together(config, devices):
+    gan = config["adversarial"]
+    parts = config["optimizer"]["accumulate"]
+    if config["batch_size"] % (devices * parts):
+        raise errors.ConfigError(
+            f"config.batch_size is {config['batch_size']}; it must divide by "
+            f"{devices} devices x {parts} parts (config.optimizer.accumulate)"
+        )
+    if config["evaluation"]["batch_size"] % devices:
+        raise errors.ConfigError(
+            f"config.evaluation.batch_size is {config['evaluation']['batch_size']}; it "
+            f"must divide by the {devices} devices"
+        )
+    together = config["steps_per_call"]
+    for key in ("steps", "log_every", "checkpoint_every", "evaluation.every"):
+        section, _, name = key.rpartition(".")
+        value = (config[section] if section else config)[name]
+        if value % together:
+            raise errors.ConfigError(
+                f"config.{key} is {value}; it must divide by config.steps_per_call, "
+                f"which is {together}"
+            )
+    multiple = networks.build("Generator", config["generator"]).multiple
+    if config["crop"] % multiple:
+        raise errors.ConfigError(
+            f"config.crop is {config['crop']}; it must divide by {multiple} for the "
+            f"generator {config['generator']['name']}"
+        )
+    if gan is None:
+        return
+    if min(gan["generator_steps"], gan["discriminator_steps"]) > 1:
+        raise errors.ConfigError(
+            "config.adversarial.generator_steps and discriminator_steps are "
+            f"{gan['generator_steps']} and {gan['discriminator_steps']}; one is 1"
+        )
+    for pair in ("mismatched", "identity"):
+        if gan[pair] and not config["discriminator"].get("conditional", True):
+            raise errors.ConfigError(
+                f"config.adversarial.{pair} is {gan[pair]}, but the discriminator does "
+                "not see the degraded image; set config.discriminator.conditional, or "
+                f"{pair} to 0"
+            )
+    if gan["mismatched"] and config["batch_size"] // parts < 2:
+        raise errors.ConfigError(
+            "config.adversarial.mismatched pairs an image with another one; it needs "
+            "config.batch_size / config.optimizer.accumulate of 2 or more"
+        )
+    if gan["cutmix"] and config["discriminator"].get("one_number", False):
+        raise errors.ConfigError(
+            "config.adversarial.cutmix is judged patch by patch; set "
+            "config.discriminator.one_number to False, or cutmix to 0"
+        )
+
+
+def _named(config, key):
+    if not isinstance(config[key], Mapping) or "name" not in config[key]:
+        raise errors.ConfigError(f"config.{key}.name is missing; name a file")
+
+
+def _known(options, known):
+    for name in options:
+        if name not in known:
+            raise ValueError(f"no option {name!r}: {naming.nearest(name, known)}")
+
+
+class _naming_key:
+    """Turns the `ValueError` of a look-up into a `ConfigError` that names the key."""
+
+    def __init__(self, key):
+        self._key = key
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, ValueError):
+            raise errors.ConfigError(f"{self._key}: {error}") from error

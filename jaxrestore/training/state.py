@@ -1,0 +1,57 @@
+"""What a run is at one step: everything that a resumed run needs, and nothing else."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jaxtyping import Array, Int, PRNGKeyArray
+
+
+@struct.dataclass
+class Network:
+    """One player: parameters, statistics, optimiser, and two counts.
+
+    `stats` holds every collection of the model that is not a parameter. `updates`
+    counts the updates made; `skipped` counts the non-finite ones in a row up to now.
+    """
+
+    params: Any
+    stats: Any
+    optimizer: Any
+    updates: Int[Array, ""]
+    skipped: Int[Array, ""]
+
+
+@struct.dataclass
+class TrainState:
+    """A run: `step` counts batches, `key` is the root of all its randomness.
+
+    `ema` is the exponential average of the generator's parameters and statistics, as
+    the variables of the model; `discriminator` is None in a run without adversary.
+    """
+
+    step: Int[Array, ""]
+    key: PRNGKeyArray
+    generator: Network
+    discriminator: Network | None
+    ema: Any
+
+
+def network(variables: Any, transform: optax.GradientTransformation) -> Network:
+    """Returns a fresh player from the `variables` of a model's `init`."""
+    stats = {name: value for name, value in variables.items() if name != "params"}
+    params = variables["params"]
+    zero = jnp.zeros((), jnp.int32)
+    return Network(params, stats, transform.init(params), zero, zero)
+
+
+def variables(player: Network) -> dict[str, Any]:
+    """Returns what the model's `apply` takes."""
+    return {"params": player.params, **player.stats}
+
+
+def count_parameters(tree: Any) -> int:
+    """Returns how many numbers the leaves of `tree` (arrays or shapes) hold."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))

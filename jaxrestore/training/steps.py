@@ -1,0 +1,353 @@
+"""The train step: degrade, update the generator, update the discriminator.
+
+Everything happens inside one jitted function of (state, uint8 images). The generator
+comes first and the discriminator judges the image made before that update, as in
+ESRGAN: one generator pass serves both.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray, UInt8
+
+from jaxrestore import adversarial, metrics
+from jaxrestore.data import augmentation
+from jaxrestore.degradations import batched
+from jaxrestore.training import objective, state
+
+Terms = dict[str, Float[Array, ""]]
+TrainStep = Callable[
+    [state.TrainState, UInt8[Array, "k b h w c"]], tuple[state.TrainState, Any]
+]
+
+
+class Player(NamedTuple):
+    """What stays fixed about a network: its model, its optimiser, its learning rate."""
+
+    model: Any
+    optimizer: optax.GradientTransformation
+    rate: optax.Schedule
+
+
+class Recipe(NamedTuple):
+    """What stays fixed about a run. `gan` is the config's `adversarial`, or None."""
+
+    generator: Player
+    discriminator: Player | None
+    objective: Mapping[str, Mapping[str, Any]]
+    gan: Mapping[str, Any] | None
+    degradation: Mapping[str, Any]
+    augment: bool
+    ema: float
+    accumulate: int
+
+
+def initial_state(recipe: Recipe, key: PRNGKeyArray, crop: int) -> state.TrainState:
+    """Returns the state before the first step of a run on RGB crops of side `crop`."""
+    root, generator_key, discriminator_key, degrade_key = jax.random.split(key, 4)
+    target = jnp.zeros((1, crop, crop, 3))
+    keys = batched.image_keys(degrade_key, 1)
+    degraded = batched.degrade(keys, target, recipe=recipe.degradation)
+
+    def start(player, key, *inputs):
+        variables = player.model.init(key, *inputs, train=False)
+        return state.network(variables, player.optimizer)
+
+    generator = start(recipe.generator, generator_key, degraded)
+    discriminator = None
+    if recipe.discriminator is not None:
+        discriminator = start(recipe.discriminator, discriminator_key, target, degraded)
+    # A copy, since a buffer that two leaves share cannot be donated.
+    ema = jax.tree.map(jnp.copy, state.variables(generator))
+    return state.TrainState(
+        jnp.zeros((), jnp.int32), root, generator, discriminator, ema
+    )
+
+
+def train_steps(recipe: Recipe) -> TrainStep:
+    """Returns `(state, images[k, b, h, w, c]) -> (state, terms)`: k steps in one call.
+
+    Each of the `terms` is float32 [k]; a player that rested in a step has NaN there.
+    """
+    step = train_step(recipe)
+
+    def steps(state, images):
+        if len(images) > 1:
+            return jax.lax.scan(step, state, images)
+        state, terms = step(state, images[0])
+        return state, jax.tree.map(lambda term: term[None], terms)
+
+    return steps
+
+
+def train_step(recipe: Recipe) -> Callable[..., tuple[state.TrainState, Terms]]:
+    """Returns the step on one uint8 batch [b, h, w, c]."""
+    every_generator, every_discriminator = cycle(recipe.gan)
+
+    def step(run, images):
+        batch = make_batch(recipe, jax.random.fold_in(run.key, run.step), images)
+        run, restored, terms = _sometimes(
+            every_generator,
+            run,
+            lambda run: generator_step(recipe, run, batch),
+            lambda run: _restore_only(recipe, run, batch),
+        )
+        if recipe.discriminator is not None:
+            run, more = _sometimes(
+                every_discriminator,
+                run,
+                lambda run: discriminator_step(recipe, run, batch, restored),
+                lambda run: (run,),
+            )
+            terms |= more
+        before = metrics.psnr(jnp.clip(batch["degraded"], 0, 1), batch["target"])
+        after = metrics.psnr(jnp.clip(restored, 0, 1), batch["target"])
+        terms["train/psnr"] = after.mean()
+        terms["train/psnr_gain"] = (after - before).mean()
+        return run.replace(step=run.step + 1), terms
+
+    return step
+
+
+def make_batch(
+    recipe: Recipe, key: PRNGKeyArray, images: UInt8[Array, "b h w c"]
+) -> dict[str, Array]:
+    """Returns the batch of a step: `target`, `degraded` float32 in [0, 1], and `key`.
+
+    Image i is turned and degraded by keys of its own, whatever device holds it.
+    """
+    turn_key, degrade_key, model_key = jax.random.split(key, 3)
+    target = images.astype(jnp.float32) / 255
+    if recipe.augment:
+        keys = batched.image_keys(turn_key, len(images))
+        target = jax.vmap(augmentation.flip_and_turn)(keys, target)
+    keys = batched.image_keys(degrade_key, len(images))
+    degraded = batched.degrade(keys, target, recipe=recipe.degradation)
+    return {"target": target, "degraded": degraded, "key": model_key}
+
+
+def generator_step(
+    recipe: Recipe, run: state.TrainState, batch: Mapping[str, Array]
+) -> tuple[state.TrainState, Float[Array, "b h w c"], Terms]:
+    """Returns the state with the generator and its average moved, output and terms.
+
+    The output is the one from before the update. A non-finite loss or gradient leaves
+    generator and average untouched and is counted.
+    """
+
+    def loss(params, stats, batch):
+        variables = {"params": params, **stats}
+        outputs, stats = _apply(recipe.generator, variables, batch["degraded"])
+        total, terms = objective.evaluate(recipe.objective, outputs, batch["target"])
+        if recipe.discriminator is not None:
+            value = _adversarial_value(recipe, run, batch, outputs["restored"])
+            total = total + recipe.gan["weight"] * value
+            terms["adversarial"] = value
+        terms["loss"] = total
+        return total, (stats, outputs["restored"], terms)
+
+    player, (restored, terms) = _update(
+        recipe, recipe.generator, run.generator, loss, batch
+    )
+    decay = jnp.where(player.skipped > 0, 1.0, recipe.ema)
+    ema = optax.incremental_update(state.variables(player), run.ema, 1 - decay)
+    terms = {f"generator/{name}": value for name, value in terms.items()}
+    return run.replace(generator=player, ema=ema), restored, terms
+
+
+def discriminator_step(
+    recipe: Recipe,
+    run: state.TrainState,
+    batch: Mapping[str, Array],
+    restored: Float[Array, "b h w c"],
+) -> tuple[state.TrainState, Terms]:
+    """Returns the state with the discriminator moved on `restored`, and its terms.
+
+    Beside (degraded, target) against (degraded, restored) it can be shown mixed pairs,
+    each a further contest of the real pairs against a wrong one, with its own weight:
+    `mismatched`, a degraded image with another image's target; `identity`, the
+    degraded image twice; `cutmix`, a restored image with a rectangle of its target,
+    judged patch by patch.
+
+    Source: mixed pairs from the study named in `degradations.pixel_shuffle` (which
+    leaves them unspecified); CutMix from Schonfeld et al., "A U-Net Based
+    Discriminator for Generative Adversarial Networks", CVPR 2020.
+    """
+    mode = adversarial.mode(recipe.gan["mode"])
+
+    def loss(params, stats, batch):
+        def judge(image, stats):
+            variables = {"params": params, **stats}
+            return _judge(recipe, variables, image, batch["degraded"])
+
+        # Statistics pass from call to call in this order.
+        real, stats = judge(batch["target"], stats)
+        fake, stats = judge(batch["restored"], stats)
+        total = adversarial.discriminator_loss(mode, real, fake)
+        if recipe.gan["mismatched"]:
+            wrong, stats = judge(jnp.roll(batch["target"], 1, axis=0), stats)
+            contest = adversarial.discriminator_loss(mode, real, wrong)
+            total = total + recipe.gan["mismatched"] * contest
+        if recipe.gan["identity"]:
+            wrong, stats = judge(batch["degraded"], stats)
+            contest = adversarial.discriminator_loss(mode, real, wrong)
+            total = total + recipe.gan["identity"] * contest
+        if recipe.gan["cutmix"]:
+            image, is_real = _cutmix(batch)
+            mixed, stats = judge(image, stats)
+            total = total + recipe.gan["cutmix"] * _patchwise(mode, mixed, is_real)
+        terms = {
+            "loss": total,
+            "logit_real": real.mean(),
+            "logit_fake": fake.mean(),
+            "accuracy_real": (real > mode.boundary).mean(),
+            "accuracy_fake": (fake <= mode.boundary).mean(),
+        }
+        return total, (stats, jnp.zeros(()), terms)
+
+    batch = dict(batch, restored=jax.lax.stop_gradient(restored))
+    player, (_, terms) = _update(
+        recipe, recipe.discriminator, run.discriminator, loss, batch
+    )
+    terms = {f"discriminator/{name}": value for name, value in terms.items()}
+    return run.replace(discriminator=player), terms
+
+
+def _update(recipe, player, network, loss, batch):
+    """Moves one network by the gradient of `loss`, unless that is not finite."""
+    grads, stats, output, terms = _gradient(recipe, network, loss, batch)
+    norm = optax.global_norm(grads)
+    finite = jnp.isfinite(terms["loss"]) & jnp.isfinite(norm)
+    change, optimizer = player.optimizer.update(
+        grads, network.optimizer, network.params
+    )
+    params = optax.apply_updates(network.params, change)
+    moved = network.replace(
+        params=params,
+        stats=stats,
+        optimizer=optimizer,
+        updates=network.updates + 1,
+        skipped=jnp.zeros_like(network.skipped),
+    )
+    rested = network.replace(skipped=network.skipped + 1)
+    kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), moved, rested)
+    terms |= {
+        "grad_norm": norm,
+        "rate": jnp.asarray(player.rate(network.updates), jnp.float32),
+        "skipped": kept.skipped.astype(jnp.float32),
+    }
+    return kept, (output, terms)
+
+
+def _gradient(recipe, network, loss, batch):
+    """Gradient, statistics, output and terms; over `accumulate` parts of the batch."""
+    gradient = jax.grad(loss, has_aux=True)
+    parts = recipe.accumulate
+    if parts == 1:
+        grads, (stats, output, terms) = gradient(network.params, network.stats, batch)
+        return grads, stats, output, terms
+
+    def cut(leaf):
+        # Part j takes the rows j, j + parts, …: each device keeps its own rows.
+        return jnp.swapaxes(leaf.reshape(-1, parts, *leaf.shape[1:]), 0, 1)
+
+    def join(leaf):
+        return jnp.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])
+
+    def add(carry, part):
+        total, stats = carry
+        batch = dict(part, key=jax.random.fold_in(key, part["part"]))
+        grads, (stats, output, terms) = gradient(network.params, stats, batch)
+        return (jax.tree.map(jnp.add, total, grads), stats), (output, terms)
+
+    key = batch["key"]
+    rows = {name: cut(leaf) for name, leaf in batch.items() if name != "key"}
+    rows["part"] = jnp.arange(parts)
+    zeros = jax.tree.map(jnp.zeros_like, network.params)
+    (total, stats), (output, terms) = jax.lax.scan(add, (zeros, network.stats), rows)
+    grads = jax.tree.map(lambda leaf: leaf / parts, total)
+    output = join(output) if output.ndim > 1 else output
+    return grads, stats, output, {name: term.mean() for name, term in terms.items()}
+
+
+def _apply(player, variables, degraded):
+    """The generator's outputs by name, in float32, and its new statistics."""
+    mutable = [name for name in variables if name != "params"]
+    (restored, aux), stats = player.model.apply(
+        variables, degraded, train=True, mutable=mutable
+    )
+    outputs = {"restored": restored, **aux}
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), outputs), dict(stats)
+
+
+def _judge(recipe, variables, image, condition):
+    mutable = [name for name in variables if name != "params"]
+    logits, stats = recipe.discriminator.model.apply(
+        variables, image, condition, train=True, mutable=mutable
+    )
+    return logits, dict(stats)
+
+
+def _adversarial_value(recipe, run, batch, restored):
+    # The discriminator's statistics move in its own step only: dropped here.
+    variables = state.variables(run.discriminator)
+    fake, _ = _judge(recipe, variables, restored, batch["degraded"])
+    real, _ = _judge(recipe, variables, batch["target"], batch["degraded"])
+    return adversarial.mode(recipe.gan["mode"]).generator(real, fake).mean()
+
+
+def _cutmix(batch):
+    """Restored images with one rectangle of the target, and where it lies [b, h, w, 1].
+
+    The rectangle has the image's aspect and a uniform share of its area.
+    """
+    shape = batch["target"].shape
+    share_key, row_key, column_key = jax.random.split(batch["key"], 3)
+    side = jnp.sqrt(jax.random.uniform(share_key, (shape[0], 1, 1, 1)))
+
+    def inside(key, axis):
+        size = shape[axis]
+        start = jax.random.uniform(key, side.shape) * (1 - side) * size
+        index = jnp.arange(size).reshape([-1 if i == axis else 1 for i in range(4)])
+        return (index >= start) & (index < start + side * size)
+
+    is_real = inside(row_key, 1) & inside(column_key, 2)
+    return jnp.where(is_real, batch["target"], batch["restored"]), is_real
+
+
+def _patchwise(mode, logits, is_real):
+    """A patch counts as real where half of its cell or more shows the target."""
+    shape = (*logits.shape[:3], 1)
+    share = jax.image.resize(is_real.astype(jnp.float32), shape, "linear")
+    as_real, as_fake = mode.discriminator(logits, logits)
+    return jnp.where(share >= 0.5, as_real, as_fake).mean() / 2
+
+
+def cycle(gan: Mapping[str, Any] | None) -> tuple[int, int]:
+    """Returns after how many steps (generator, discriminator) move once."""
+    if gan is None:
+        return 1, 1
+    generator, discriminator = gan["generator_steps"], gan["discriminator_steps"]
+    return max(1, discriminator // generator), max(1, generator // discriminator)
+
+
+def _restore_only(recipe, run, batch):
+    variables = state.variables(run.generator)
+    outputs, _ = _apply(recipe.generator, variables, batch["degraded"])
+    return run, outputs["restored"]
+
+
+def _sometimes(every, run, act, rest):
+    """`act(run)` when `run.step` is the last of `every` steps, else `rest(run)`.
+
+    `act` returns what `rest` does and, last, terms; resting, these are NaN.
+    """
+    if every == 1:
+        return act(run)
+    shapes = jax.eval_shape(act, run)[-1]
+    nothing = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan), shapes)
+    due = run.step % every == every - 1
+    return jax.lax.cond(due, act, lambda run: (*rest(run), nothing), run)

@@ -1,0 +1,248 @@
+"""The report is one file, says what is true of the run, and hides what it must."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxrestore.evaluation import report
+
+NAMES = ("chelsea", "coffee", "rocket", "moon", "text", "brick")
+PLAYER_KEYS = ("loss", "grad_norm", "rate")
+DISCRIMINATOR_KEYS = ("logit_real", "logit_fake", "accuracy_real", "accuracy_fake")
+
+
+def scores(gain):
+    return {"degraded": 20.0, "restored": 20.0 + gain, "gain": gain} | {
+        "median": gain,
+        "p05": gain - 1,
+        "ci95": [gain - 0.5, gain + 0.5],
+    }
+
+
+def summary(gain=4.0, images=6):
+    names = ("psnr", "ssim", "ms_ssim", "cosine")
+    return {"metrics": {name: scores(gain) for name in names}} | {
+        "share_better_than_input": 1.0,
+        "images": images,
+        "protocol": "rgb8",
+        "seconds": 1.9,
+        "step": 800,
+        "parameters": {"generator": 84995},
+    }
+
+
+def row(name, gain):
+    parts = {"degraded": 20.0, "restored": 20.0 + gain, "gain": gain}
+    metrics = ("psnr", "ssim", "ms_ssim", "cosine")
+    return {"image": name} | {f"{p}_{m}": parts[p] for p in parts for m in metrics}
+
+
+def history(adversary=True, length=8):
+    keys = [f"generator/{key}" for key in (*PLAYER_KEYS, "restored/l1")]
+    if adversary:
+        keys += [f"discriminator/{k}" for k in (*PLAYER_KEYS, *DISCRIMINATOR_KEYS)]
+    keys += ["evaluation/psnr", "evaluation/degraded_psnr", "evaluation/ssim"]
+    keys += ["time/data", "time/device", "images_per_second"]
+    return [
+        {"step": step, "seconds": 5.0 * step} | {key: 1 / step for key in keys}
+        for step in range(1, length + 1)
+    ]
+
+
+def strip(seed):
+    return np.random.default_rng(seed).integers(0, 256, (8, 32, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return report.Run(
+        title="gan_full-demo",
+        summary=summary(),
+        rows=[row(name, gain) for gain, name in enumerate(NAMES)],
+        strips={name: strip(seed) for seed, name in enumerate(NAMES)},
+        history=history(),
+        config={"generator": {"name": "nafnet", "blocks": [1, 2]}, "seed": 0},
+        environment={"jaxrestore": "0.1.0", "device": "cpu"},
+    )
+
+
+@pytest.fixture(scope="module")
+def full(run, tmp_path_factory):
+    path = tmp_path_factory.mktemp("full") / "report.html"
+    report.write(path, run)
+    return path.read_text("utf-8")
+
+
+@pytest.fixture
+def page(tmp_path):
+    def render(run):
+        report.write(tmp_path / "report.html", run)
+        return (tmp_path / "report.html").read_text("utf-8")
+
+    return render
+
+
+def test_a_full_run_has_every_section_in_order(full):
+    ids = re.findall(r'<section id="(\w+)"', full)
+    assert ids == ["summary", "curves", "quality", "images", "time", "config"]
+    for said in (
+        "+4.00 dB",
+        "+3.50 to +4.50",
+        "<b>100 %</b>",
+        "Discriminator accuracy",
+    ):
+        assert said in full
+    assert "<td>generator.blocks</td><td>[1, 2]</td>" in full
+    assert full.count("<svg") == 2
+    assert full.count("data:image/png") == len(NAMES)
+
+
+def test_a_run_without_an_adversary_has_no_discriminator_panel(run, page):
+    text = page(run._replace(history=history(adversary=False)))
+    assert "iscriminator" not in text
+    assert "without an adversary" in text
+    assert "Gradient norm" in text
+
+
+def test_a_run_without_history_says_so_and_draws_nothing(run, page):
+    text = page(run._replace(history=[]))
+    assert "<svg" not in text
+    assert text.count("No training history") == 2
+    assert "No times were logged" in text
+
+
+@pytest.mark.parametrize("hidden", ["chelsea", "brick"])  # least gain, greatest gain
+def test_an_image_without_a_strip_is_scored_but_not_shown(run, page, hidden):
+    strips = {name: run.strips[name] for name in NAMES if name != hidden}
+    text = page(run._replace(strips=strips, history=[]))
+    assert f'{hidden} <small class="soft">not shown' in text
+    assert "Not shown" in text[text.index("All others") :] or hidden == "chelsea"
+    assert f'alt="{hidden}' not in text
+    assert text.count("data:image/") == len(NAMES) - 1
+
+
+def test_the_worst_images_come_first_and_infinite_gains_last(run, page):
+    perfect = row("perfect", 0) | {"restored_psnr": None, "gain_psnr": None}
+    spoilt = row("spoilt", 0) | {"degraded_psnr": None, "gain_psnr": None}
+    text = page(run._replace(rows=[perfect, *run.rows[::-1], spoilt], history=[]))
+    shown = re.findall(r"<figcaption><b>(\w+)</b>", text)
+    assert shown[:5] == ["spoilt", *NAMES[:4]]
+    assert "The 5 worst" in text
+    assert "Not shown, on purpose: perfect." in text
+
+
+def test_special_characters_in_names_are_escaped(run, page):
+    evil = '<script>alert("x")</script>'
+    text = page(
+        run._replace(
+            title=evil,
+            rows=[row(evil, 1.0)],
+            strips={evil: strip(0)},
+            history=[{"step": 1, "seconds": 1.0, f"generator/restored/{evil}": 1.0}],
+            config={evil: evil},
+            environment={evil: evil},
+        )
+    )
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_a_score_that_is_none_renders(run, page):
+    nothing = dict.fromkeys(("degraded", "restored", "gain", "median", "p05", "ci95"))
+    rows = [{key: None for key in run.rows[0]} | {"image": "chelsea"}]
+    metrics = {"psnr": nothing, "ssim": nothing}
+    holes = [{"step": 1, "seconds": 1.0, "evaluation/psnr": None}]
+    text = page(
+        run._replace(
+            summary={**summary(), "metrics": metrics, "parameters": None},
+            rows=rows,
+            history=holes,
+        )
+    )
+    assert "no mean PSNR gain" in text
+    assert "None" not in text
+    assert "∞" in text
+
+
+def test_the_file_asks_nothing_of_any_other_host(full):
+    targets = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', full)
+    assert targets
+    assert all(target.startswith(("data:image/", "#")) for target in targets)
+    assert "url(http" not in full
+    assert "@import" not in full
+
+
+def test_ids_are_unique_and_links_within_the_page_arrive(full):
+    ids = re.findall(r'\bid="([^"]*)"', full)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]*)"', full)) <= set(ids)
+
+
+def test_writing_leaves_no_temporary_file_and_replaces_the_old_report(run, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    report.write(path, run._replace(history=[]))
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_a_failed_write_keeps_the_old_report(run, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def refuse(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(type(path), "replace", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        report.write(path, run._replace(history=[]))
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text("utf-8") == "old"
+
+
+@pytest.mark.parametrize(
+    ("gain", "sentence"),
+    [
+        (0.01, "The output's PSNR equals its input's:"),
+        (-0.05, "The output's PSNR equals its input's:"),
+        (-1.0, "The output is worse than its own input:"),
+        (0.3, "The gain is not established:"),
+    ],
+)
+def test_a_gain_that_is_no_gain_is_said_plainly(run, page, full, gain, sentence):
+    assert sentence in page(run._replace(summary=summary(gain), history=[]))
+    assert 'class="warning"' not in full
+
+
+def test_a_strip_too_large_for_png_is_jpeg_and_the_page_says_so(run, page, full):
+    noise = np.random.default_rng(0).integers(0, 256, (256, 1024, 3), np.uint8)
+    text = page(run._replace(strips={"chelsea": noise}, history=[]))
+    assert "data:image/jpeg" in text
+    assert "Large strips are JPEG" in text
+    assert "JPEG" not in full
+
+
+def test_a_long_curve_is_drawn_in_buckets_that_keep_its_spike():
+    values = [0.0] * 10_001
+    values[4321] = 9.0
+    buckets = report._buckets(list(range(10_001)), values)
+    assert len(buckets) <= report.BUCKETS
+    assert [step for step, seen in buckets if seen[-1] == 9.0] == [4321 // 51 * 51]
+    assert sum(len(seen) for _, seen in buckets) == len(values)
+
+
+def test_values_that_are_not_finite_are_left_out_of_curves():
+    rows = [{"step": s, "loss": v} for s, v in enumerate([1.0, float("nan"), None, 2])]
+    assert report._series(rows, "loss") == ([0, 3], [1.0, 2])
+
+
+def test_importing_the_report_loads_neither_matplotlib_nor_jinja():
+    code = "import sys, jaxrestore.evaluation.report; print(sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert "'matplotlib'" not in loaded
+    assert "'jinja2'" not in loaded

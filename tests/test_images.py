@@ -1,0 +1,317 @@
+import io
+import os
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, JpegImagePlugin
+
+from jaxrestore import errors, images
+
+RANDOM = np.random.default_rng(0)
+COLOUR = RANDOM.integers(0, 256, (7, 5, 3), dtype=np.uint8)
+ALPHA = RANDOM.integers(0, 256, (7, 5, 4), dtype=np.uint8)
+
+
+def save(image, kind="PNG", **options):
+    file = io.BytesIO()
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def pixel_bomb(width, height):
+    """A PNG's first chunks: a header of that size and nothing behind it."""
+    header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    header += bytes([8, 2, 0, 0, 0])
+    data = b"IDAT" + zlib.compress(bytes(100))
+    chunks = [header, data, b"IEND"]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4)
+        for chunk in chunks
+    )
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".bmp", ".tiff", ".tif", ".PNG"])
+def test_lossless_formats_give_back_the_very_pixels(tmp_path, suffix):
+    images.encode(COLOUR, tmp_path / f"a{suffix}")
+    decoded = images.decode(str(tmp_path / f"a{suffix}"))
+    np.testing.assert_array_equal(decoded, COLOUR)
+    assert decoded.flags.writeable and decoded.flags.c_contiguous
+    assert images.decode_with_alpha(tmp_path / f"a{suffix}").shape[2] == 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tiff"])
+def test_alpha_comes_back_and_decode_drops_it(tmp_path, suffix):
+    images.encode(ALPHA, tmp_path / f"a{suffix}")
+    decoded = images.decode_with_alpha(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(decoded, ALPHA)
+    np.testing.assert_array_equal(
+        images.decode(tmp_path / f"a{suffix}"), ALPHA[..., :3]
+    )
+
+
+def test_jpeg_is_near_and_has_full_size_colour(tmp_path):
+    smooth = np.stack(np.broadcast_arrays(*np.ogrid[0:200:32j, 0:200:32j], 90), -1)
+    images.encode(smooth.astype(np.uint8), tmp_path / "a.jpg")
+    decoded = images.decode(tmp_path / "a.jpg").astype(float)
+    assert np.abs(decoded - smooth).mean() < 2
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert JpegImagePlugin.get_sampling(image) == 0  # 4:4:4
+
+
+def test_one_channel_is_written_as_grey_and_read_as_three_equal_ones(tmp_path):
+    images.encode(COLOUR[..., :1], tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == "L"
+    decoded = images.decode(tmp_path / "a.png")
+    np.testing.assert_array_equal(decoded, COLOUR[..., :1].repeat(3, axis=2))
+
+
+def test_png_bytes_decode_to_the_same_image():
+    np.testing.assert_array_equal(images.decode(images.png(COLOUR)), COLOUR)
+
+
+def test_contents_decide_and_not_the_name(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(images.png(COLOUR))
+    np.testing.assert_array_equal(images.decode(tmp_path / "a.jpg"), COLOUR)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_and_never_clipped(kind):
+    values = np.array([[0, 128, 129, 257], [300, 32768, 65406, 65535]], np.uint16)
+    decoded = images.decode(save(values, kind))
+    expected = np.rint(values / 257.0)
+    np.testing.assert_array_equal(decoded[..., 0], expected)
+    np.testing.assert_array_equal(decoded[..., 2], expected)
+
+
+def test_32_bit_grey_is_taken_for_16_bit_or_refused():
+    values = np.array([[0, 257, 65535]], np.int32)
+    decoded = images.decode(save(values, "TIFF"))
+    np.testing.assert_array_equal(decoded[0, :, 1], [0, 1, 255])
+    with pytest.raises(images.ImageError, match="to 65536, expected 0 to 65535"):
+        images.decode(save(values + 1, "TIFF"))
+
+
+def test_float_tiff_inside_0_to_1_is_read():
+    values = np.array([[0.0, 0.5, 1.0]], np.float32)
+    decoded = images.decode(save(values, "TIFF"))
+    np.testing.assert_array_equal(decoded[0, :, 0], [0, 128, 255])
+
+
+@pytest.mark.parametrize("bad", [-0.01, 1.5, np.nan, np.inf])
+def test_float_tiff_outside_0_to_1_is_refused(bad):
+    with pytest.raises(images.ImageError, match="expected 0 to 1"):
+        images.decode(save(np.array([[0.5, bad]], np.float32), "TIFF"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_once(kind, orientation):
+    stored = np.zeros((16, 24, 3), np.uint8)
+    stored[:8, :8] = 255  # the stored top left corner
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"WEBP": {"lossless": True}}.get(kind, {})
+    decoded = images.decode(save(stored, kind, exif=exif, **options))
+    # EXIF's table: where the stored first row and first column belong.
+    expected = {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.swapaxes(0, 1),
+        6: np.rot90(stored, -1),
+        7: stored[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(stored),
+    }[orientation]
+    assert decoded.shape == expected.shape
+    assert np.abs(decoded.astype(int) - expected).mean() < 5
+
+
+def test_16_bit_grey_is_turned_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    values = np.array([[0, 65535, 257]], np.uint16)
+    decoded = images.decode(save(values, exif=exif))
+    np.testing.assert_array_equal(decoded[:, 0, 0], [0, 255, 1])
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK"])
+def test_modes_without_alpha_become_rgb(mode):
+    image = Image.fromarray(COLOUR).convert(mode)
+    decoded = images.decode_with_alpha(save(image, "TIFF"))
+    np.testing.assert_array_equal(decoded, np.array(image.convert("RGB")))
+
+
+def test_grey_with_alpha_becomes_rgba():
+    decoded = images.decode_with_alpha(save(ALPHA[..., :2]))
+    np.testing.assert_array_equal(decoded[..., [0, 3]], ALPHA[..., :2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_palette_with_transparency_becomes_rgba():
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putdata([0, 1])
+    one = images.decode_with_alpha(save(image, transparency=1))
+    np.testing.assert_array_equal(one, [[[10, 20, 30, 255], [200, 100, 50, 0]]])
+    table = images.decode_with_alpha(save(image, transparency=bytes([7, 99])))
+    np.testing.assert_array_equal(table, [[[10, 20, 30, 7], [200, 100, 50, 99]]])
+
+
+def test_srgb_profile_changes_nothing():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    decoded = images.decode(save(COLOUR, icc_profile=profile))
+    np.testing.assert_array_equal(decoded, COLOUR)
+    decoded = images.decode_with_alpha(save(ALPHA, icc_profile=profile))
+    np.testing.assert_array_equal(decoded, ALPHA)
+
+
+def swapped_profile():
+    """sRGB with the red and blue primaries' places exchanged: a visible profile."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = data.index(b"rXYZ", 128), data.index(b"bXYZ", 128)
+    data[red : red + 4], data[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(data)
+
+
+@pytest.mark.parametrize("source", [COLOUR, ALPHA])
+def test_profile_is_brought_to_srgb(source):
+    decoded = images.decode_with_alpha(save(source, icc_profile=swapped_profile()))
+    order = [2, 1, 0, 3][: source.shape[2]]
+    assert np.abs(decoded.astype(int) - source[..., order]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "profile", [b"no profile at all", swapped_profile()[:200], bytes(300)]
+)
+def test_broken_profile_is_ignored(profile):
+    decoded = images.decode(save(COLOUR, icc_profile=profile))
+    np.testing.assert_array_equal(decoded, COLOUR)
+
+
+def test_profile_of_another_colour_model_is_ignored():
+    decoded = images.decode(save(COLOUR[..., 0], icc_profile=swapped_profile()))
+    np.testing.assert_array_equal(decoded[..., 1], COLOUR[..., 0])
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_animation_is_refused_with_its_frame_count(kind):
+    frames = [Image.new("RGB", (8, 8), (90 * k, 0, 0)) for k in range(3)]
+    data = save(frames[0], kind, save_all=True, append_images=frames[1:])
+    with pytest.raises(images.ImageError, match="holds 3 frames"):
+        images.decode(data)
+
+
+def test_photograph_with_a_preview_is_no_animation():
+    frames = [Image.new("RGB", (16, 16), (90 * k, 0, 0)) for k in range(2)]
+    data = save(frames[0], "MPO", save_all=True, append_images=frames[1:])
+    assert images.decode(data).shape == (16, 16, 3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.25, 0.5])
+def test_truncated_file_is_refused_by_name(tmp_path, kind, share):
+    data = save(RANDOM.integers(0, 256, (64, 64, 3), dtype=np.uint8), kind)
+    (tmp_path / "cut.png").write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(images.ImageError, match=r"cut\.png: .*(replace|remove)"):
+        images.decode(tmp_path / "cut.png")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_any_flipped_bytes_give_an_image_or_an_image_error():
+    generator = np.random.default_rng(1)
+    for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"):
+        data = np.frombuffer(save(COLOUR, kind), np.uint8)
+        for _ in range(60):
+            damaged = data.copy()
+            where = generator.integers(0, len(data), 3)
+            damaged[where] = generator.integers(0, 256, 3)
+            try:
+                image = images.decode(damaged.tobytes(), max_pixels=10_000)
+            except images.ImageError:
+                continue
+            assert image.dtype == np.uint8 and image.shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"<!DOCTYPE html>", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"P6 1 1 255 abc"]
+)
+def test_what_is_no_listed_format_is_refused(data):
+    with pytest.raises(images.ImageError, match=rf"the {len(data)} bytes: .*no PNG"):
+        images.decode(data)
+
+
+def test_too_many_pixels_are_refused_from_the_header():
+    with pytest.raises(images.ImageError, match="9000x9000 is more than"):
+        images.decode(pixel_bomb(9000, 9000), max_pixels=1000)
+    with pytest.raises(images.ImageError, match="decompression bomb"):
+        images.decode(pixel_bomb(60_000, 60_000))
+
+
+def test_no_bomb_warning_is_printed():
+    script = (
+        "import sys; from jaxrestore import images\n"
+        "try: images.decode(sys.stdin.buffer.read())\n"
+        "except images.ImageError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=pixel_bomb(10_000, 12_000),
+        capture_output=True,
+        check=True,
+    )
+    assert b"10000x12000 is more than max_pixels=100,000,000" in done.stdout
+    assert done.stderr == b""
+
+
+def test_paths_that_are_no_files_are_refused_and_do_not_block(tmp_path):
+    os.mkfifo(tmp_path / "fifo.png")
+    (tmp_path / "broken.png").symlink_to(tmp_path / "nowhere")
+    for path in (tmp_path, tmp_path / "fifo.png"):
+        with pytest.raises(images.ImageError, match="not a regular file"):
+            images.decode(path)
+    for path in (tmp_path / "broken.png", tmp_path / "absent.png"):
+        with pytest.raises(images.ImageError, match="no such file"):
+            images.decode(path)
+
+
+def test_image_error_has_the_exit_code_of_no_readable_input():
+    assert images.ImageError("").exit_code == errors.NoInputError("").exit_code
+
+
+def test_writing_refuses_unknown_suffixes_folders_and_lost_alpha(tmp_path):
+    with pytest.raises(errors.UserError, match=r"suffix '.xyz'; use one of .bmp"):
+        images.encode(COLOUR, tmp_path / "a.xyz")
+    with pytest.raises(errors.UserError, match="folder does not exist"):
+        images.encode(COLOUR, tmp_path / "absent" / "a.png")
+    for name in ("a.jpg", "a.bmp"):
+        with pytest.raises(errors.UserError, match="keeps no alpha"):
+            images.encode(ALPHA, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_refuses_floats_and_two_channels(tmp_path):
+    with pytest.raises((ValueError, TypeError)):
+        images.encode(COLOUR / 255, tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"got uint8\[7, 5, 2\]"):
+        images.encode(COLOUR[..., :2], tmp_path / "a.png")
+
+
+def test_failed_writing_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    images.encode(COLOUR, tmp_path / "a.png")
+
+    def fail(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        images.encode(255 - COLOUR, tmp_path / "a.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    np.testing.assert_array_equal(images.decode(tmp_path / "a.png"), COLOUR)
