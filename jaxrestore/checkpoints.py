@@ -5,12 +5,14 @@ A run's `checkpoints/STEP/` holds `state` (all that a resumed run needs), `resto
 `metrics` where an evaluation was made. The latest two and the best one are kept.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -117,10 +119,28 @@ def load_restorer(workdir: Path, step: int) -> dict[str, Any]:
     No template, no device and no optimiser is needed, and nothing of the rest of the
     state is read.
     """
-    path = workdir.absolute() / FOLDER / str(step) / "restorer"
+    return _load(workdir, step, "restorer")
+
+
+def state_hash(workdir: Path, step: int) -> str:
+    """Returns the SHA-256 of every number in the state at `step`, in order of name.
+
+    Equal hashes: equal bits, in parameters, statistics, both optimisers, the average,
+    the key and the counts.
+    """
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree.leaves_with_path(_load(workdir, step, "state")):
+        leaf = np.asarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode())
+        digest.update(leaf.tobytes())
+    return digest.hexdigest()
+
+
+def _load(workdir, step, item):
+    path = workdir.absolute() / FOLDER / str(step) / item
     with ocp.PyTreeCheckpointer() as checkpointer:
         tree = checkpointer.metadata(path).item_metadata.tree
-        arguments = _map_leaves(
+        arguments = jax.tree.map(
             lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
         )
         return checkpointer.restore(
@@ -149,9 +169,3 @@ def best_step(workdir: Path) -> int:
         if path.is_file():
             scores[step] = json.loads(path.read_text())[_SCORE]
     return max(scores, key=scores.__getitem__) if scores else steps(workdir)[-1]
-
-
-def _map_leaves(function, tree):
-    if isinstance(tree, Mapping):
-        return {name: _map_leaves(function, leaf) for name, leaf in tree.items()}
-    return function(tree)

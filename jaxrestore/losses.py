@@ -76,8 +76,8 @@ def ms_ssim_luma(
 ) -> Float[Array, "b"]:
     """Returns 1 - MS-SSIM of the BT.601 luma, in [0, 1]; blind to colour.
 
-    SSIM is defined on grey images, and the pixel-shuffle study measures it there;
-    source and scales: see `metrics.ms_ssim`.
+    Takes one or three channels. SSIM is defined on grey images, and the pixel-shuffle
+    study measures it there; source and scales: see `metrics.ms_ssim`.
     """
     return ms_ssim(color.luma(restored), color.luma(target), scales=scales)
 

@@ -52,7 +52,8 @@ def cosine_similarity(
     squares_a, squares_b = jnp.square(a).sum((1, 2, 3)), jnp.square(b).sum((1, 2, 3))
     norms = jnp.sqrt(squares_a * squares_b)
     both_black = (squares_a + squares_b == 0).astype(jnp.float32)
-    return jnp.where(norms > 0, dot / jnp.where(norms > 0, norms, 1), both_black)
+    black = norms == 0
+    return jnp.where(black, both_black, dot / jnp.where(black, 1, norms))
 
 
 class SsimTerms(NamedTuple):
@@ -101,7 +102,9 @@ def ms_ssim(
             f"got {a.shape[1]}x{a.shape[2]}; pass scales={fitting} or larger crops"
         )
     scales = scales or fitting
-    weights = np.array(MS_SSIM_WEIGHTS[:scales]) / sum(MS_SSIM_WEIGHTS[:scales])
+    weights = np.array(MS_SSIM_WEIGHTS[:scales])
+    if scales < len(MS_SSIM_WEIGHTS):  # the five as published: they sum to 1.0001
+        weights = weights / weights.sum()
     product = jnp.ones(())
     for scale, weight in enumerate(weights):
         terms = _ssim_terms(a, b)

@@ -11,10 +11,16 @@ from typing import Any
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns the end of an error message: the nearest known name, or all of them."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there is {', '.join(known)}."
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if not close:
+        return f"there is {', '.join(known)}."
+
+    def likeness(other: str) -> float:
+        # The letters without their order break ties: bet1a is beta1, not beta2.
+        pairs = (name, other), (sorted(name), sorted(other))
+        return sum(difflib.SequenceMatcher(None, a, b).ratio() for a, b in pairs)
+
+    return f"did you mean {max(close, key=likeness)!r}?"
 
 
 def module(package: str, name: str) -> ModuleType:

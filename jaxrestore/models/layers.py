@@ -30,7 +30,9 @@ class Conv(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Features, *, train: bool = False) -> Features:
+    def __call__(
+        self, x: Features, *, train: bool = False
+    ) -> Float[Array, "b hh ww d"]:
         """Returns the convolved map; `train` moves the spectral norm's estimate."""
         padding = self.kernel // 2 if self.padding is None else self.padding
         layer = nn.Conv(

@@ -34,7 +34,7 @@ def evaluate(
     return total, terms
 
 
-def weight_and_options(entry: Any) -> tuple[float, dict[str, Any]]:
+def weight_and_options(entry: Any) -> tuple[Any, dict[str, Any]]:
     """Returns the weight of a row and the options of its loss."""
     if not isinstance(entry, Mapping):
         return entry, {}

@@ -253,7 +253,10 @@ def _check_together(config, devices):
 
 def _named(config, key):
     if not isinstance(config[key], Mapping) or "name" not in config[key]:
-        raise errors.ConfigError(f"config.{key}.name is missing; name a file")
+        held = ", ".join(config[key]) if isinstance(config[key], Mapping) else "no keys"
+        raise errors.ConfigError(
+            f"config.{key} has no 'name', which names a file; it holds {held}"
+        )
 
 
 def _known(options, known):

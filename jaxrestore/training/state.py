@@ -6,34 +6,34 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import Array, Int, PRNGKeyArray
 
 
 @struct.dataclass
 class Network:
     """One player: parameters, statistics, optimiser, and two counts.
 
-    `stats` holds every collection of the model that is not a parameter. `updates`
-    counts the updates made; `skipped` counts the non-finite ones in a row up to now.
+    `stats` holds every collection of the model that is not a parameter. `updates`,
+    int32, counts the updates made; `skipped`, int32, the non-finite ones in a row up to
+    now. A tree of shapes or shardings has the same form, so leaves have no type here.
     """
 
     params: Any
     stats: Any
     optimizer: Any
-    updates: Int[Array, ""]
-    skipped: Int[Array, ""]
+    updates: Any
+    skipped: Any
 
 
 @struct.dataclass
 class TrainState:
-    """A run: `step` counts batches, `key` is the root of all its randomness.
+    """A run: `step`, int32, counts batches; `key` is the root of all its randomness.
 
     `ema` is the exponential average of the generator's parameters and statistics, as
     the variables of the model; `discriminator` is None in a run without adversary.
     """
 
-    step: Int[Array, ""]
-    key: PRNGKeyArray
+    step: Any
+    key: Any
     generator: Network
     discriminator: Network | None
     ema: Any

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray, UInt8
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 
 from jaxrestore import adversarial, metrics
 from jaxrestore.data import augmentation
@@ -152,8 +152,8 @@ def generator_step(
     player, (restored, terms) = _update(
         recipe, recipe.generator, run.generator, loss, batch
     )
-    decay = jnp.where(player.skipped > 0, 1.0, recipe.ema)
-    ema = optax.incremental_update(state.variables(player), run.ema, 1 - decay)
+    moved = optax.incremental_update(state.variables(player), run.ema, 1 - recipe.ema)
+    ema = _choose(player.skipped == 0, moved, run.ema)
     terms = {f"generator/{name}": value for name, value in terms.items()}
     return run.replace(generator=player, ema=ema), restored, terms
 
@@ -196,7 +196,7 @@ def discriminator_step(
             contest = adversarial.discriminator_loss(mode, real, wrong)
             total = total + recipe.gan["identity"] * contest
         if recipe.gan["cutmix"]:
-            image, is_real = _cutmix(batch)
+            image, is_real = cutmix(batch)
             mixed, stats = judge(image, stats)
             total = total + recipe.gan["cutmix"] * _patchwise(mode, mixed, is_real)
         terms = {
@@ -219,7 +219,7 @@ def discriminator_step(
 def _update(recipe, player, network, loss, batch):
     """Moves one network by the gradient of `loss`, unless that is not finite."""
     grads, stats, output, terms = _gradient(recipe, network, loss, batch)
-    norm = optax.global_norm(grads)
+    norm = optax.tree.norm(grads)
     finite = jnp.isfinite(terms["loss"]) & jnp.isfinite(norm)
     change, optimizer = player.optimizer.update(
         grads, network.optimizer, network.params
@@ -233,13 +233,18 @@ def _update(recipe, player, network, loss, batch):
         skipped=jnp.zeros_like(network.skipped),
     )
     rested = network.replace(skipped=network.skipped + 1)
-    kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), moved, rested)
+    kept = _choose(finite, moved, rested)
     terms |= {
         "grad_norm": norm,
         "rate": jnp.asarray(player.rate(network.updates), jnp.float32),
         "skipped": kept.skipped.astype(jnp.float32),
     }
     return kept, (output, terms)
+
+
+def _choose(first, a, b):
+    # Not a product with 0 or 1: nothing of what is not chosen may leak, NaN above all.
+    return jax.tree.map(lambda a, b: jnp.where(first, a, b), a, b)
 
 
 def _gradient(recipe, network, loss, batch):
@@ -299,8 +304,10 @@ def _adversarial_value(recipe, run, batch, restored):
     return adversarial.mode(recipe.gan["mode"]).generator(real, fake).mean()
 
 
-def _cutmix(batch):
-    """Restored images with one rectangle of the target, and where it lies [b, h, w, 1].
+def cutmix(
+    batch: Mapping[str, Array],
+) -> tuple[Float[Array, "b h w c"], Bool[Array, "b h w 1"]]:
+    """Returns images with one rectangle of the target, and where it lies [b, h, w, 1].
 
     The rectangle has the image's aspect and a uniform share of its area.
     """
