@@ -25,22 +25,23 @@ _SCORE = "psnr"
 def manager(workdir: Path) -> ocp.CheckpointManager:
     """Returns the manager of a run's checkpoints; close it before the process ends.
 
-    The ranking is by policy objects, not by `best_fn` with `max_to_keep`, which would
-    delete the newest checkpoint whenever an older one scores better.
+    What is kept is decided by policy objects: `best_fn` with `max_to_keep` would delete
+    the newest checkpoint whenever an older one scores better. `best_fn` is given all
+    the same, since without it Orbax writes no scores, and a resumed run would forget
+    which checkpoint was the best one and delete it.
     """
     policies = ocp.checkpoint_managers
+    score = lambda metrics: metrics[_SCORE]
     keep = policies.AnyPreservationPolicy(
         [
             policies.LatestN(2),
             policies.BestN(
-                get_metric_fn=lambda metrics: metrics[_SCORE],
-                n=1,
-                keep_checkpoints_without_metrics=False,
+                get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False
             ),
         ]
     )
     options = ocp.CheckpointManagerOptions(
-        cleanup_tmp_directories=True, preservation_policy=keep
+        best_fn=score, cleanup_tmp_directories=True, preservation_policy=keep
     )
     return ocp.CheckpointManager((workdir / FOLDER).absolute(), options=options)
 

@@ -15,7 +15,7 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool | None) -> None:
     if asked:
         print(__version__)
         raise typer.Exit
@@ -24,8 +24,8 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _jaxrestore(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True)
-    ] = False,
+        bool | None, typer.Option("--version", callback=_version, is_eager=True)
+    ] = None,
 ) -> None:
     """Image restoration in JAX. Training: python -m jaxrestore.main --help."""
 
