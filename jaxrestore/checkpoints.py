@@ -132,7 +132,9 @@ def state_hash(workdir: Path, step: int) -> str:
     digest = hashlib.sha256()
     for path, leaf in jax.tree.leaves_with_path(_load(workdir, step, "state")):
         leaf = np.asarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode())
+        digest.update(
+            f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode()
+        )
         digest.update(leaf.tobytes())
     return digest.hexdigest()
 

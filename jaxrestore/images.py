@@ -95,36 +95,43 @@ def decode_with_alpha(
 def encode(image: UInt8[np.ndarray, "h w c"], path: Path | str) -> None:
     """Writes 1 (grey), 3 or 4 (alpha) channels in the format of the path's suffix.
 
-    JPEG has quality 95 and full-size colour (4:4:4); every other format is lossless.
-    The file appears whole or not at all. Raises `errors.UserError` when the suffix is
-    unknown or the folder missing.
+    The file appears whole or not at all. Raises what `encoded` raises, and
+    `errors.UserError` when the folder is missing.
     """
     path = Path(path)
-    if path.suffix.lower() not in _WRITERS:
-        raise errors.UserError(
-            f"{path}: there is no image format for the suffix {path.suffix!r}; "
-            f"use one of {', '.join(_WRITERS)}."
-        )
     if not path.parent.is_dir():
         raise errors.UserError(f"{path}: its folder does not exist; create it first.")
-    kind, options = _WRITERS[path.suffix.lower()]
-    picture = _picture(image)
-    if picture.mode == "RGBA" and kind in ("JPEG", "BMP"):
-        raise errors.UserError(
-            f"{path}: {kind} keeps no alpha; write .png, or pass image[..., :3]."
-        )
+    data = encoded(image, path.suffix, name=str(path))
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
-        picture.save(partial, format=kind, **options)
+        partial.write_bytes(data)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def png(image: UInt8[np.ndarray, "h w c"]) -> bytes:
-    """Returns the bytes of a PNG file of 1, 3 or 4 channels, to embed in a report."""
+def encoded(
+    image: UInt8[np.ndarray, "h w c"], suffix: str, *, name: str = "image"
+) -> bytes:
+    """Returns the bytes of a file of 1, 3 or 4 channels in the format of `suffix`.
+
+    JPEG has quality 95 and full-size colour (4:4:4); every other format is lossless.
+    Raises `errors.UserError`, which calls the image `name`, when the suffix is unknown
+    or its format keeps no alpha.
+    """
+    if suffix.lower() not in _WRITERS:
+        raise errors.UserError(
+            f"{name}: there is no image format for the suffix {suffix!r}; "
+            f"use one of {', '.join(_WRITERS)}."
+        )
+    kind, options = _WRITERS[suffix.lower()]
+    picture = _picture(image)
+    if picture.mode == "RGBA" and kind in ("JPEG", "BMP"):
+        raise errors.UserError(
+            f"{name}: {kind} keeps no alpha; write .png, or pass image[..., :3]."
+        )
     file = io.BytesIO()
-    _picture(image).save(file, format="PNG")
+    picture.save(file, format=kind, **options)
     return file.getvalue()
 
 

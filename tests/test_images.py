@@ -71,12 +71,12 @@ def test_one_channel_is_written_as_grey_and_read_as_three_equal_ones(tmp_path):
     np.testing.assert_array_equal(decoded, COLOUR[..., :1].repeat(3, axis=2))
 
 
-def test_png_bytes_decode_to_the_same_image():
-    np.testing.assert_array_equal(images.decode(images.png(COLOUR)), COLOUR)
+def test_encoded_bytes_decode_to_the_same_image():
+    np.testing.assert_array_equal(images.decode(images.encoded(COLOUR, ".png")), COLOUR)
 
 
 def test_contents_decide_and_not_the_name(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(images.png(COLOUR))
+    (tmp_path / "a.jpg").write_bytes(images.encoded(COLOUR, ".png"))
     np.testing.assert_array_equal(images.decode(tmp_path / "a.jpg"), COLOUR)
 
 

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxrestore import images
+
 WORST = 5
 EQUAL_DB = 0.05  # a PSNR gain within it is the identity's, as far as anyone can see
 BUCKETS = 200  # of a curve; a longer one is drawn as medians within their range
@@ -135,14 +137,10 @@ def _sortable_gain(row: dict[str, Any]) -> float:
 
 def _picture(strip: UInt8[np.ndarray, "h w 3"]) -> str:
     """Returns a data URI: an exact PNG, or a JPEG where that would be too large."""
-    from matplotlib.image import imsave
-
-    png, jpeg = io.BytesIO(), io.BytesIO()
-    imsave(png, strip, format="png", pil_kwargs={"optimize": True})
-    if len(png.getvalue()) <= PNG_LIMIT:
-        return PNG + base64.b64encode(png.getvalue()).decode()
-    imsave(jpeg, strip, format="jpeg", pil_kwargs={"quality": 95, "subsampling": 0})
-    return JPEG + base64.b64encode(jpeg.getvalue()).decode()
+    data = images.encoded(strip, ".png")
+    if len(data) <= PNG_LIMIT:
+        return PNG + base64.b64encode(data).decode()
+    return JPEG + base64.b64encode(images.encoded(strip, ".jpg")).decode()
 
 
 def _objective(history: History) -> list[Curve]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxrestore import adversarial, errors, naming, networks
-from jaxrestore.training import objective, optimizers, steps
+from jaxrestore.training import objective, optimizers, steps, update
 
 # Type, and for a number its lowest and highest value (None: no bound). A tuple of
 # words lists the choices. Sections that are None here hold options of what they name.
@@ -120,7 +120,7 @@ def differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
 def _player(config, role, optimizer, count):
     rate = optimizers.schedule(optimizer, count)
     model = networks.build(role, config[role.lower()], config["precision"])
-    return steps.Player(model, optimizers.adam(optimizer, rate), rate)
+    return update.Player(model, optimizers.adam(optimizer, rate), rate)
 
 
 def _check_section(section, rules, prefix):

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from jaxrestore import adversarial, metrics
 from jaxrestore.data import augmentation
 from jaxrestore.degradations import batched
-from jaxrestore.training import objective, state
+from jaxrestore.training import objective, pairs, state, update
 
 Terms = dict[str, Float[Array, ""]]
 TrainStep = Callable[
@@ -24,19 +24,11 @@ TrainStep = Callable[
 ]
 
 
-class Player(NamedTuple):
-    """What stays fixed about a network: its model, its optimiser, its learning rate."""
-
-    model: Any
-    optimizer: optax.GradientTransformation
-    rate: optax.Schedule
-
-
 class Recipe(NamedTuple):
     """What stays fixed about a run. `gan` is the config's `adversarial`, or None."""
 
-    generator: Player
-    discriminator: Player | None
+    generator: update.Player
+    discriminator: update.Player | None
     objective: Mapping[str, Mapping[str, Any]]
     gan: Mapping[str, Any] | None
     degradation: Mapping[str, Any]
@@ -149,11 +141,11 @@ def generator_step(
         terms["loss"] = total
         return total, (stats, outputs["restored"], terms)
 
-    player, (restored, terms) = _update(
-        recipe, recipe.generator, run.generator, loss, batch
+    player, restored, terms = update.update(
+        recipe.generator, run.generator, loss, batch, parts=recipe.accumulate
     )
     moved = optax.incremental_update(state.variables(player), run.ema, 1 - recipe.ema)
-    ema = _choose(player.skipped == 0, moved, run.ema)
+    ema = update.choose(player.skipped == 0, moved, run.ema)
     terms = {f"generator/{name}": value for name, value in terms.items()}
     return run.replace(generator=player, ema=ema), restored, terms
 
@@ -166,116 +158,33 @@ def discriminator_step(
 ) -> tuple[state.TrainState, Terms]:
     """Returns the state with the discriminator moved on `restored`, and its terms.
 
-    Beside (degraded, target) against (degraded, restored) it can be shown mixed pairs,
-    each a further contest of the real pairs against a wrong one, with its own weight:
-    `mismatched`, a degraded image with another image's target; `identity`, the
-    degraded image twice; `cutmix`, a restored image with a rectangle of its target,
-    judged patch by patch.
-
-    Source: mixed pairs from the study named in `degradations.pixel_shuffle` (which
-    leaves them unspecified); CutMix from Schonfeld et al., "A U-Net Based
-    Discriminator for Generative Adversarial Networks", CVPR 2020.
+    What it is shown: see `pairs.discriminator_loss`.
     """
-    mode = adversarial.mode(recipe.gan["mode"])
 
     def loss(params, stats, batch):
         def judge(image, stats):
             variables = {"params": params, **stats}
             return _judge(recipe, variables, image, batch["degraded"])
 
-        # Statistics pass from call to call in this order.
-        real, stats = judge(batch["target"], stats)
-        fake, stats = judge(batch["restored"], stats)
-        total = adversarial.discriminator_loss(mode, real, fake)
-        if recipe.gan["mismatched"]:
-            wrong, stats = judge(jnp.roll(batch["target"], 1, axis=0), stats)
-            contest = adversarial.discriminator_loss(mode, real, wrong)
-            total = total + recipe.gan["mismatched"] * contest
-        if recipe.gan["identity"]:
-            wrong, stats = judge(batch["degraded"], stats)
-            contest = adversarial.discriminator_loss(mode, real, wrong)
-            total = total + recipe.gan["identity"] * contest
-        if recipe.gan["cutmix"]:
-            image, is_real = cutmix(batch)
-            mixed, stats = judge(image, stats)
-            total = total + recipe.gan["cutmix"] * _patchwise(mode, mixed, is_real)
+        total, stats, real, fake = pairs.discriminator_loss(
+            recipe.gan, judge, batch, stats
+        )
+        boundary = adversarial.mode(recipe.gan["mode"]).boundary
         terms = {
             "loss": total,
             "logit_real": real.mean(),
             "logit_fake": fake.mean(),
-            "accuracy_real": (real > mode.boundary).mean(),
-            "accuracy_fake": (fake <= mode.boundary).mean(),
+            "accuracy_real": (real > boundary).mean(),
+            "accuracy_fake": (fake <= boundary).mean(),
         }
         return total, (stats, jnp.zeros(()), terms)
 
     batch = dict(batch, restored=jax.lax.stop_gradient(restored))
-    player, (_, terms) = _update(
-        recipe, recipe.discriminator, run.discriminator, loss, batch
+    player, _, terms = update.update(
+        recipe.discriminator, run.discriminator, loss, batch, parts=recipe.accumulate
     )
     terms = {f"discriminator/{name}": value for name, value in terms.items()}
     return run.replace(discriminator=player), terms
-
-
-def _update(recipe, player, network, loss, batch):
-    """Moves one network by the gradient of `loss`, unless that is not finite."""
-    grads, stats, output, terms = _gradient(recipe, network, loss, batch)
-    norm = optax.tree.norm(grads)
-    finite = jnp.isfinite(terms["loss"]) & jnp.isfinite(norm)
-    change, optimizer = player.optimizer.update(
-        grads, network.optimizer, network.params
-    )
-    params = optax.apply_updates(network.params, change)
-    moved = network.replace(
-        params=params,
-        stats=stats,
-        optimizer=optimizer,
-        updates=network.updates + 1,
-        skipped=jnp.zeros_like(network.skipped),
-    )
-    rested = network.replace(skipped=network.skipped + 1)
-    kept = _choose(finite, moved, rested)
-    terms |= {
-        "grad_norm": norm,
-        "rate": jnp.asarray(player.rate(network.updates), jnp.float32),
-        "skipped": kept.skipped.astype(jnp.float32),
-    }
-    return kept, (output, terms)
-
-
-def _choose(first, a, b):
-    # Not a product with 0 or 1: nothing of what is not chosen may leak, NaN above all.
-    return jax.tree.map(lambda a, b: jnp.where(first, a, b), a, b)
-
-
-def _gradient(recipe, network, loss, batch):
-    """Gradient, statistics, output and terms; over `accumulate` parts of the batch."""
-    gradient = jax.grad(loss, has_aux=True)
-    parts = recipe.accumulate
-    if parts == 1:
-        grads, (stats, output, terms) = gradient(network.params, network.stats, batch)
-        return grads, stats, output, terms
-
-    def cut(leaf):
-        # Part j takes the rows j, j + parts, …: each device keeps its own rows.
-        return jnp.swapaxes(leaf.reshape(-1, parts, *leaf.shape[1:]), 0, 1)
-
-    def join(leaf):
-        return jnp.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])
-
-    def add(carry, part):
-        total, stats = carry
-        batch = dict(part, key=jax.random.fold_in(key, part["part"]))
-        grads, (stats, output, terms) = gradient(network.params, stats, batch)
-        return (jax.tree.map(jnp.add, total, grads), stats), (output, terms)
-
-    key = batch["key"]
-    rows = {name: cut(leaf) for name, leaf in batch.items() if name != "key"}
-    rows["part"] = jnp.arange(parts)
-    zeros = jax.tree.map(jnp.zeros_like, network.params)
-    (total, stats), (output, terms) = jax.lax.scan(add, (zeros, network.stats), rows)
-    grads = jax.tree.map(lambda leaf: leaf / parts, total)
-    output = join(output) if output.ndim > 1 else output
-    return grads, stats, output, {name: term.mean() for name, term in terms.items()}
 
 
 def _apply(player, variables, degraded):
@@ -302,35 +211,6 @@ def _adversarial_value(recipe, run, batch, restored):
     fake, _ = _judge(recipe, variables, restored, batch["degraded"])
     real, _ = _judge(recipe, variables, batch["target"], batch["degraded"])
     return adversarial.mode(recipe.gan["mode"]).generator(real, fake).mean()
-
-
-def cutmix(
-    batch: Mapping[str, Array],
-) -> tuple[Float[Array, "b h w c"], Bool[Array, "b h w 1"]]:
-    """Returns images with one rectangle of the target, and where it lies [b, h, w, 1].
-
-    The rectangle has the image's aspect and a uniform share of its area.
-    """
-    shape = batch["target"].shape
-    share_key, row_key, column_key = jax.random.split(batch["key"], 3)
-    side = jnp.sqrt(jax.random.uniform(share_key, (shape[0], 1, 1, 1)))
-
-    def inside(key, axis):
-        size = shape[axis]
-        start = jax.random.uniform(key, side.shape) * (1 - side) * size
-        index = jnp.arange(size).reshape([-1 if i == axis else 1 for i in range(4)])
-        return (index >= start) & (index < start + side * size)
-
-    is_real = inside(row_key, 1) & inside(column_key, 2)
-    return jnp.where(is_real, batch["target"], batch["restored"]), is_real
-
-
-def _patchwise(mode, logits, is_real):
-    """A patch counts as real where half of its cell or more shows the target."""
-    shape = (*logits.shape[:3], 1)
-    share = jax.image.resize(is_real.astype(jnp.float32), shape, "linear")
-    as_real, as_fake = mode.discriminator(logits, logits)
-    return jnp.where(share >= 0.5, as_real, as_fake).mean() / 2
 
 
 def cycle(gan: Mapping[str, Any] | None) -> tuple[int, int]:

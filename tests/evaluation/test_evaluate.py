@@ -1,0 +1,142 @@
+import jax
+import numpy as np
+import pytest
+from skimage import metrics as reference
+
+from jaxrestore import sharding
+from jaxrestore.data import sources
+from jaxrestore.evaluation import evaluate
+
+GENERATOR = np.random.default_rng(0)
+SIZES = [(40, 48), (40, 40), (25, 33), (40, 40), (40, 40)]
+SOURCE = sources.Arrays(
+    [GENERATOR.integers(0, 256, (*size, 3), np.uint8) for size in SIZES],
+    [f"image{i}" for i in range(len(SIZES))],
+)
+IDENTITY = lambda degraded: degraded
+
+
+def evaluator(**changes):
+    options = {
+        "degradation": {"name": "pixel_shuffle", "rate": 0.4},
+        "protocol": "rgb8",
+        "seed": 3,
+        "batch_size": 2,
+        "crop": 0,
+        "mesh": sharding.mesh(jax.devices()[:2]),
+        **changes,
+    }
+    return evaluate.Evaluator(SOURCE, **options)
+
+
+def test_there_is_a_row_an_image_in_order_whatever_the_sizes():
+    rows = evaluator()(IDENTITY).rows
+    assert [row["image"] for row in rows] == list(SOURCE.names)
+
+
+def test_the_identity_gains_nothing_and_its_report_says_so():
+    result = evaluator()(IDENTITY)
+    for row in result.rows:
+        assert row["gain_psnr"] == 0
+        assert row["degraded_psnr"] == row["restored_psnr"]
+    summary = evaluate.summarize(result.rows)
+    assert summary["share_better_than_input"] == 0
+    assert summary["metrics"]["psnr"]["gain"] == 0
+    assert summary["images"] == len(SIZES)
+
+
+def test_scores_are_those_of_the_strips_own_pixels():
+    result = evaluator(strips=9)(IDENTITY)
+    for row in result.rows:
+        panels = np.split(result.strips[row["image"]], 4, axis=1)
+        degraded, restored, target, _ = panels
+        psnr = reference.peak_signal_noise_ratio(target, degraded, data_range=255)
+        assert row["degraded_psnr"] == pytest.approx(psnr, abs=1e-3)
+        np.testing.assert_array_equal(degraded, restored)
+
+
+def test_the_question_is_the_same_for_any_batch_device_and_time():
+    first = evaluator()(IDENTITY).rows
+    again = evaluator(batch_size=4, mesh=sharding.mesh(jax.devices()[:1]))(
+        IDENTITY
+    ).rows
+    for one, other in zip(first, again, strict=True):
+        assert one["degraded_psnr"] == pytest.approx(other["degraded_psnr"], abs=1e-5)
+    other_seed = evaluator(seed=4)(IDENTITY).rows
+    assert first[0]["degraded_psnr"] != other_seed[0]["degraded_psnr"]
+
+
+def test_padding_rows_are_not_counted_and_restore_sees_full_batches():
+    seen = []
+
+    def restore(degraded):
+        seen.append(degraded.shape)
+        return degraded
+
+    rows = evaluator(batch_size=4)(restore).rows
+    assert len(rows) == len(SIZES)
+    assert {shape[0] for shape in seen} == {4}
+
+
+def test_an_image_not_to_be_shown_is_scored_and_has_no_strip():
+    result = evaluator(not_shown=frozenset({"image1"}))(IDENTITY)
+    assert "image1" in [row["image"] for row in result.rows]
+    assert "image1" not in result.strips
+    assert len(result.strips) == len(SIZES) - 1
+
+
+def test_a_perfect_restoration_is_infinite_and_the_summary_says_none():
+    targets = {}
+
+    def perfect(degraded):
+        return targets["now"]
+
+    one = evaluator(batch_size=2)
+    original = one._degrade
+
+    def remember(index, target):
+        targets["now"] = target
+        return original(index, target)
+
+    one._degrade = remember
+    rows = one(perfect).rows
+    assert all(row["restored_psnr"] == float("inf") for row in rows)
+    summary = evaluate.summarize(rows)
+    assert summary["metrics"]["psnr"]["restored"] is None
+    assert summary["metrics"]["psnr"]["gain"] is None
+    assert summary["share_better_than_input"] == 1
+    assert summary["metrics"]["ssim"]["restored"] == pytest.approx(1)
+
+
+def test_the_summary_has_the_spread_of_the_gain():
+    gains = [1.0, 2.0, 3.0, 4.0, -1.0]
+    rows = [
+        {
+            "image": str(i),
+            "degraded_psnr": 20.0,
+            "restored_psnr": 20.0 + gain,
+            "gain_psnr": gain,
+        }
+        for i, gain in enumerate(gains)
+    ]
+    psnr = evaluate.summarize(rows)["metrics"]["psnr"]
+    assert psnr["gain"] == pytest.approx(1.8)
+    assert psnr["median"] == 2
+    assert psnr["p05"] == pytest.approx(np.percentile(gains, 5))
+    half = 1.96 * np.std(gains, ddof=1) / np.sqrt(5)
+    assert psnr["ci95"] == pytest.approx([1.8 - half, 1.8 + half])
+    assert evaluate.summarize(rows)["share_better_than_input"] == pytest.approx(0.8)
+
+
+def test_the_crop_is_the_centre_and_a_smaller_side_stays():
+    image = np.arange(10 * 6 * 3, dtype=np.uint8).reshape(10, 6, 3)
+    np.testing.assert_array_equal(evaluate.centre_crop(image, 4), image[3:7, 1:5])
+    np.testing.assert_array_equal(evaluate.centre_crop(image, 8), image[1:9])
+    assert evaluate.centre_crop(image, 0) is image
+
+
+def test_the_error_panel_is_grey_where_nothing_differs():
+    same = np.full((4, 4, 3), 0.25, np.float32)
+    strip = evaluate.strip(same, same, same)
+    assert strip.shape == (4, 16, 3)
+    assert (strip[:, 12:] == 128).all()

@@ -1,0 +1,137 @@
+"""Every recipe in configs/, found by listing the folder."""
+
+import importlib
+import json
+import pkgutil
+
+import jax
+import numpy as np
+import pytest
+
+import configs
+from configs import gan_full
+from jaxrestore import main
+from jaxrestore.training import recipe, steps
+
+NAMES = sorted(entry.name for entry in pkgutil.iter_modules(configs.__path__))
+ARGUMENTS = ("", "low", "high", "demo", "low,demo", "high,demo")
+
+# The line that IS the ablation, as far as it differs from the main job.
+CHANGES = {
+    "gan_full": set(),
+    "gan_l1": {"objective.restored.cosine", "objective.restored.ms_ssim_luma"},
+    "gan_l1_msssim": {"objective.restored.cosine"},
+    "cnn_full": {"adversarial"},
+    "cnn_l1": {
+        "adversarial",
+        "objective.restored.cosine",
+        "objective.restored.ms_ssim_luma",
+    },
+    "gan_equal_rates": {"optimizer.discriminator.rate"},
+    "gan_one_number": {"discriminator.one_number"},
+    "gan_plain_pairs": {"adversarial.identity", "adversarial.mismatched"},
+}
+
+
+def load(name, argument=""):
+    return importlib.import_module(f"configs.{name}").get_config(argument)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_builds_and_its_step_has_a_shape(name):
+    config = load(name).to_dict()
+    built = recipe.build(config)
+    begin = lambda key: steps.initial_state(built, key, config["crop"])
+    state = jax.eval_shape(begin, jax.random.key(0))
+    batch = (1, config["batch_size"], config["crop"], config["crop"], 3)
+    after, terms = jax.eval_shape(
+        steps.train_steps(built), state, jax.ShapeDtypeStruct(batch, np.uint8)
+    )
+    assert jax.tree.map(lambda leaf: leaf.shape, after) == jax.tree.map(
+        lambda leaf: leaf.shape, state
+    )
+    assert "generator/loss" in terms
+    assert ("discriminator/loss" in terms) == (config["adversarial"] is not None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_every_argument_of_every_recipe_is_accepted(name, argument):
+    config = load(name, argument).to_dict()
+    recipe.build(config)
+    assert config["degradation"]["rate"] == (0.15 if "low" in argument else 0.40)
+    assert json.loads(json.dumps(config)) == config
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("argument", ["", "low,demo"])
+def test_a_recipe_changes_only_what_it_studies(name, argument):
+    ours, base = load(name, argument).to_dict(), gan_full.get_config(argument).to_dict()
+    changed = {line.split(":")[0] for line in recipe.differences(base, ours)}
+    assert changed == CHANGES[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_says_its_command(name):
+    text = importlib.import_module(f"configs.{name}").__doc__
+    assert text is not None
+    assert f"python -m jaxrestore.main --config configs/{name}.py" in text
+
+
+@pytest.mark.parametrize("name", ["gan_l1", "cnn_l1"])
+def test_the_l1_recipes_say_what_to_expect_at_the_low_rate(name):
+    text = " ".join((importlib.import_module(f"configs.{name}").__doc__ or "").split())
+    assert "At rate 0.15 expect about 0 dB" in text
+
+
+def test_contradicting_or_unknown_arguments_are_refused():
+    for argument in ("low,high", "dmeo"):
+        with pytest.raises(ValueError, match=argument):
+            gan_full.get_config(argument)
+
+
+def test_the_main_job_has_the_constants_of_the_study():
+    config = load("gan_full")
+    assert config.objective.restored.to_dict() == {
+        "l1": 1.0,
+        "ms_ssim_luma": 1.0,
+        "cosine": 0.5,
+    }
+    assert config.adversarial.weight == 0.01
+    assert (config.optimizer.generator.rate, config.optimizer.discriminator.rate) == (
+        2e-4,
+        5e-5,
+    )
+    assert (config.batch_size, config.crop) == (16, 128)
+
+
+def test_main_finds_a_recipe_that_is_not_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, config = main.load_config("configs/gan_l1.py:low,demo")
+    assert path.endswith("configs/gan_l1.py:low,demo")
+    assert config.objective.restored.to_dict() == {"l1": 1.0}
+
+
+def test_a_users_own_recipe_may_import_the_packages(tmp_path, monkeypatch):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "mine.py").write_text(
+        "from configs import gan_l1\n"
+        "def get_config(argument=''):\n"
+        "    config = gan_l1.get_config(argument)\n"
+        "    config.steps = 7\n"
+        "    return config\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    _, config = main.load_config("configs/mine.py:demo")
+    assert config.steps == 7
+    assert config.objective.restored.to_dict() == {"l1": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def _the_projects_own_configs():
+    # `main.load_config` sets up the package `configs` anew; the tests want theirs back.
+    import sys
+
+    before = {name: value for name, value in sys.modules.items() if "configs" in name}
+    yield
+    sys.modules.update(before)

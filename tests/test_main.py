@@ -1,0 +1,126 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments, cwd=ROOT, python=("-m", "jaxrestore.main")):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *python, *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done, time.perf_counter() - started
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "code"),
+    [
+        (["--config", "configs/gan_ful.py"], "did you mean 'configs/gan_full.py'?", 2),
+        (
+            ["--config=configs/gan_full.py:demo", "--config.generator.widht=3"],
+            "config.generator.widht is no key: did you mean 'width'?",
+            2,
+        ),
+        (
+            ["--config.stepz=3", "--config", "configs/gan_full.py:demo"],
+            "config.stepz is no key: did you mean 'steps'?",
+            2,
+        ),
+        (
+            ["--config", "configs/gan_full.py:demo", "--config.steps=1e5"],
+            "--config.steps=1e5",
+            2,
+        ),
+        (
+            ["--config", "configs/cnn_full.py:demo", "--config.adversarial.weight=1"],
+            "config.adversarial is None; it has no weight",
+            2,
+        ),
+        (["--config", "configs/gan_full.py:dmeo"], "argument 'dmeo'", 2),
+        ([], "give --config", 2),
+        (["--mode", "evaluate"], "give --workdir", 2),
+        (["--mode", "evaluate", "--workdir", "nowhere"], "nowhere is no run", 66),
+        (["--mode", "evalute", "--config", "configs/gan_full.py"], "evalute", 2),
+        (["config", "configs/gan_full.py"], "", 2),
+        (
+            ["--config", "configs/gan_full.py:demo", "--config.batch_size=0"],
+            "config.batch_size is 0; it must be at least 1",
+            2,
+        ),
+        (
+            ["--config", "configs/gan_full.py:demo", "--config.data.train=/nowhere"],
+            "/nowhere",
+            3,
+        ),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line_and_a_code(
+    arguments, says, code, tmp_path
+):
+    done, _ = run(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_misspelt_key_is_told_before_jax_has_loaded():
+    code = (
+        "import sys; from jaxrestore import main\n"
+        "try: main.parse(['x', '--config=configs/gan_full.py', '--config.stepz=1'])\n"
+        "except Exception as error: print(error)\n"
+        "print('jax' in sys.modules)"
+    )
+    done, seconds = run(python=("-c", code))
+    assert "did you mean 'steps'?" in done.stdout
+    assert done.stdout.endswith("False\n")
+    assert seconds < 2
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, tiny_overrides):
+    done, _ = run(
+        *("--config", "configs/gan_l1.py:low,demo", "--dry_run"),
+        *tiny_overrides,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    for text in (
+        "parameters: generator",
+        "batch: uint8 [4, 32, 32, 3]",
+        "block0/conv1/conv/kernel",
+        "learning rates",
+        "discriminator  █",
+        "a step holds",
+    ):
+        assert text in done.stdout, text
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_main_command_runs_as_typed_and_evaluate_rewrites_its_files(
+    tmp_path, tiny_overrides
+):
+    typed = ["--config", "configs/gan_l1.py:low,demo", *tiny_overrides]
+    done, _ = run(*typed, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    workdir = tmp_path / "runs" / "gan_l1-low-demo"
+    first = json.loads((workdir / "summary.json").read_text())
+    (workdir / "summary.json").unlink()
+    (workdir / "report.html").unlink()
+    done, _ = run(*("--mode", "evaluate", "--workdir", workdir), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    again = json.loads((workdir / "summary.json").read_text())
+    assert again["metrics"] == first["metrics"]
+    assert (workdir / "report.html").is_file()

@@ -1,0 +1,107 @@
+import io
+
+import numpy as np
+import pytest
+import rich.console
+
+from jaxrestore.training import clock, logbook
+
+
+def test_history_after_the_step_of_the_checkpoint_is_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    first = logbook.JsonLines(path, 0)
+    for step in (10, 20, 30):
+        first.write_scalars(step, {"loss": step / 10})
+    first.close()
+    with path.open("a") as file:
+        file.write('{"step": 40, "lo')  # a kill in the middle of a line
+    second = logbook.JsonLines(path, 20)
+    second.write_scalars(30, {"loss": float("nan")})
+    second.close()
+    rows = logbook.read_history(path)
+    assert [row["step"] for row in rows] == [10, 20, 30]
+    assert rows[-1]["loss"] is None
+
+
+def test_no_file_is_no_history(tmp_path):
+    assert logbook.read_history(tmp_path / "none.jsonl") == []
+
+
+def test_without_a_terminal_there_are_plain_lines(tmp_path, capsys):
+    with logbook.Logbook(tmp_path, step=0, steps=100) as log:
+        log.say("a [bracket] stays")
+        log.progress(50, {"generator/loss": 0.25, "train/psnr_gain": 1.5})
+        log.progress(60, {"generator/loss": 0.2})
+        log.progress(100, {"generator/loss": 0.1})
+    printed = capsys.readouterr().out
+    assert "a [bracket] stays" in printed
+    assert "step 50/100  G 0.2500  gain +1.50 dB" in printed
+    assert "step 60/100" not in printed  # too soon after the last line
+    assert "step 100/100" in printed
+    assert "\x1b" not in printed
+
+
+def test_strips_and_scalars_reach_tensorboard(tmp_path):
+    with logbook.Logbook(tmp_path, step=0, steps=1) as log:
+        log.write(1, {"generator/loss": 0.5})
+        log.show(1, {"chelsea": np.zeros((4, 16, 3), np.uint8)})
+    (file,) = (tmp_path / "tensorboard").glob("events*")
+    written = file.read_bytes()
+    assert b"generator/loss" in written and b"strip/chelsea" in written
+
+
+def test_only_scalars_and_images_are_taken(tmp_path):
+    writer = logbook.TensorBoard(tmp_path, 0)
+    with pytest.raises(TypeError, match="scalars and images only"):
+        writer.write_texts(1, {"a": "b"})
+    writer.close()
+
+
+def test_an_inactive_logbook_writes_and_prints_nothing(tmp_path, capsys):
+    with logbook.Logbook(tmp_path, step=0, steps=2, active=False) as log:
+        log.say("hello")
+        log.write(1, {"loss": 1.0})
+        log.progress(2, {"loss": 1.0})
+    assert not list(tmp_path.iterdir())
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_gets_a_bar(tmp_path, monkeypatch):
+    screen = io.StringIO()
+    terminal = rich.console.Console(file=screen, force_terminal=True, width=160)
+    monkeypatch.setattr(logbook.rich.console, "Console", lambda **_: terminal)
+    with logbook.Logbook(tmp_path, step=0, steps=10) as log:
+        log.progress(5, {"images_per_second": 12.0, "train/psnr": 30.0})
+        log._bar.refresh()
+    assert "5/10" in screen.getvalue()
+    assert "12.0 images/s" in screen.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3, "3 s"), (99, "99 s"), (125, "2 min"), (7200, "2.0 h"), (864_000, "10 days")],
+)
+def test_durations_are_said_in_a_unit_that_fits(seconds, words):
+    assert logbook.duration(seconds) == words
+
+
+def test_the_clock_gives_the_device_what_no_part_claims(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
+    timer = clock.Clock()
+    with timer.measure("data"):
+        now[0] += 2
+    now[0] += 5
+    with timer.measure("evaluation"):
+        now[0] += 3
+    assert timer.interval() == {
+        "device": 5,
+        "data": 2,
+        "evaluation": 3,
+        "checkpoint": 0,
+    }
+    now[0] += 10
+    shares = timer.shares()
+    assert shares["device"] == (15, 0.75)
+    assert sum(share for _, share in shares.values()) == pytest.approx(1)
+    assert timer.total == 20

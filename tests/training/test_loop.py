@@ -1,0 +1,245 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxrestore import checkpoints, errors
+from jaxrestore.training import loop
+
+ROOT = Path(__file__).parents[2]
+ONE = jax.devices()[:1]
+
+
+def train(config, workdir, **options):
+    return loop.train(config, workdir, devices=ONE, **options)
+
+
+def final_hash(workdir, step):
+    return checkpoints.state_hash(workdir, step)
+
+
+def history(workdir):
+    return [json.loads(line) for line in open(workdir / "metrics.jsonl")]
+
+
+def command(workdir, overrides):
+    return [
+        *(sys.executable, "-m", "jaxrestore.main"),
+        *("--config", "configs/gan_full.py:demo", "--workdir", str(workdir)),
+        *overrides,
+    ]
+
+
+def environment():
+    # The same device as `ONE`, whatever the tests' own process has been given.
+    return {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A tiny run that went to its end, shared by the tests that only look at it."""
+    from configs import gan_full
+    from tests.conftest import TINY
+
+    config = gan_full.get_config("demo")
+    config.update_from_flattened_dict(TINY)
+    workdir = tmp_path_factory.mktemp("runs") / "tiny"
+    return workdir, train(config.to_dict(), workdir)
+
+
+def test_a_run_leaves_its_files(finished):
+    workdir, summary = finished
+    for name in (
+        "config.json",
+        "environment.json",
+        "data_report.json",
+        "metrics.jsonl",
+        "evaluation.csv",
+        "summary.json",
+        "report.html",
+    ):
+        assert (workdir / name).stat().st_size > 0, name
+    assert list((workdir / "tensorboard").glob("events*"))
+    assert json.loads((workdir / "summary.json").read_text()) == summary
+    assert summary["images"] == 4
+    assert summary["protocol"] == "rgb8"
+    assert summary["step"] in (3, 6)
+    for metric in ("psnr", "ssim", "ms_ssim", "cosine"):
+        numbers = summary["metrics"][metric]
+        assert numbers["gain"] == pytest.approx(
+            numbers["restored"] - numbers["degraded"], abs=1e-4
+        )
+    with (workdir / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == [
+        "astronaut",
+        "chelsea",
+        "coffee",
+        "rocket",
+    ]
+
+
+def test_the_history_tells_of_both_players_at_every_interval(finished):
+    rows = [row for row in history(finished[0]) if "generator/loss" in row]
+    assert [row["step"] for row in rows] == [2, 4, 6]
+    for row in rows:
+        for player in ("generator", "discriminator"):
+            for name in ("loss", "grad_norm", "rate", "skipped"):
+                assert row[f"{player}/{name}"] is not None
+        for name in ("logit_real", "logit_fake", "accuracy_real", "accuracy_fake"):
+            assert f"discriminator/{name}" in row
+        assert row["images_per_second"] > 0
+        assert row["time/device"] > 0
+    scored = [row["step"] for row in history(finished[0]) if "evaluation/psnr" in row]
+    assert scored == [3, 6]
+
+
+def test_a_face_is_scored_but_never_shown(finished):
+    page = (finished[0] / "report.html").read_text()
+    assert "astronaut" in page
+    assert page.count("data:image") == 3
+    for file in (finished[0] / "tensorboard").glob("events*"):
+        assert b"strip/chelsea" in file.read_bytes()
+        assert b"strip/astronaut" not in file.read_bytes()
+
+
+def test_the_same_command_on_a_finished_run_changes_nothing(finished, tiny):
+    workdir, summary = finished
+    before = final_hash(workdir, 6)
+    again = train(tiny(), workdir)
+    assert final_hash(workdir, 6) == before
+    assert again["metrics"] == summary["metrics"]
+    assert [row["step"] for row in history(workdir) if "generator/loss" in row] == [
+        *(2, 4, 6)
+    ]
+
+
+def test_a_changed_config_in_the_same_workdir_lists_its_keys(finished, tiny):
+    workdir, _ = finished
+    with pytest.raises(errors.MismatchError) as caught:
+        train(tiny(ema=0.5, data__leaves=0.25), workdir)
+    assert "data.leaves: 0.5 -> 0.25" in str(caught.value)
+    assert "ema: 0.99 -> 0.5" in str(caught.value)
+    assert "--fork" in str(caught.value)
+
+
+def test_a_fork_goes_on_in_a_new_folder_under_the_changed_config(
+    finished, tiny, tmp_path
+):
+    workdir, _ = finished
+    before = final_hash(workdir, 6)
+    longer = tiny(steps=8)
+    train(longer, workdir, fork=tmp_path / "longer")
+    assert checkpoints.steps(tmp_path / "longer")[-1] == 8
+    assert final_hash(workdir, 6) == before
+    assert json.loads((tmp_path / "longer" / "config.json").read_text())["steps"] == 8
+
+
+def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(tiny, tmp_path, finished):
+    whole, _ = finished
+    # The signal arrives while the first batch of the run is fetched.
+    workdir = tmp_path / "stopped"
+    original = loop.checkpoints.save
+    calls = []
+
+    def save(manager, step, *rest, **options):
+        calls.append(step)
+        original(manager, step, *rest, **options)
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.checkpoints.save = save
+    try:
+        with pytest.raises(errors.Interrupted) as caught:
+            train(tiny(), workdir)
+    finally:
+        loop.checkpoints.save = original
+    assert caught.value.exit_code == 143
+    assert checkpoints.steps(workdir)[-1] in (3, 4)
+    train(tiny(), workdir)
+    assert final_hash(workdir, 6) == final_hash(whole, 6)
+    rows = [row["step"] for row in history(workdir) if "generator/loss" in row]
+    assert rows == sorted(set(rows))
+
+
+def test_a_killed_run_resumes_to_the_same_bits(tiny_overrides, tmp_path):
+    overrides = [
+        *tiny_overrides,
+        "--config.steps=200",
+        "--config.log_every=20",
+        "--config.checkpoint_every=20",
+        "--config.evaluation.every=100",
+    ]
+
+    def run(workdir):
+        return subprocess.Popen(
+            command(workdir, overrides),
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole_run, victim = run(whole), run(killed)
+    deadline = time.time() + 120
+    finished = lambda: [p for p in killed.glob("checkpoints/*") if p.name.isdigit()]
+    while not finished() and time.time() < deadline:
+        time.sleep(0.02)
+    victim.kill()
+    victim.wait()
+    left = checkpoints.steps(killed)[-1]
+    again = run(killed)
+    printed, _ = again.communicate(timeout=200)
+    assert again.returncode == 0, printed
+    assert f"resumed {killed} at step {left}" in printed
+    assert whole_run.communicate(timeout=200) and whole_run.returncode == 0
+    assert left < 200
+    assert final_hash(killed, 200) == final_hash(whole, 200)
+
+
+def test_damaged_files_are_named_once_and_the_run_goes_on(tiny, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(3):
+        pixels = generator.integers(0, 256, (40, 48, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    (folder / "broken.png").write_bytes(b"not a picture")
+    config = tiny(data__train=str(folder), data__leaves=0.0)
+    train(config, tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "data_report.json").read_text())
+    damaged = found["training"][0]["damaged"]
+    assert [entry["name"] for entry in damaged] == ["broken.png"]
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_a_folder_without_images_is_told_before_anything_compiles(
+    tiny, tmp_path, folder, monkeypatch
+):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(loop, "compile_step", lambda *_: pytest.fail("compiled"))
+    config = tiny(data__train=str(tmp_path / folder))
+    with pytest.raises(errors.NoInputError, match=folder):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_updates_that_stay_non_finite_stop_the_run_with_its_checkpoint_sound(
+    tiny, tmp_path
+):
+    config = tiny(max_bad_steps=2, log_every=1)
+    # A loss of infinity times zero: every update of the generator is not finite.
+    config["objective"]["restored"]["l1"] = float("inf")
+    with pytest.raises(errors.TrainingError, match="generator's update was not finite"):
+        train(config, tmp_path / "run")

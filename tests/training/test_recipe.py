@@ -1,0 +1,131 @@
+import pytest
+
+from jaxrestore import errors
+from jaxrestore.training import recipe
+
+
+def flat(section, prefix=""):
+    for name, value in section.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict) and name != "objective":
+            yield from flat(value, f"{prefix}{name}.")
+
+
+def holder(config, key):
+    *path, name = key.split(".")
+    for part in path:
+        config = config[part]
+    return config, name
+
+
+def typos(name):
+    """Three single edits: a letter lost, doubled, and two exchanged."""
+    middle = len(name) // 2
+    yield name[:middle] + name[middle + 1 :]
+    yield name[:middle] + name[middle] + name[middle:]
+    yield name[:-2] + name[-1] + name[-2]
+
+
+def test_the_full_recipe_is_accepted(tiny):
+    assert recipe.build(tiny()).discriminator is not None
+    assert recipe.build(tiny(), devices=4).accumulate == 1
+
+
+def test_every_key_misspelt_by_one_edit_is_refused_and_the_key_is_named(tiny):
+    tried = 0
+    for key in flat(tiny()):
+        for wrong in typos(key.rpartition(".")[2]):
+            config = tiny()
+            section, name = holder(config, key)
+            if wrong in section or not wrong:
+                continue
+            section[wrong] = section.pop(name)
+            with pytest.raises(errors.ConfigError) as caught:
+                recipe.build(config)
+            assert wrong in str(caught.value)
+            if len(name) > 3:
+                assert repr(name) in str(caught.value), (key, str(caught.value))
+            tried += 1
+    assert tried > 130
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("steps", 0, "config.steps is 0; it must be at least 1"),
+        ("steps", 1.5, "config.steps is 1.5; it must be of type int"),
+        ("steps", True, "config.steps is True; it must be of type int"),
+        ("augment", 1, "config.augment is 1; it must be of type bool"),
+        ("ema", 1.0, "config.ema is 1.0; it must be between 0 and 0.999999"),
+        ("ema", float("nan"), "config.ema is nan; it must be between"),
+        ("data.leaves", -0.1, "config.data.leaves is -0.1"),
+        ("precision", "bfloat61", "did you mean 'bfloat16'?"),
+        ("adversarial.mode", "lsgam", "did you mean 'lsgan'?"),
+        ("optimizer.generator.schedule", "cosin", "did you mean 'cosine'?"),
+        ("generator.name", "fnc", "config.generator: models has no 'fnc'"),
+        ("generator.name", "patchgan", "models/patchgan.py has no Generator"),
+        ("degradation.name", "pixel_shufle", "did you mean 'pixel_shuffle'?"),
+        ("degradation.name", "batched", "config.degradation"),
+        ("evaluation.protocol", "rgb9", "did you mean 'rgb8'?"),
+        ("objective", {}, "config.objective is empty"),
+        ("objective", {"restored": {"ms_sim": 1.0}}, "did you mean 'ms_ssim'?"),
+        ("objective", {"restored": {"ms_ssim": {"scales": 2}}}, "needs a weight"),
+        (
+            "objective",
+            {"restored": {"ms_ssim": {"weight": 1.0, "scale": 2}}},
+            "did you mean 'scales'?",
+        ),
+        ("objective", {"restored": {"l1": "much"}}, "it must be a number"),
+        ("batch_size", 5, "config.batch_size is 5; it must divide by 2 devices"),
+        ("optimizer.accumulate", 3, "config.batch_size is 4; it must divide by"),
+        ("steps_per_call", 4, "config.steps is 6; it must divide by"),
+        ("discriminator.conditional", False, "config.adversarial.mismatched"),
+    ],
+)
+def test_a_mistake_is_one_sentence_about_its_key(tiny, key, value, says):
+    config = tiny()
+    section, name = holder(config, key)
+    section[name] = value
+    with pytest.raises(errors.ConfigError) as caught:
+        recipe.build(config, devices=2)
+    assert says in str(caught.value)
+
+
+def test_contradictions_between_keys_are_refused(tiny):
+    with pytest.raises(errors.ConfigError, match="one is 1"):
+        recipe.build(
+            tiny(adversarial__generator_steps=3, adversarial__discriminator_steps=2)
+        )
+    with pytest.raises(errors.ConfigError, match="patch by patch"):
+        recipe.build(tiny(adversarial__cutmix=0.5, discriminator__one_number=True))
+    with pytest.raises(errors.ConfigError, match="it must divide by 8"):
+        config = tiny(crop=36)
+        config["generator"] = {"name": "unet"}
+        recipe.build(config)
+    with pytest.raises(errors.ConfigError, match=r"config\.ema is missing"):
+        config = tiny()
+        del config["ema"]
+        recipe.build(config)
+
+
+def test_without_an_adversary_its_keys_are_not_looked_at(tiny):
+    config = tiny()
+    config["adversarial"] = None
+    config["discriminator"]["conditional"] = False
+    assert recipe.build(config).discriminator is None
+
+
+def test_a_row_of_the_objective_is_a_number_or_options(tiny):
+    config = tiny()
+    config["objective"] = {"restored": {"ms_ssim": {"weight": 2.0, "scales": 1}}}
+    assert recipe.build(config).objective == config["objective"]
+
+
+def test_differences_name_each_changed_key_with_both_values():
+    before = {"a": 1, "b": {"c": 2, "d": 3}, "e": None}
+    after = {"a": 1, "b": {"c": 5, "d": 3}, "e": {"f": 1}}
+    assert list(recipe.differences(before, after)) == [
+        "b.c: 2 -> 5",
+        "e: None -> {'f': 1}",
+    ]
+    assert not list(recipe.differences(before, before))

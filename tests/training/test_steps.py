@@ -1,0 +1,218 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrestore import sharding
+from jaxrestore.training import recipe, steps
+
+
+def images(config, count=1, seed=0):
+    generator = np.random.default_rng(seed)
+    side = config["crop"]
+    # Smooth pictures with a little texture: neighbours differ, but not wildly.
+    shape = (count, config["batch_size"], 4, 4, 3)
+    coarse = jnp.asarray(generator.uniform(0.1, 0.9, shape), jnp.float32)
+    whole = jax.image.resize(coarse, (*shape[:2], side, side, 3), "linear")
+    noise = generator.normal(0, 0.05, whole.shape)
+    return np.asarray(np.clip(whole + noise, 0, 1) * 255, np.uint8)
+
+
+def start(config):
+    built = recipe.build(config)
+    begin = jax.jit(lambda key: steps.initial_state(built, key, config["crop"]))
+    return begin(jax.random.key(config["seed"])), steps.train_steps(built)
+
+
+def run(config, count, *, mesh=None, seed=0):
+    """Losses of `count` steps one by one, and the last state."""
+    state, step = start(config)
+    step = jax.jit(step)
+    if mesh is not None:
+        state = sharding.replicate(state, mesh)
+    losses = []
+    for number in range(count):
+        batch = images(config, seed=seed + number)
+        batch = batch if mesh is None else sharding.put(batch, mesh, axis=1)
+        state, terms = step(state, batch)
+        losses.append({name: float(value[0]) for name, value in terms.items()})
+    return losses, state
+
+
+def close(a, b, tolerance):
+    return jax.tree.all(
+        jax.tree.map(
+            lambda x, y: bool(jnp.allclose(x, y, rtol=0, atol=tolerance)), a, b
+        )
+    )
+
+
+def numbers(state):
+    return (state.generator, state.discriminator, state.ema)
+
+
+@pytest.mark.parametrize(
+    ("generator_steps", "discriminator_steps", "expected"),
+    [(1, 1, (10, 10)), (3, 1, (10, 3)), (1, 5, (2, 10))],
+)
+def test_players_move_as_often_as_the_ratio_says(
+    tiny, generator_steps, discriminator_steps, expected
+):
+    config = tiny(
+        steps=10,
+        adversarial__generator_steps=generator_steps,
+        adversarial__discriminator_steps=discriminator_steps,
+    )
+    losses, state = run(config, 10)
+    assert (int(state.generator.updates), int(state.discriminator.updates)) == expected
+    rested = [np.isnan(terms["discriminator/loss"]) for terms in losses]
+    assert rested.count(False) == expected[1]
+    assert recipe.updates(config) == expected
+
+
+def test_a_resting_generator_keeps_its_parameters_and_average(tiny):
+    config = tiny(adversarial__discriminator_steps=5)
+    before, step = start(config)
+    after, _ = jax.jit(step)(before, images(config))
+    assert close(before.generator.params, after.generator.params, 0)
+    assert close(before.ema, after.ema, 0)
+    moved = jax.tree.map(
+        lambda a, b: bool((a != b).any()),
+        before.discriminator.params,
+        after.discriminator.params,
+    )
+    assert any(jax.tree.leaves(moved))
+
+
+def test_one_two_and_four_devices_give_the_same_losses_over_twenty_steps(tiny):
+    config = tiny(steps=20)
+    devices = jax.devices()
+    assert len(devices) >= 4
+    runs = [
+        run(config, 20, mesh=sharding.mesh(devices[:count]))[0] for count in (1, 2, 4)
+    ]
+    for other in runs[1:]:
+        for one, many in zip(runs[0], other, strict=True):
+            for name in ("generator/loss", "discriminator/loss"):
+                assert many[name] == pytest.approx(one[name], abs=1e-5)
+
+
+def test_every_number_of_devices_makes_the_same_batch_to_the_bit(tiny):
+    config = tiny()
+    built = recipe.build(config)
+    batch = images(config)[0]
+    make = jax.jit(lambda images: steps.make_batch(built, jax.random.key(3), images))
+    whole = jax.device_get(make(batch)["degraded"])
+    for count in (2, 4):
+        mesh = sharding.mesh(jax.devices()[:count])
+        cut = make(sharding.put(batch, mesh))["degraded"]
+        np.testing.assert_array_equal(whole, jax.device_get(cut))
+
+
+def test_several_steps_in_one_call_equal_the_same_steps_one_by_one(tiny):
+    config = tiny(steps_per_call=1)
+    state, step = start(config)
+    together = np.concatenate([images(config, seed=seed) for seed in range(3)])
+    last, terms = jax.jit(step)(state, together)
+    losses, one_by_one = run(config, 3)
+    assert int(last.step) == int(one_by_one.step) == 3
+    for number, single in enumerate(losses):
+        for name, value in single.items():
+            assert float(terms[name][number]) == pytest.approx(value, abs=1e-5)
+
+
+def test_accumulating_parts_equals_the_whole_batch(tiny):
+    # Without mismatched pairs, whose partners come from the part at hand.
+    whole, _ = run(tiny(adversarial__mismatched=0.0), 3)
+    parts, _ = run(tiny(adversarial__mismatched=0.0, optimizer__accumulate=2), 3)
+    for one, other in zip(whole, parts, strict=True):
+        for name in ("loss", "grad_norm"):
+            for player in ("generator", "discriminator"):
+                term = f"{player}/{name}"
+                assert other[term] == pytest.approx(one[term], abs=1e-5), term
+
+
+def test_accumulation_returns_restored_images_in_their_order(tiny):
+    config = tiny(optimizer__accumulate=2)
+    built = recipe.build(config)
+    state, _ = start(config)
+
+    @jax.jit
+    def restore(state, images):
+        batch = steps.make_batch(built, jax.random.key(1), images)
+        _, restored, _ = steps.generator_step(built, state, batch)
+        return batch["degraded"], restored
+
+    # A new network is the identity.
+    degraded, restored = restore(state, images(config)[0])
+    np.testing.assert_allclose(restored, degraded, atol=1e-6)
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_a_non_finite_update_is_skipped_and_counted_for_its_player_alone(tiny, player):
+    config = tiny()
+    state, step = start(config)
+    broken = getattr(state, player)
+    poisoned = jax.tree.map(lambda leaf: leaf * jnp.nan, broken.params)
+    # The poison lies in the optimiser's input only: parameters of one layer.
+    state = state.replace(**{player: broken.replace(params=poisoned)})
+    after, terms = jax.jit(step)(state, images(config))
+    moved = getattr(after, player)
+    assert int(moved.updates) == 0
+    assert int(moved.skipped) == 1
+    assert float(terms[f"{player}/skipped"][0]) == 1
+    assert close(broken.optimizer, moved.optimizer, 0)
+    if player == "generator":
+        assert all(
+            bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(after.ema)
+        )
+
+
+def test_a_good_update_ends_the_count_of_skipped_ones(tiny):
+    config = tiny()
+    state, step = start(config)
+    state = state.replace(
+        generator=state.generator.replace(skipped=jnp.asarray(4, jnp.int32))
+    )
+    after, _ = jax.jit(step)(state, images(config))
+    assert int(after.generator.skipped) == 0
+
+
+def test_bfloat16_keeps_parameters_and_losses_in_float32(tiny):
+    losses, state = run(tiny(precision="bfloat16"), 2)
+    kinds = {leaf.dtype for leaf in jax.tree.leaves(state.generator.params)}
+    assert kinds == {jnp.dtype("float32")}
+    exact, _ = run(tiny(), 2)
+    assert losses[0]["generator/loss"] == pytest.approx(
+        exact[0]["generator/loss"], rel=2e-2
+    )
+
+
+def test_training_lowers_the_loss_and_gains_over_the_input(tiny):
+    config = tiny(steps=60, optimizer__generator__warmup=5, generator__width=16)
+    losses, _ = run(config, 60, seed=7)
+    first = np.mean([terms["generator/loss"] for terms in losses[:5]])
+    last = np.mean([terms["generator/loss"] for terms in losses[-5:]])
+    assert last < 0.8 * first
+    assert losses[-1]["train/psnr_gain"] > 0.5
+
+
+def test_the_average_follows_the_generator_slowly(tiny):
+    before, step = start(tiny(ema=0.9))
+    after, _ = jax.jit(step)(before, images(tiny()))
+    expected = jax.tree.map(
+        lambda old, new: 0.9 * old + 0.1 * new,
+        before.ema["params"],
+        after.generator.params,
+    )
+    assert close(expected, after.ema["params"], 1e-7)
+
+
+def test_batch_statistics_move_in_the_discriminators_own_step_only(tiny):
+    config = tiny(discriminator__norm="batch", adversarial__generator_steps=2)
+    before, step = start(config)
+    step = jax.jit(step)
+    rested, _ = step(before, images(config))
+    assert close(before.discriminator.stats, rested.discriminator.stats, 0)
+    moved, _ = step(rested, images(config))
+    assert not close(before.discriminator.stats, moved.discriminator.stats, 1e-9)
