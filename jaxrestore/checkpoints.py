@@ -151,17 +151,25 @@ def _load(workdir, step, item):
         )
 
 
-def steps(workdir: Path) -> list[int]:
-    """Returns the finished steps of a run in order; raises `MismatchError` if none."""
+def finished(workdir: Path) -> list[int]:
+    """Returns the steps that a run has saved, in order; what a kill cut is not among.
+
+    A folder that is no run has none.
+    """
     folder = workdir / FOLDER
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    finished = sorted(int(name) for name in names if name.isdigit())
-    if not finished:
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def steps(workdir: Path) -> list[int]:
+    """Returns `finished`; raises `MismatchError` if that is empty."""
+    found = finished(workdir)
+    if not found:
         raise errors.MismatchError(
             f"{workdir} holds no finished checkpoint. Train first, or give the workdir "
             "of a run that saved one."
         )
-    return finished
+    return found
 
 
 def best_step(workdir: Path) -> int:

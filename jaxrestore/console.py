@@ -27,7 +27,7 @@ def run(task: Callable[[], object]) -> None:
     except errors.UserError as error:
         _end(error.exit_code, f"{error}")
     except KeyboardInterrupt:
-        _end(130, "interrupted before the first checkpoint; nothing was saved")
+        _end(130, "interrupted; what the last checkpoint holds is safe")
     except MemoryError:
         _end(5, _OUT_OF_MEMORY)
     except OSError as error:

@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> None:
 
     if _MODE.value == "evaluate":
         summary = outcome.score(_workdir())
-        print(loop.verdict(summary, _workdir()))
+        print(outcome.verdict(summary, _workdir()))
         return
     config = _CONFIG.value.to_dict()
     if _DRY_RUN.value:

@@ -45,8 +45,10 @@ def test_restore_writes_an_image_of_exactly_the_same_size(trained, tmp_path, siz
     images.encode(pixels, tmp_path / "in.png")
     result = RUNNER.invoke(
         cli.app,
-        ["restore", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png")]
-        + ["--checkpoint", str(trained)],
+        [
+            *("restore", str(tmp_path / "in.png")),
+            *("-o", str(tmp_path / "out.png"), "--checkpoint", str(trained)),
+        ],
     )
     assert result.exit_code == 0, result.output
     # An untrained network is the identity, to the bit.
@@ -83,8 +85,10 @@ def test_a_folder_that_is_no_run_and_a_file_that_is_no_image_have_their_codes(
         ([tmp_path / "text.png", "--checkpoint", trained], 3),
     ):
         done = subprocess.run(
-            [sys.executable, "-c", script, "restore", *map(str, arguments)]
-            + ["-o", str(tmp_path / "out.png")],
+            [
+                *(sys.executable, "-c", script, "restore", *map(str, arguments)),
+                *("-o", str(tmp_path / "out.png")),
+            ],
             capture_output=True,
             text=True,
         )

@@ -1,4 +1,4 @@
-"""The README's promise: its first two bash blocks are complete, and CI runs the second."""
+"""The README's promise: two bash blocks, each complete; CI runs the second."""
 
 import re
 import subprocess

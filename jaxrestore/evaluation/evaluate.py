@@ -144,21 +144,30 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
     names = [name.removeprefix("gain_") for name in rows[0] if name.startswith("gain_")]
     metrics = {}
     for name in names:
-        gain = np.array([row[f"gain_{name}"] for row in rows], np.float64)
-        spread = 1.96 * gain.std(ddof=1) / math.sqrt(len(gain)) if len(gain) > 1 else 0
         metrics[name] = {
             "degraded": _finite(np.mean([row[f"degraded_{name}"] for row in rows])),
             "restored": _finite(np.mean([row[f"restored_{name}"] for row in rows])),
-            "gain": _finite(gain.mean()),
-            "median": _finite(np.median(gain)),
-            "p05": _finite(np.percentile(gain, 5)),
-            "ci95": [_finite(gain.mean() - spread), _finite(gain.mean() + spread)],
+            **_spread(np.array([row[f"gain_{name}"] for row in rows], np.float64)),
         }
     better = np.mean([row["gain_psnr"] > 0 for row in rows])
     return {
         "metrics": metrics,
         "share_better_than_input": float(better),
         "images": len(rows),
+    }
+
+
+def _spread(gain):
+    if not np.isfinite(gain).all():
+        nothing = dict.fromkeys(("gain", "median", "p05"))
+        return {**nothing, "ci95": [None, None]}
+    mean = gain.mean()
+    half = 1.96 * gain.std(ddof=1) / math.sqrt(len(gain)) if len(gain) > 1 else 0.0
+    return {
+        "gain": float(mean),
+        "median": float(np.median(gain)),
+        "p05": float(np.percentile(gain, 5)),
+        "ci95": [float(mean - half), float(mean + half)],
     }
 
 

@@ -63,6 +63,19 @@ def score(workdir: Path, mesh: jax.sharding.Mesh | None = None) -> dict[str, Any
     return summary
 
 
+def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
+    """Returns a line: the gain, and where the report lies."""
+    psnr = summary["metrics"]["psnr"]
+    if psnr["gain"] is None:
+        return f"PSNR is infinite for an image; {workdir / 'report.html'}"
+    return (
+        f"step {summary['step']}: PSNR {psnr['degraded']:.2f} -> "
+        f"{psnr['restored']:.2f} dB, gain {psnr['gain']:+.2f} dB, "
+        f"{summary['share_better_than_input']:.0%} of {summary['images']} images "
+        f"better than their input; {workdir / 'report.html'}"
+    )
+
+
 def _write(workdir, config, result, summary):
     with (workdir / "evaluation.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(result.rows[0]))

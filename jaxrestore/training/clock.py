@@ -10,15 +10,16 @@ _PARTS = ("data", "evaluation", "checkpoint")
 class Clock:
     """Counts the seconds of the host's named parts; the rest is the device's."""
 
-    def __init__(self) -> None:
-        """Starts counting."""
-        self._begin = self._mark = time.perf_counter()
+    def __init__(self, *, spent: float = 0.0):
+        """Starts counting; `spent` seconds went before, in the run resumed here."""
+        self._mark = time.perf_counter()
+        self._begin = self._mark - spent
         self._spent = dict.fromkeys(_PARTS, 0.0)
         self._whole = dict.fromkeys(("device", *_PARTS), 0.0)
 
     @property
     def total(self) -> float:
-        """Seconds since the clock was made."""
+        """Seconds that the run has taken."""
         return time.perf_counter() - self._begin
 
     @contextlib.contextmanager

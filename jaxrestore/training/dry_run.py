@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from clu import parameter_overview
 
-from jaxrestore.training import loop, recipe
+from jaxrestore.training import recipe, setup
 
 _BARS = "▁▂▃▄▅▆▇█"
 _POINTS = 40
@@ -17,15 +17,15 @@ def show(config: Mapping[str, Any]) -> None:
     """Prints shapes, parameters, memory, expected hours and learning-rate curves.
 
     The step is compiled, since only its compiled form knows its memory; nothing runs
-    and no file is written. Raises what `loop.prepare` raises.
+    and no file is written. Raises what `setup.prepare` raises.
     """
-    setup = loop.prepare(config)
-    print(loop.headline(setup))
-    together, batch, side, _, channels = setup.batch.shape
+    prepared = setup.prepare(config)
+    print(setup.headline(prepared))
+    together, batch, side, _, channels = prepared.batch.shape
     print(f"batch: uint8 [{batch}, {side}, {side}, {channels}], {together} a call")
-    players = {"generator": setup.shapes.generator}
-    if setup.shapes.discriminator is not None:
-        players["discriminator"] = setup.shapes.discriminator
+    players = {"generator": prepared.state.generator}
+    if prepared.state.discriminator is not None:
+        players["discriminator"] = prepared.state.discriminator
     for name, player in players.items():
         print(f"\n{name}")
         print(
@@ -36,12 +36,12 @@ def show(config: Mapping[str, Any]) -> None:
     print("\nlearning rates")
     counts = recipe.updates(config)
     for name, count in zip(players, counts, strict=False):
-        print(f"  {name:14s} {curve(getattr(setup.recipe, name).rate, count)}")
-    loop.compile_step(setup, print)
+        print(f"  {name:14s} {curve(getattr(prepared.recipe, name).rate, count)}")
+    setup.compile_step(prepared, print)
 
 
 def curve(schedule: Any, updates: int) -> str:
-    """Returns a learning rate over `updates` updates as a line of bars, and its ends."""
+    """Returns a learning rate over its updates as a line of bars, and its ends."""
     counts = jnp.linspace(0, updates - 1, min(_POINTS, updates)).astype(jnp.int32)
     rates = jax.device_get(jax.vmap(lambda count: jnp.asarray(schedule(count)))(counts))
     top = max(float(rates.max()), 1e-30)

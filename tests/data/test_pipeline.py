@@ -10,7 +10,7 @@ BANK = dead_leaves.Bank(0, count=2, side=24, refresh=50)
 
 
 def pictures(count=7, side=20):
-    """Images whose pixels are their own index, so that a crop tells where it is from."""
+    """Images whose pixels are their own index: a crop tells where it is from."""
     arrays = [np.full((side, side + 4, 3), 10 * i, np.uint8) for i in range(count)]
     return sources.Arrays(arrays, [str(i) for i in range(count)])
 

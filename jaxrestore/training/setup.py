@@ -1,0 +1,124 @@
+"""What is known of a run before it runs: shapes, sizes, cost, the compiled step."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxrestore import errors, networks, sharding
+from jaxrestore.data import pipeline
+from jaxrestore.evaluation import evaluate, outcome
+from jaxrestore.training import cost, logbook, recipe, state, steps
+
+
+class Setup(NamedTuple):
+    """A checked config and what follows from it.
+
+    `sources` are (images, share) pairs to train on, `state` and `batch` the shapes and
+    places of what the train step takes, `restore` is jitted `(variables, degraded)`.
+    """
+
+    config: Mapping[str, Any]
+    recipe: steps.Recipe
+    mesh: jax.sharding.Mesh
+    sources: list[tuple[Any, float]]
+    evaluator: evaluate.Evaluator
+    restore: Callable[..., Any]
+    state: state.TrainState
+    batch: jax.ShapeDtypeStruct
+
+
+def prepare(
+    config: Mapping[str, Any], devices: list[jax.Device] | None = None
+) -> Setup:
+    """Returns the setup of a run on `devices` (default: all); nothing is compiled.
+
+    Raises `ConfigError` for a config that cannot be meant and `NoInputError` for a
+    folder that is missing or empty.
+    """
+    mesh = sharding.mesh(devices)
+    built = recipe.build(config, mesh.size)
+    sources = pipeline.training_sources(config["data"], config["seed"])
+    evaluator = outcome.evaluator(config, mesh)
+    side, together = config["crop"], config["steps_per_call"]
+    batch = jax.ShapeDtypeStruct(
+        (together, config["batch_size"], side, side, 3),
+        np.uint8,
+        sharding=sharding.by_row(mesh, axis=1),
+    )
+    try:
+        key = jax.random.key(config["seed"])
+        shapes = jax.eval_shape(initial(built, config), key)
+        jax.eval_shape(steps.train_steps(built), shapes, batch)
+    except (ValueError, KeyError) as error:
+        raise errors.ConfigError(
+            f"this config cannot run on crops of {side} px: {error}"
+        ) from error
+    everywhere = sharding.replicated(mesh)
+    placed = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere),
+        shapes,
+    )
+    restore = networks.restore_function(built.generator.model)
+    return Setup(config, built, mesh, sources, evaluator, restore, placed, batch)
+
+
+def initial(built: steps.Recipe, config: Mapping[str, Any]) -> Callable[..., Any]:
+    """Returns `key -> state` before the first step."""
+    return lambda key: steps.initial_state(built, key, config["crop"])
+
+
+def headline(setup: Setup) -> str:
+    """Returns the first line of a run: devices, parameters, memory.
+
+    A GPU that this jax cannot use comes before everything else.
+    """
+    sizes = [f"generator {state.count_parameters(setup.state.generator.params):,}"]
+    if setup.state.discriminator is not None:
+        count = state.count_parameters(setup.state.discriminator.params)
+        sizes.append(f"discriminator {count:,}")
+    is_key = lambda leaf: jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    numbers = [leaf for leaf in jax.tree.leaves(setup.state) if not is_key(leaf)]
+    held = sum(leaf.size * leaf.dtype.itemsize for leaf in numbers)
+    device = setup.mesh.devices.flat[0]
+    line = (
+        f"{setup.mesh.size} x {device.device_kind} ({device.platform}); parameters: "
+        f"{', '.join(sizes)}; memory: state {cost.in_words(held)} of "
+        f"{cost.in_words(cost.device_memory())}"
+    )
+    if cost.unused_gpu():
+        line = (
+            "an NVIDIA GPU is here, but this jax cannot use it: pip install "
+            f"'jaxrestore[cuda]'\n{line}"
+        )
+    return line
+
+
+def compile_step(setup: Setup, say: Callable[[str], object]) -> Any:
+    """Returns the compiled train step; says what it costs in hours and memory."""
+    everywhere = sharding.replicated(setup.mesh)
+    step = jax.jit(
+        steps.train_steps(setup.recipe),
+        donate_argnums=0,
+        out_shardings=(everywhere, everywhere),
+    )
+    lowered = step.lower(setup.state, setup.batch)
+    count = setup.config["steps"]
+    if jax.default_backend() == "cpu":
+        seconds = cost.expected_seconds(lowered, setup.recipe.accumulate * count)
+        line = (
+            f"no accelerator: {count:,} steps should take about "
+            f"{logbook.duration(seconds)} on this CPU"
+        )
+        if seconds > 3600:
+            line += "; the argument demo (configs/gan_full.py:demo) takes minutes"
+        say(line)
+    started = time.perf_counter()
+    compiled = lowered.compile()
+    say(
+        f"compiled in {logbook.duration(time.perf_counter() - started)}; a step holds "
+        f"{cost.in_words(cost.step_memory(compiled))} a device"
+    )
+    return compiled
