@@ -127,14 +127,15 @@ def _ssim_terms(a, b) -> SsimTerms:
     rows, columns = _window(height), _window(width)
     # Four windowed means: the squares enter only as their sum. The covariance enters
     # through the variance of the difference, so that equal images score 1 to the bit
-    # however it is compiled; max() guards against rounding below zero.
+    # however it is compiled. max() keeps the denominator positive; the numerator has
+    # none: compiled twice, it masks the two terms of its gradient differently.
     difference = a - b
     stack = jnp.stack([a, difference, a * a + b * b, difference * difference])
     means = filters.separable_valid(stack, rows, columns)
     mean_a, mean_difference, squares, squared_differences = means
     mean_b = mean_a - mean_difference
     variances = jnp.maximum(squares - mean_a**2 - mean_b**2, 0)
-    differing = jnp.maximum(squared_differences - mean_difference**2, 0)
+    differing = squared_differences - mean_difference**2
     c1, c2 = 0.01**2, 0.03**2
     structure = 1 - differing / (variances + c2)
     luminance = 1 - mean_difference**2 / (mean_a**2 + mean_b**2 + c1)

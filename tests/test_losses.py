@@ -121,6 +121,24 @@ def test_a_step_against_the_gradient_lowers_the_loss(name):
     assert after < before
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_on_flat_images_is_not_rounding_noise(name):
+    # Here variances are differences of equal numbers. A shift of all pixels is all
+    # there is to see, so every pixel's gradient is about its share of the mean.
+    texture = 1e-3 * _noise(1, 22, 23, 3)
+    _, gradient = GRADIENT[name](texture + 0.7, texture + 0.3)
+    assert np.abs(gradient).max() < 5 / gradient.size
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_images_hundreds_out_of_range_keep_value_and_gradient_in_bounds(name):
+    image = _noise(1, 22, 23, 3)
+    for restored in (0 * image + 100.3, image + 300.7, 0.01 * image - 300.7):
+        (value, _), gradient = GRADIENT[name](restored, image)
+        assert 0 <= value < 1e6
+        assert np.abs(gradient).max() < 1
+
+
 def test_l1_and_mse_of_two_pixels_equal_hand_computed_numbers():
     restored = jnp.array([0.0, 0.5]).reshape(1, 1, 2, 1)
     target = jnp.array([0.1, 0.2]).reshape(1, 1, 2, 1)

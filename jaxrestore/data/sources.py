@@ -66,15 +66,15 @@ class Folder:
         stride = _STRIDE if count % _STRIDE else 1
         tries = [(start + stride * k) % count for k in range(min(_TRIES, count))]
         for position in tries:
-            name = self._name(position)
+            name = self.name(position)
             try:
                 return {"image": self._read(position), "name": name}
             except images.ImageError as error:
                 self.damaged.setdefault(name, str(error))
-        names = ", ".join(self._name(position) for position in tries)
+        names = ", ".join(self.name(position) for position in tries)
         raise errors.NoInputError(
             f"{self.root}: {len(tries)} of {count} image files were tried and none can "
-            f"be used: {names}. The first: {self.damaged[self._name(start)]}"
+            f"be used: {names}. The first: {self.damaged[self.name(start)]}"
         )
 
     def __repr__(self) -> str:
@@ -108,7 +108,8 @@ class Folder:
     def _unlistable(self, error: OSError) -> None:
         self.damaged.setdefault(str(error.filename), f"cannot be listed: {error}")
 
-    def _name(self, position: int) -> str:
+    def name(self, position: int) -> str:
+        """Returns the path of a file below the folder, readable or not."""
         name = self._paths[position].relative_to(self.root).as_posix()
         # Names that are no UTF-8 would fail later, in a report or a table.
         return os.fsencode(name).decode("utf-8", "backslashreplace")
@@ -154,6 +155,10 @@ class Arrays:
         position = _position(index, len(self))
         return {"image": self._arrays[position], "name": self.names[position]}
 
+    def name(self, position: int) -> str:
+        """Returns the name of an image."""
+        return self.names[position]
+
     def __repr__(self) -> str:
         """Returns the names."""
         return f"Arrays({', '.join(self.names)})"
@@ -164,7 +169,10 @@ class Arrays:
 
 
 class Joined:
-    """Several sources, one after another, as one."""
+    """Several sources, one after another, as one.
+
+    A name begins with the number of its source, since two folders may hold one name.
+    """
 
     def __init__(self, *sources: "Folder | Arrays | Joined"):
         """Keeps the sources; raises `ValueError` when there is none."""
@@ -179,10 +187,18 @@ class Joined:
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
         """Returns the image at `index`, counted through all sources."""
-        position = _position(index, len(self))
+        which, position = self._place(_position(index, len(self)))
+        element = self.sources[which][position]
+        return {**element, "name": f"{which}/{element['name']}"}
+
+    def name(self, position: int) -> str:
+        """Returns the name of an image, its source's number before it."""
+        which, position = self._place(position)
+        return f"{which}/{self.sources[which].name(position)}"
+
+    def _place(self, position: int) -> tuple[int, int]:
         which = bisect.bisect_right(self._ends, position)
-        source = self.sources[which]
-        return source[position - self._ends[which] + len(source)]
+        return which, position - self._ends[which] + len(self.sources[which])
 
     def __repr__(self) -> str:
         """Returns the sources' own."""

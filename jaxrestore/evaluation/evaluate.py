@@ -100,6 +100,8 @@ class Evaluator:
         waiting = defaultdict(list)
         for index in range(len(self.source)):
             element = self.source[index]
+            if element["name"] != self.source.name(index):
+                continue  # a substitute for a damaged file has its own index
             image = centre_crop(element["image"], self._crop)
             group = waiting[image.shape]
             group.append((index, element["name"], image))

@@ -140,3 +140,24 @@ def test_the_error_panel_is_grey_where_nothing_differs():
     strip = evaluate.strip(same, same, same)
     assert strip.shape == (4, 16, 3)
     assert (strip[:, 12:] == 128).all()
+
+
+def test_a_damaged_file_is_left_out_and_no_other_counts_twice(tmp_path):
+    from jaxrestore import images
+
+    for name in ("a", "b", "c"):
+        pixels = GENERATOR.integers(0, 256, (16, 16, 3), np.uint8)
+        images.encode(pixels, tmp_path / f"{name}.png")
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    folder = sources.Folder(tmp_path)
+    one = evaluate.Evaluator(
+        folder,
+        degradation={"name": "pixel_shuffle"},
+        protocol="rgb8",
+        seed=0,
+        batch_size=2,
+        crop=0,
+        mesh=sharding.mesh(jax.devices()[:1]),
+    )
+    assert [row["image"] for row in one(IDENTITY).rows] == ["a.png", "c.png"]
+    assert [entry["name"] for entry in folder.report()["damaged"]] == ["b.png"]
