@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 
-def mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+def mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """Returns the mesh over `devices`, by default all devices of all processes.
 
     The axis type is given because `jax.make_mesh` defaults to explicit sharding, under

@@ -2,6 +2,7 @@
 
 import dm_pix
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
@@ -10,7 +11,7 @@ def flip_and_turn(
 ) -> Float[Array, "s s c"]:
     """Returns a square image in one of its eight orientations, all equally likely."""
     flip_key, turn_key = jax.random.split(key)
-    image = dm_pix.random_flip_left_right(flip_key, image)
+    image = jnp.asarray(dm_pix.random_flip_left_right(flip_key, image))
     quarters = jax.random.randint(turn_key, (), 0, 4)
     turns = [lambda image, k=k: dm_pix.rot90(image, k) for k in range(4)]
     return jax.lax.switch(quarters, turns, image)

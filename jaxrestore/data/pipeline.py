@@ -6,7 +6,7 @@ without a saved iterator, and any number of processes sees the same global batch
 
 import dataclasses
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def batches(
     crop: int,
     first_step: int,
     threads: int = 2,
-) -> Iterator[UInt8[np.ndarray, "b h w c"]]:
+) -> Generator[UInt8[np.ndarray, "b h w c"], None, None]:
     """Yields this process's rows of each global batch from `first_step` on, for ever.
 
     Rows are in the order of the global batch: process p of P holds rows p * b to

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-_PARTS = ("data", "evaluation", "checkpoint")
+_PARTS: tuple[str, ...] = ("data", "evaluation", "checkpoint")
 
 
 class Clock:

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def train(
     workdir: Path,
     *,
     fork: Path | None = None,
-    devices: list[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> dict[str, Any]:
     """Trains until `config["steps"]`, from the latest checkpoint; returns the summary.
 
@@ -123,8 +123,8 @@ def _run(prepared, step, run, workdir, log):
                 images = sharding.put(images, prepared.mesh, axis=1)
             run, terms = step(run, images)
             waiting.append(terms)
-            stopped = stop.signal is not None
-            last = stopped or number == steps
+            stopped = stop.signal
+            last = stopped is not None or number == steps
             if last or number % config["log_every"] == 0:
                 _log(config, number, waiting, timer, log)
             score = None
@@ -141,11 +141,11 @@ def _run(prepared, step, run, workdir, log):
                         config=config,
                         score=score,
                     )
-            if stopped:
+            if stopped is not None:
                 raise errors.Interrupted(
-                    f"stopped by signal {stop.signal}; step {number} is saved in "
+                    f"stopped by signal {stopped}; step {number} is saved in "
                     f"{workdir}. The same command goes on from there.",
-                    stop.signal,
+                    stopped,
                 )
     shares = [
         f"{part} {logbook.duration(seconds)} ({share:.0%})"

@@ -1,10 +1,11 @@
 """What is known of a run before it runs: shapes, sizes, cost, the compiled step."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore import errors, networks, sharding
@@ -30,9 +31,7 @@ class Setup(NamedTuple):
     batch: jax.ShapeDtypeStruct
 
 
-def prepare(
-    config: Mapping[str, Any], devices: list[jax.Device] | None = None
-) -> Setup:
+def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> Setup:
     """Returns the setup of a run on `devices` (default: all); nothing is compiled.
 
     Raises `ConfigError` for a config that cannot be meant and `NoInputError` for a
@@ -79,7 +78,7 @@ def headline(setup: Setup) -> str:
     if setup.state.discriminator is not None:
         count = state.count_parameters(setup.state.discriminator.params)
         sizes.append(f"discriminator {count:,}")
-    is_key = lambda leaf: jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    is_key = lambda leaf: jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     numbers = [leaf for leaf in jax.tree.leaves(setup.state) if not is_key(leaf)]
     held = sum(leaf.size * leaf.dtype.itemsize for leaf in numbers)
     device = setup.mesh.devices.flat[0]

@@ -8,8 +8,7 @@ import optax
 from flax import struct
 
 
-@struct.dataclass
-class Network:
+class Network(struct.PyTreeNode):
     """One player: parameters, statistics, optimiser, and two counts.
 
     `stats` holds every collection of the model that is not a parameter. `updates`,
@@ -24,8 +23,7 @@ class Network:
     skipped: Any
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """A run: `step`, int32, counts batches; `key` is the root of all its randomness.
 
     `ema` is the exponential average of the generator's parameters and statistics, as

@@ -134,7 +134,7 @@ def generator_step(
         variables = {"params": params, **stats}
         outputs, stats = _apply(recipe.generator, variables, batch["degraded"])
         total, terms = objective.evaluate(recipe.objective, outputs, batch["target"])
-        if recipe.discriminator is not None:
+        if recipe.gan is not None:
             value = _adversarial_value(recipe, run, batch, outputs["restored"])
             total = total + recipe.gan["weight"] * value
             terms["adversarial"] = value
@@ -161,30 +161,31 @@ def discriminator_step(
     What it is shown: see `pairs.discriminator_loss`.
     """
 
+    gan, player, network = recipe.gan, recipe.discriminator, run.discriminator
+    assert gan is not None and player is not None and network is not None
+    mode = adversarial.mode(gan["mode"])
+
     def loss(params, stats, batch):
         def judge(image, stats):
             variables = {"params": params, **stats}
             return _judge(recipe, variables, image, batch["degraded"])
 
-        total, stats, real, fake = pairs.discriminator_loss(
-            recipe.gan, judge, batch, stats
-        )
-        boundary = adversarial.mode(recipe.gan["mode"]).boundary
+        total, stats, real, fake = pairs.discriminator_loss(gan, judge, batch, stats)
         terms = {
             "loss": total,
             "logit_real": real.mean(),
             "logit_fake": fake.mean(),
-            "accuracy_real": (real > boundary).mean(),
-            "accuracy_fake": (fake <= boundary).mean(),
+            "accuracy_real": (real > mode.boundary).mean(),
+            "accuracy_fake": (fake <= mode.boundary).mean(),
         }
         return total, (stats, jnp.zeros(()), terms)
 
     batch = dict(batch, restored=jax.lax.stop_gradient(restored))
-    player, _, terms = update.update(
-        recipe.discriminator, run.discriminator, loss, batch, parts=recipe.accumulate
+    moved, _, terms = update.update(
+        player, network, loss, batch, parts=recipe.accumulate
     )
     terms = {f"discriminator/{name}": value for name, value in terms.items()}
-    return run.replace(discriminator=player), terms
+    return run.replace(discriminator=moved), terms
 
 
 def _apply(player, variables, degraded):
