@@ -136,8 +136,8 @@ def test_a_diverged_flat_output_does_not_blow_up_the_gradient(name):
     levels = np.linspace(60, 110, 80, dtype=np.float32).reshape(80, 1, 1, 1)
     restored = np.broadcast_to(levels, (80, 22, 23, 3))
     (_, values), gradient = GRADIENT[name](restored, 0 * restored + 0.5)
-    assert (0.9 < np.asarray(values)).all() and (np.asarray(values) < 1.1).all()
-    assert np.abs(gradient).max() < 20
+    np.testing.assert_allclose(values, 1, atol=0.1)
+    assert np.abs(gradient).max() < 100
 
 
 def test_l1_and_mse_of_two_pixels_equal_hand_computed_numbers():

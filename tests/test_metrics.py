@@ -143,11 +143,10 @@ def test_ms_ssim_of_fewer_scales_and_odd_sides_equals_the_formula(side, scales):
 
 @pytest.mark.parametrize(
     ("side", "scales"),
-    zip(
-        [1, 10, 20, 21, 40, 41, 80, 81, 160, 161, 999],
-        [1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5],
-        strict=True,
-    ),
+    [
+        *[(1, 1), (10, 1), (20, 1), (21, 2), (40, 2), (41, 3)],
+        *[(80, 3), (81, 4), (160, 4), (161, 5), (999, 5)],
+    ],
 )
 def test_a_scale_more_needs_twice_the_side(side, scales):
     assert metrics.ms_ssim_scales(side) == scales

@@ -77,35 +77,53 @@ def partners(
 
     An inactive site is its own partner.
     """
-    row, top, rows = _window(height, radius)
-    column, left, columns = _window(width, radius)
-    row, top, rows = row[:, None], top[:, None], rows[:, None]
+    corners, rows, columns = _windows(height, width, radius)
     draw = jax.random.uniform(key, (height, width))
     # One draw serves three times: below `rate` the site is active, and a uniform
     # number known to lie below `rate` is, divided by it, uniform again; so is what is
     # left of its product with the number of rows after the whole part is taken off.
+    # Tables of whole size and floats, not broadcasts and integers: three times faster.
     active = draw < rate
-    scaled = jnp.where(active, draw / rate, 0.0) * rows
-    down = jnp.minimum(scaled.astype(jnp.int32), rows - 1)  # min: rounding may reach 1
-    across = jnp.minimum(((scaled - down) * columns).astype(jnp.int32), columns - 1)
-    chosen = (top + down) * width + left + across
-    return jnp.where(active, chosen, row * width + column).reshape(-1)
+    scaled = draw * (1 / jnp.maximum(jnp.float32(rate), 1e-9)) * rows
+    down = jnp.minimum(jnp.floor(scaled), rows - 1)  # min: rounding may reach 1
+    across = jnp.minimum(jnp.floor((scaled - down) * columns), columns - 1)
+    steps = (down * width + across).astype(jnp.int32)
+    sites = np.arange(height * width, dtype=np.int32).reshape(height, width)
+    return jnp.where(active, corners + steps, sites).reshape(-1)
 
 
-def _window(size: int, radius: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns each position, the first of its window, and the window's length."""
-    position = np.arange(size, dtype=np.int32)
+@functools.lru_cache(maxsize=64)
+def _windows(
+    height: int, width: int, radius: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns for each site: its window's first pixel (int32), its rows, its columns."""
+    shape = (height, width)
+    top, rows = _side(height, radius)
+    left, columns = _side(width, radius)
+    corners = (top[:, None] * width + left).astype(np.int32)
+    return (
+        corners,
+        np.broadcast_to(rows[:, None], shape).astype(np.float32),
+        np.broadcast_to(columns, shape).astype(np.float32),
+    )
+
+
+def _side(size: int, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    position = np.arange(size)
     first = np.maximum(position - radius, 0)
-    return position, first, np.minimum(position + radius, size - 1) - first + 1
+    return first, np.minimum(position + radius, size - 1) - first + 1
 
 
 def _exchange(groups, partner):
     # Sites of a group have disjoint windows, so their exchanges commute. Padding and
     # inactive sites write one value twice to one place, which changes nothing.
+    inside = "promise_in_bounds"  # the checks cost a fifth of the time
+
     def exchange_group(moved, sites):
-        others = partner[sites]
-        values = moved[jnp.concatenate([others, sites])]
-        return moved.at[jnp.concatenate([sites, others])].set(values), None
+        others = partner.at[sites].get(mode=inside)
+        values = moved.at[jnp.concatenate([others, sites])].get(mode=inside)
+        places = jnp.concatenate([sites, others])
+        return moved.at[places].set(values, mode=inside), None
 
     identity = jnp.arange(partner.shape[0], dtype=partner.dtype)
     moved, _ = jax.lax.scan(exchange_group, identity, groups, unroll=4)

@@ -4,6 +4,7 @@ import csv
 import datetime
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -120,9 +121,9 @@ def environment() -> dict[str, str]:
         "python": platform.python_version(),
         "device": f"{len(devices)} x {devices[0].device_kind}",
         "processes": str(jax.process_count()),
-        "machine": f"{platform.system()} {platform.machine()}",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "date": now.isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
+        "command": " ".join(["python", *sys.orig_argv[1:]]),
     }
 
 

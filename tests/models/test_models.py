@@ -16,8 +16,8 @@ SIDE = 32
 # run as it stands.
 TINY = {
     "fcn": {"width": 8, "blocks": 2},
-    "unet": {"widths": (8, 12, 16), "blocks": (1, 1, 1)},
-    "patchgan": {"filters": 4, "stages": 2},
+    "unet": {"widths": (8, 12), "blocks": (1, 1)},
+    "patchgan": {"filters": 4, "stages": 1},
 }
 COLLECTIONS = {"params", "batch_stats"}
 

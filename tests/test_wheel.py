@@ -1,0 +1,31 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_runs_its_recipes_from_an_empty_folder(tmp_path):
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site, empty = tmp_path / "site", tmp_path / "empty"
+    subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
+    empty.mkdir()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "jaxrestore.main", "--dry_run"),
+            *("--config", "configs/gan_l1.py:low,demo"),
+        ],
+        cwd=empty,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "generator 84,995" in done.stdout
+    assert not list(empty.iterdir())

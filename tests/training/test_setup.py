@@ -1,0 +1,71 @@
+import jax
+import pytest
+
+from jaxrestore import errors
+from jaxrestore.training import cost, dry_run, optimizers, setup
+
+ONE = jax.devices()[:1]
+
+
+def test_the_first_line_tells_devices_parameters_and_memory(tiny, monkeypatch):
+    monkeypatch.setattr(cost, "unused_gpu", lambda: False)
+    line = setup.headline(setup.prepare(tiny(), jax.devices()[:2]))
+    assert line.startswith("2 x cpu (cpu); parameters: generator ")
+    assert "discriminator" in line and "memory: state" in line
+    assert "\n" not in line
+    alone = setup.headline(setup.prepare(tiny(adversarial=None), ONE))
+    assert "discriminator" not in alone
+
+
+def test_a_gpu_that_jax_does_not_see_is_the_first_thing_said(tiny, monkeypatch):
+    prepared = setup.prepare(tiny(), ONE)
+    monkeypatch.delenv("JAX_PLATFORMS")
+    monkeypatch.setattr(cost.shutil, "which", lambda name: f"/usr/bin/{name}")
+    first, _ = setup.headline(prepared).splitlines()
+    assert "an NVIDIA GPU is here" in first
+    assert "pip install 'jaxrestore[cuda]'" in first
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")  # whoever asks for the CPU gets it
+    assert len(setup.headline(prepared).splitlines()) == 1
+
+
+def test_the_compiled_step_says_its_hours_and_memory(tiny):
+    said = []
+    compiled = setup.compile_step(setup.prepare(tiny(), ONE), said.append)
+    assert said[0].startswith("no accelerator: 6 steps should take about")
+    assert "demo" not in said[0]
+    assert "a step holds" in said[1]
+    # The batch, twice the state that is donated, and what lies between.
+    assert cost.step_memory(compiled) > 4 * 32 * 32 * 3
+
+
+def test_a_long_run_without_an_accelerator_names_the_demo(tiny):
+    said = []
+    setup.compile_step(setup.prepare(tiny(steps=600_000_000), ONE), said.append)
+    assert " days " in said[0]
+    assert "configs/gan_full.py:demo" in said[0]
+
+
+def test_shapes_that_cannot_run_are_told_before_anything_compiles(tiny):
+    config = tiny()
+    config["objective"] = {"restored": {"ms_ssim": {"weight": 1.0, "scales": 5}}}
+    with pytest.raises(errors.ConfigError, match=r"crops of 32 px.*scales=2"):
+        setup.prepare(config, ONE)
+    config["objective"] = {"coarse": {"l1": 1.0}}
+    with pytest.raises(errors.ConfigError, match="coarse"):
+        setup.prepare(config, ONE)
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(1_048_576, "1.0 MiB"), (3 * 2**30, "3.0 GiB")]
+)
+def test_memory_is_said_in_a_unit_that_fits(size, words):
+    assert cost.in_words(size) == words
+
+
+def test_a_learning_rate_is_drawn_as_a_line_of_bars(tiny):
+    recipe = tiny(steps=100)["optimizer"]["generator"]
+    line = dry_run.curve(optimizers.schedule(recipe, 100), 100)
+    bars = line.split()[0]
+    assert len(bars) == 40 and "█" in bars
+    assert bars[-1] == "▁"
+    assert "highest 2.00e-03" in line and "(100 updates)" in line
