@@ -10,7 +10,7 @@ import pytest
 
 import configs
 from configs import gan_full
-from jaxrestore import main
+from jaxrestore import config_files
 from jaxrestore.training import recipe, steps
 
 NAMES = sorted(entry.name for entry in pkgutil.iter_modules(configs.__path__))
@@ -107,7 +107,7 @@ def test_the_main_job_has_the_constants_of_the_study():
 
 def test_main_finds_a_recipe_that_is_not_in_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path, config = main.load_config("configs/gan_l1.py:low,demo")
+    path, config = config_files.load("configs/gan_l1.py:low,demo")
     assert path.endswith("configs/gan_l1.py:low,demo")
     assert config.objective.restored.to_dict() == {"l1": 1.0}
 
@@ -122,7 +122,7 @@ def test_a_users_own_recipe_may_import_the_packages(tmp_path, monkeypatch):
         "    return config\n"
     )
     monkeypatch.chdir(tmp_path)
-    _, config = main.load_config("configs/mine.py:demo")
+    _, config = config_files.load("configs/mine.py:demo")
     assert config.steps == 7
     assert config.objective.restored.to_dict() == {"l1": 1.0}
 

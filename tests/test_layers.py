@@ -32,6 +32,8 @@ FLOORS = {
     "training": 5,
     "inference": 5,
     "experiments": 6,
+    "config_files": 6,
+    "console": 6,
     "web": 7,
     "main": 7,
     "cli": 7,
@@ -59,8 +61,12 @@ DOORS = {
     "jinja2": ("jaxrestore/evaluation/",),
     "rich": ("jaxrestore/training/logbook.py", "jaxrestore/cli.py"),
     "typer": ("jaxrestore/cli.py",),
-    "absl": ("jaxrestore/main.py",),
-    "ml_collections": ("configs/", "jaxrestore/main.py"),
+    "absl": ("jaxrestore/main.py", "jaxrestore/console.py"),
+    "ml_collections": (
+        "configs/",
+        "jaxrestore/main.py",
+        "jaxrestore/config_files.py",
+    ),
 }
 
 # Lines a file may have before it is split by meaning, times TOLERANCE.

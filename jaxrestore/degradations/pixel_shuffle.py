@@ -96,7 +96,7 @@ def partners(
 def _windows(
     height: int, width: int, radius: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns for each site: its window's first pixel (int32), its rows, its columns."""
+    """Returns for each site its window: first pixel (int32), rows, columns."""
     shape = (height, width)
     top, rows = _side(height, radius)
     left, columns = _side(width, radius)

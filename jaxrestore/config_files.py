@@ -1,0 +1,85 @@
+"""Finding the recipe that a command line names, and checking what it overrides.
+
+A path that is not there is looked for among the recipes of the package. Recipes import
+one another as `configs.…`: from the working folder first, then from the package.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from jaxrestore import errors, naming
+
+
+def found(arguments: list[str]) -> list[str]:
+    """Returns the arguments with --config=FOUND first, for flags to be parsed.
+
+    Raises `ConfigError`, naming the nearest right one, for a recipe that is not there
+    and for an override of a key that the recipe does not have.
+    """
+    joined = list(arguments)
+    for index, word in enumerate(joined[:-1]):
+        if word in ("--config", "-config"):
+            joined[index : index + 2] = [f"--config={joined[index + 1]}"]
+            break
+    chosen = [word for word in joined if word.startswith("--config=")]
+    if not chosen:
+        return joined
+    joined.remove(chosen[-1])
+    path, config = load(chosen[-1].removeprefix("--config="))
+    for word in joined:
+        if word.startswith("--config."):
+            _check_override(word.removeprefix("--config.").partition("=")[0], config)
+    return [f"--config={path}", *joined]
+
+
+def load(name: str) -> tuple[str, ml_collections.ConfigDict]:
+    """Returns the path[:argument] that was found for `name`, and its config.
+
+    Raises `ConfigError` with the nearest recipe, or with what the recipe says.
+    """
+    path, colon, argument = name.partition(":")
+    file = Path(path) if Path(path).is_file() else _packaged() / Path(path).name
+    if not file.is_file():
+        known = [f"configs/{recipe.name}" for recipe in _packaged().glob("[!_]*.py")]
+        raise errors.ConfigError(f"no config {path}: {naming.nearest(path, known)}")
+    _make_importable()
+    spec = importlib.util.spec_from_file_location(f"configs.{file.stem}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    try:
+        return f"{file}{colon}{argument}", module.get_config(argument)
+    except ValueError as error:
+        raise errors.ConfigError(f"{path}: {error}") from error
+
+
+def _packaged() -> Path:
+    """The recipes of the package: inside it when installed, beside it in a checkout."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else inside.parents[1] / "configs"
+
+
+def _make_importable() -> None:
+    """Makes `configs` a package of both folders, the working folder's first."""
+    spec = importlib.util.spec_from_loader("configs", None, is_package=True)
+    assert spec is not None
+    spec.submodule_search_locations = [str(Path("configs").resolve()), str(_packaged())]
+    sys.modules["configs"] = importlib.util.module_from_spec(spec)
+
+
+def _check_override(key: str, config: Any) -> None:
+    section = config
+    names = key.split(".")
+    for depth, name in enumerate(names):
+        if not isinstance(section, ml_collections.ConfigDict):
+            where = ".".join(names[:depth])
+            raise errors.ConfigError(f"config.{where} is {section!r}; it has no {name}")
+        if name not in section:
+            where = ".".join(names[: depth + 1])
+            hint = naming.nearest(name, section.keys())
+            raise errors.ConfigError(f"config.{where} is no key: {hint}")
+        section = section[name]
