@@ -3,20 +3,23 @@
 import os
 import tempfile
 
+# The tests compile far more than they compute: LLVM's optimisation is left out, which
+# halves their time, and programs are shared between tests, workers and the processes
+# that tests start. `XLA_FLAGS= pytest` tests the code as it is compiled outside.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _CACHE = tempfile.TemporaryDirectory(prefix="jaxrestore-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["COLUMNS"] = "200"
+
 import jax
 import pytest
 
-# Before anything asks for a device. Processes that tests start inherit neither this
-# nor a terminal.
-jax.config.update("jax_platforms", "cpu")
+# Before anything asks for a device; processes that tests start have one.
 jax.config.update("jax_num_cpu_devices", 4)
-# Many tests compile the same tiny programs; later ones find them here.
-_CACHE = tempfile.TemporaryDirectory(prefix="jaxrestore-tests-")
-jax.config.update("jax_compilation_cache_dir", _CACHE.name)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["COLUMNS"] = "200"
 
 TINY = {
     "steps": 6,

@@ -174,10 +174,10 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(tiny, tmp_path, fini
 def test_a_killed_run_resumes_to_the_same_bits(tiny_overrides, tmp_path):
     overrides = [
         *tiny_overrides,
-        "--config.steps=200",
-        "--config.log_every=20",
-        "--config.checkpoint_every=20",
-        "--config.evaluation.every=100",
+        "--config.steps=80",
+        "--config.log_every=10",
+        "--config.checkpoint_every=10",
+        "--config.evaluation.every=80",
     ]
 
     def run(workdir):
@@ -204,8 +204,8 @@ def test_a_killed_run_resumes_to_the_same_bits(tiny_overrides, tmp_path):
     assert again.returncode == 0, printed
     assert f"resumed {killed} at step {left}" in printed
     assert whole_run.communicate(timeout=200) and whole_run.returncode == 0
-    assert left < 200
-    assert final_hash(killed, 200) == final_hash(whole, 200)
+    assert left < 80
+    assert final_hash(killed, 80) == final_hash(whole, 80)
 
 
 def test_damaged_files_are_named_once_and_the_run_goes_on(tiny, tmp_path):
