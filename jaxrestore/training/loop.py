@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,17 +31,23 @@ def train(
     `Interrupted` after a signal, the state saved.
     """
     prepared = setup.prepare(config, devices)
-    source, workdir = workdir, fork or workdir
+    folders = [workdir]
+    if fork is not None:
+        checkpoints.steps(workdir)  # raises where there is nothing to go on from
+        folders, workdir = [fork, workdir], fork
     _claim(workdir, config)
+    first = _latest(folders)
+    if first is not None and not (workdir / "metrics.jsonl").exists():
+        shutil.copy(first[0] / "metrics.jsonl", workdir)
     with logbook.Logbook(
         workdir,
-        step=_latest(workdir) or 0,
+        step=first[1] if first else 0,
         steps=config["steps"],
         active=jax.process_index() == 0,
     ) as log:
         log.say(setup.headline(prepared))
         step = setup.compile_step(prepared, log.say)
-        run = _first_state(prepared, (workdir, source), log)
+        run = _first_state(prepared, first, log)
         _run(prepared, step, run, workdir, log)
         log.say("scoring the best checkpoint")
         summary = outcome.score(workdir, prepared.mesh)
@@ -66,13 +73,19 @@ def _claim(workdir, config):
         outcome.write_json(workdir / "environment.json", outcome.environment())
 
 
-def _first_state(prepared, folders, log):
-    """The latest state in the first of `folders` that has one, or a new one."""
-    config = prepared.config
+def _latest(folders):
+    """(folder, step) of the latest checkpoint in the first folder that has one."""
     for folder in folders:
-        latest = _latest(folder)
-        if latest is None:
-            continue
+        if found := checkpoints.finished(folder):
+            return folder, found[-1]
+    return None
+
+
+def _first_state(prepared, first, log):
+    """The state to go on from, `first` being (folder, step) or None for a new run."""
+    config = prepared.config
+    if first is not None:
+        folder, latest = first
         if latest % config["steps_per_call"]:
             raise errors.MismatchError(
                 f"{folder} stopped at step {latest}, which does not divide by "
@@ -81,7 +94,6 @@ def _first_state(prepared, folders, log):
         with checkpoints.manager(folder) as manager:
             run = checkpoints.restore(manager, latest, prepared.state)
         log.say(f"resumed {folder} at step {latest}")
-        break
     else:
         everywhere = sharding.replicated(prepared.mesh)
         begin = jax.jit(
@@ -128,7 +140,8 @@ def _run(prepared, step, run, workdir, log):
             if last or number % config["log_every"] == 0:
                 _log(config, number, waiting, timer, log)
             score = None
-            if number == steps or number % config["evaluation"]["every"] == 0:
+            due = number == steps or number % config["evaluation"]["every"] == 0
+            if due and stopped is None:
                 with timer.measure("evaluation"):
                     score = _evaluate(prepared, number, run, timer, log)
             if last or score is not None or number % config["checkpoint_every"] == 0:
@@ -228,7 +241,3 @@ def _data_report(prepared, workdir):
 def _seconds_before(workdir):
     rows = logbook.read_history(workdir / "metrics.jsonl")
     return rows[-1]["seconds"] if rows else 0.0
-
-
-def _latest(workdir):
-    return max(checkpoints.finished(workdir), default=None)

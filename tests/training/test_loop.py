@@ -142,6 +142,16 @@ def test_a_fork_goes_on_in_a_new_folder_under_the_changed_config(
     assert checkpoints.steps(tmp_path / "longer")[-1] == 8
     assert final_hash(workdir, 6) == before
     assert json.loads((tmp_path / "longer" / "config.json").read_text())["steps"] == 8
+    logged = [
+        row["step"] for row in history(tmp_path / "longer") if "time/device" in row
+    ]
+    assert logged == [2, 4, 6, 8]
+
+
+def test_a_fork_of_nothing_is_refused_and_makes_no_folder(tiny, tmp_path):
+    with pytest.raises(errors.MismatchError, match="no finished checkpoint"):
+        train(tiny(), tmp_path / "missing", fork=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(tiny, tmp_path, finished):
