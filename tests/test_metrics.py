@@ -158,8 +158,9 @@ def test_a_scale_more_needs_twice_the_side(side, scales):
 def test_the_weights_left_are_scaled_to_sum_one(side, last):
     # Of two constants only the luminance of the coarsest scale differs from 1.
     a, b = jnp.full((1, side, side, 1), 0.3), jnp.full((1, side, side, 1), 0.6)
+    # A flat variance is rounding alone, about 3e-8 against K2^2 = 9e-4.
     luminance = (2 * 0.18 + 1e-4) / (0.09 + 0.36 + 1e-4)
-    assert COMPILED["ms_ssim"](a, b)[0] == pytest.approx(luminance**last, abs=1e-5)
+    assert COMPILED["ms_ssim"](a, b)[0] == pytest.approx(luminance**last, abs=1e-4)
 
 
 def test_scales_can_be_given_and_change_the_number():
