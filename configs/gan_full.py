@@ -83,7 +83,9 @@ def get_config(argument: str = "") -> ConfigDict:
     config.optimizer.generator = ConfigDict()
     config.optimizer.generator.rate = 2e-4
     config.optimizer.generator.schedule = "cosine"  # or constant
-    config.optimizer.generator.warmup = 0  # updates
+    # Updates. Without it the first one, from a last layer of zeros, throws the output
+    # 10 dB below the input (21.96 to 11.51 dB on the first batch).
+    config.optimizer.generator.warmup = 1_000
     config.optimizer.generator.final_rate = 1e-6
     config.optimizer.generator.beta1 = 0.5
     config.optimizer.generator.beta2 = 0.999
@@ -92,6 +94,7 @@ def get_config(argument: str = "") -> ConfigDict:
         config.optimizer.generator.copy_and_resolve_references()
     )
     config.optimizer.discriminator.rate = 5e-5  # below the generator's: a stabiliser
+    config.optimizer.discriminator.warmup = 0
 
     config.evaluation = ConfigDict()
     config.evaluation.every = 5_000  # steps
