@@ -7,6 +7,7 @@ Arguments, joined by commas after a colon (`configs/gan_full.py:low,demo`):
   high   distortion rate 0.40    (the default, "high": 37.68 dB on its own faces)
   demo   a small network and 64 px crops: minutes on two CPU cores
 
+Measured with `demo`, one seed: +4.72 dB at 0.40, +3.88 dB at 0.15 over the input.
 The study trained on PubFig faces, which are not to be had; its numbers compare with
 nothing that you run here. Compare the gain over the degraded input instead.
 

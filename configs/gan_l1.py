@@ -2,9 +2,10 @@
 
     python -m jaxrestore.main --config configs/gan_l1.py[:low][,demo]
 
-The study reports 31.66 dB (high) and 34.93 dB (low). At rate 0.40 L1 gains by itself.
-At rate 0.15 expect about 0 dB: three of four pixels have not moved, so the median of
-what a pixel may have been, which is what L1 asks for, is the pixel itself.
+The study reports 31.66 dB (high) and 34.93 dB (low). At rate 0.15 plain L1 gains about
+0 dB, since the median of what a pixel may have been is the pixel itself (see `cnn_l1`);
+the adversary, which is shown the degraded image as a wrong answer, pulls it off there.
+Measured with `demo`, one seed: +4.38 dB at 0.40, +3.32 dB at 0.15.
 """
 
 from ml_collections import ConfigDict

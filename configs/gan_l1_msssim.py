@@ -2,7 +2,8 @@
 
     python -m jaxrestore.main --config configs/gan_l1_msssim.py[:low][,demo]
 
-The study reports 34.30 dB (high) and 37.47 dB (low).
+The study reports 34.30 dB (high) and 37.47 dB (low). Measured with `demo`, one seed:
++4.62 dB at 0.40, +3.84 dB at 0.15.
 """
 
 from ml_collections import ConfigDict

@@ -3,6 +3,7 @@
 import importlib
 import json
 import pkgutil
+import re
 
 import jax
 import numpy as np
@@ -80,8 +81,8 @@ def test_a_recipe_says_its_command(name):
 
 @pytest.mark.parametrize("name", ["gan_l1", "cnn_l1"])
 def test_the_l1_recipes_say_what_to_expect_at_the_low_rate(name):
-    text = " ".join((importlib.import_module(f"configs.{name}").__doc__ or "").split())
-    assert "At rate 0.15 expect about 0 dB" in text
+    text = importlib.import_module(f"configs.{name}").__doc__ or ""
+    assert re.search(r"At rate 0\.15 .*about 0 dB", " ".join(text.split()))
 
 
 def test_contradicting_or_unknown_arguments_are_refused():
