@@ -3,6 +3,7 @@ import os
 import pickle
 from concurrent import futures
 
+import grain
 import numpy as np
 import pytest
 
@@ -180,7 +181,6 @@ def test_joined_sources_follow_one_another(tmp_path):
 
 
 def test_grain_reads_a_folder_with_threads(tmp_path):
-    grain = pytest.importorskip("grain")
     damaged_folder(tmp_path)
     data = grain.MapDataset.source(sources.Folder(tmp_path)).seed(1).shuffle()
     data = data.map(lambda item: item["image"]).repeat(2).batch(3)
