@@ -8,11 +8,6 @@ https://doi.org/10.1023/A:1011109015675; Baradad Jurjo et al., "Learning to see 
 looking at noise", NeurIPS 2021, https://arxiv.org/abs/2106.05963.
 """
 
-import operator
-import sys
-import time
-from typing import Any, SupportsIndex
-
 import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 from PIL import Image, ImageDraw
@@ -38,72 +33,6 @@ def paint(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w 3
     if generator.random() < 0.5:
         image = _blur(image, generator.uniform(0.0, 0.25))
     return np.rint(image.clip(0.0, 1.0) * 255.0).astype(np.uint8)
-
-
-class Bank:
-    """An endless source of painted images: `count` slots, each repainted in turn.
-
-    What lies at an index is a pure function of (seed, index): the index picks a slot
-    and the slot's generation, which grows by one every `refresh` indices. The slots
-    change staggered, so a loader that reads on repaints a few images at a time. The
-    slots come in random order already: shuffled again, by Grain, nearly every read
-    would have to repaint.
-    """
-
-    def __init__(self, seed: int, *, count: int = 160, side: int = 192, refresh: int):
-        """Paints nothing yet: call `fill`, or let the first reads do it."""
-        if seed < 0 or min(count, side, refresh) < 1:
-            raise ValueError(
-                "seed is at least 0, and count, side and refresh at least 1; "
-                f"got {seed=}, {count=}, {side=}, {refresh=}"
-            )
-        self.seed, self.count, self.side, self.refresh = seed, count, side, refresh
-        # Slot to (generation, image). Loader threads share it without a lock: one
-        # assignment is atomic, and at worst two threads paint the same pixels.
-        self._painted: dict[int, tuple[int, np.ndarray]] = {}
-
-    def __len__(self) -> int:
-        """Returns the largest length there is, which Grain takes for endless."""
-        return sys.maxsize
-
-    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
-        """Returns `image`, uint8[side, side, 3] and read-only, and `name`."""
-        index = operator.index(index)  # a NumPy integer would overflow in the hash
-        slot = _hash(self.seed, index) % self.count
-        generation = self._generation(slot, index)
-        image = self._image(slot, generation)
-        return {"image": image, "name": f"dead_leaves_{slot}_{generation}"}
-
-    def __repr__(self) -> str:
-        """Returns the arguments."""
-        return (
-            f"Bank({self.seed}, count={self.count}, side={self.side}, "
-            f"refresh={self.refresh})"
-        )
-
-    def fill(self, *, index: int = 0) -> float:
-        """Paints all slots as they are at `index`; returns the seconds it took."""
-        start = time.perf_counter()
-        # No threads: most of the time goes into drawing, which holds the GIL.
-        for slot in range(self.count):
-            self._image(slot, self._generation(slot, index))
-        return time.perf_counter() - start
-
-    def _generation(self, slot: int, index: int) -> int:
-        return (index + slot * self.refresh // self.count) // self.refresh
-
-    def _image(self, slot: int, generation: int) -> UInt8[np.ndarray, "h w 3"]:
-        known = self._painted.get(slot)
-        if known and known[0] == generation:
-            return known[1]
-        generator = np.random.default_rng((self.seed, slot, generation))
-        image = paint(generator, self.side)
-        image.flags.writeable = False
-        # Asked again, as another thread may have painted a later generation meanwhile.
-        known = self._painted.get(slot)
-        if not known or known[0] < generation:
-            self._painted[slot] = (generation, image)
-        return image
 
 
 def _radii(generator: np.random.Generator, side: int) -> Float32[np.ndarray, " n"]:
@@ -228,12 +157,3 @@ def _blur(
     image = (1 - 2 * share) * image + share * (padded[:-2] + padded[2:])
     padded = np.pad(image, ((0, 0), (1, 1), (0, 0)), mode="edge")
     return (1 - 2 * share) * image + share * (padded[:, :-2] + padded[:, 2:])
-
-
-def _hash(seed: int, index: int) -> int:
-    """Returns 64 well mixed bits. Source: Steele et al., SplitMix, OOPSLA 2014."""
-    mask = 2**64 - 1
-    bits = (seed * 0xD1342543DE82EF95 + index * 0x9E3779B97F4A7C15) & mask
-    bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & mask
-    return bits ^ (bits >> 31)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import errors
-from jaxrestore.data import dead_leaves, samples, sources
+from jaxrestore.data import bank, samples, sources
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +54,13 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
     if share < 1:
         chosen.append((photographs(data["train"], samples.training), 1 - share))
     if share > 0:
-        bank = dead_leaves.Bank(
+        leaves = bank.Bank(
             seed,
             count=data["leaves_bank"],
             side=data["leaves_side"],
             refresh=data["leaves_refresh"],
         )
-        chosen.append((bank, share))
+        chosen.append((leaves, share))
     return chosen
 
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxrestore import checkpoints, errors, sharding
-from jaxrestore.data import dead_leaves, pipeline
+from jaxrestore.data import bank, pipeline
 from jaxrestore.evaluation import evaluate, outcome
 from jaxrestore.training import clock, interruption, logbook, recipe, setup
 
@@ -100,11 +100,11 @@ def _first_state(prepared, first, log):
             setup.initial(prepared.recipe, config), out_shardings=everywhere
         )
         run = begin(jax.random.key(config["seed"]))
-    for bank, share in prepared.sources:
-        if isinstance(bank, dead_leaves.Bank):
+    for images, share in prepared.sources:
+        if isinstance(images, bank.Bank):
             drawn = int(run.step) * config["batch_size"] * share
-            seconds = bank.fill(index=int(drawn))
-            log.say(f"painted {bank.count} dead-leaves images in {seconds:.1f} s")
+            seconds = images.fill(index=int(drawn))
+            log.say(f"painted {images.count} dead-leaves images in {seconds:.1f} s")
     return run
 
 
@@ -230,7 +230,7 @@ def _data_report(prepared, workdir):
         yield
     finally:
         photographs = [images for images, _ in prepared.sources]
-        found = [x.report() for x in photographs if not isinstance(x, dead_leaves.Bank)]
+        found = [x.report() for x in photographs if not isinstance(x, bank.Bank)]
         if jax.process_index() == 0:
             outcome.write_json(
                 workdir / "data_report.json",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from jaxrestore import errors
-from jaxrestore.data import dead_leaves, pipeline, samples, sources
+from jaxrestore.data import bank, pipeline, samples, sources
 
-BANK = dead_leaves.Bank(0, count=2, side=24, refresh=50)
+BANK = bank.Bank(0, count=2, side=24, refresh=50)
 
 
 def pictures(count=7, side=20):
@@ -99,8 +99,8 @@ def test_training_never_sees_an_evaluation_image():
         **{"train": "embedded", "leaves": 0.5, "leaves_bank": 2},
         **{"leaves_side": 24, "leaves_refresh": 10},
     }
-    (photographs, half), (bank, other) = pipeline.training_sources(data, 0)
-    assert half == other == 0.5 and isinstance(bank, dead_leaves.Bank)
+    (photographs, half), (leaves, other) = pipeline.training_sources(data, 0)
+    assert half == other == 0.5 and isinstance(leaves, bank.Bank)
     assert not set(photographs.names) & set(samples.evaluation().names)
     alone = pipeline.training_sources({**data, "leaves": 1.0}, 0)
-    assert [type(source) for source, _ in alone] == [dead_leaves.Bank]
+    assert [type(source) for source, _ in alone] == [bank.Bank]
