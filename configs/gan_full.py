@@ -85,7 +85,8 @@ def get_config(argument: str = "") -> ConfigDict:
     config.optimizer.generator.rate = 2e-4
     config.optimizer.generator.schedule = "cosine"  # or constant
     # Updates. Without it the first one, from a last layer of zeros, throws the output
-    # 10 dB below the input (21.96 to 11.51 dB on the first batch).
+    # 10 dB below the input (21.96 to 11.51 dB over the first
+    # two batches; see it with --config.optimizer.generator.warmup=0).
     config.optimizer.generator.warmup = 1_000
     config.optimizer.generator.final_rate = 1e-6
     config.optimizer.generator.beta1 = 0.5

@@ -25,7 +25,8 @@ def trained(tmp_path_factory):
     model = networks.build("Generator", generator)
     key = jax.random.key(0)
     variables = model.init(key, jnp.zeros((1, 8, 8, 3)), train=False)
-    outcome.write_json(workdir / "config.json", {"generator": generator})
+    config = {"generator": generator, "precision": "float32"}
+    outcome.write_json(workdir / "config.json", config)
     with checkpoints.manager(workdir) as manager:
         for step, score in ((1, 30.0), (2, 20.0)):
             checkpoints.save(
@@ -33,7 +34,7 @@ def trained(tmp_path_factory):
                 step,
                 {"step": jnp.asarray(step)},
                 restorer=variables,
-                config={"generator": generator},
+                config=config,
                 score=score,
             )
     return workdir
@@ -111,3 +112,18 @@ def test_help_and_version_answer_without_loading_jax():
         assert done.returncode == 0
         assert answer in done.stdout
         assert done.stdout.endswith("False\n")
+
+
+def test_restoring_is_in_the_precision_that_was_scored(trained, monkeypatch):
+    config = {**checkpoints.read_config(trained), "precision": "bfloat16"}
+    monkeypatch.setattr(restorer.checkpoints, "read_config", lambda _: config)
+    asked = []
+    build = restorer.networks.build
+
+    def remember(role, generator, precision):
+        asked.append(precision)
+        return build(role, generator, precision)
+
+    monkeypatch.setattr(restorer.networks, "build", remember)
+    restorer.load(trained)
+    assert asked == ["bfloat16"]

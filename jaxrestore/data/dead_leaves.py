@@ -98,7 +98,7 @@ def _looks(
 ) -> Float32[np.ndarray, "m 6"]:
     """Returns per leaf: red, green, blue at x = y = 0, slopes in x and y, texture.
 
-    Row 0 is the background. The colours matter most, 1.1 dB in denoising: luminance
+    Row 0 is the background. The colours matter most to what is learnt: luminance
     from a per-image Beta distribution in a per-image range, little chroma along two
     opponent axes around a per-image cast.
     """

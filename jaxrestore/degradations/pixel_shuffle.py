@@ -82,7 +82,7 @@ def partners(
     # One draw serves three times: below `rate` the site is active, and a uniform
     # number known to lie below `rate` is, divided by it, uniform again; so is what is
     # left of its product with the number of rows after the whole part is taken off.
-    # Tables of whole size and floats, not broadcasts and integers: three times faster.
+    # Tables of whole size and floats, not broadcasts and integers: quicker on CPUs.
     active = draw < rate
     scaled = draw * (1 / jnp.maximum(jnp.float32(rate), 1e-9)) * rows
     down = jnp.minimum(jnp.floor(scaled), rows - 1)  # min: rounding may reach 1
@@ -117,7 +117,7 @@ def _side(size: int, radius: int) -> tuple[np.ndarray, np.ndarray]:
 def _exchange(groups, partner):
     # Sites of a group have disjoint windows, so their exchanges commute. Padding and
     # inactive sites write one value twice to one place, which changes nothing.
-    inside = "promise_in_bounds"  # the checks cost a fifth of the time
+    inside = "promise_in_bounds"  # they are; checks cost time
 
     def exchange_group(moved, sites):
         others = partner.at[sites].get(mode=inside)

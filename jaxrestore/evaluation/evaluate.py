@@ -147,8 +147,8 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
     metrics = {}
     for name in names:
         metrics[name] = {
-            "degraded": _finite(np.mean([row[f"degraded_{name}"] for row in rows])),
-            "restored": _finite(np.mean([row[f"restored_{name}"] for row in rows])),
+            "degraded": finite(np.mean([row[f"degraded_{name}"] for row in rows])),
+            "restored": finite(np.mean([row[f"restored_{name}"] for row in rows])),
             **_spread(np.array([row[f"gain_{name}"] for row in rows], np.float64)),
         }
     better = np.mean([row["gain_psnr"] > 0 for row in rows])
@@ -189,7 +189,8 @@ def _row(scores, row):
     return numbers
 
 
-def _finite(value):
+def finite(value: Any) -> float | None:
+    """Returns the number, or None for one that JSON cannot hold: NaN or infinite."""
     return float(value) if np.isfinite(value) else None
 
 

@@ -83,21 +83,39 @@ def _write(workdir, config, result, summary):
         writer.writeheader()
         writer.writerows(result.rows)
     write_json(workdir / "summary.json", summary)
-    history = workdir / "metrics.jsonl"
-    rows = [json.loads(line) for line in history.read_text().splitlines()]
     environment = json.loads((workdir / "environment.json").read_text())
     run = report.Run(
         title=workdir.resolve().name,
         summary=summary,
         rows=[
-            {name: _finite(value) for name, value in row.items()} for row in result.rows
+            {
+                name: value if name == "image" else evaluate.finite(value)
+                for name, value in row.items()
+            }
+            for row in result.rows
         ],
         strips=result.strips,
-        history=rows,
+        history=read_history(workdir / "metrics.jsonl"),
         config=dict(config),
         environment=environment,
     )
     report.write(workdir / "report.html", run)
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """Returns the rows of a `metrics.jsonl`; none if there is no such file.
+
+    A last line that a kill cut short is left out.
+    """
+    if not path.is_file():
+        return []
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -125,7 +143,3 @@ def environment() -> dict[str, str]:
         "date": now.isoformat(timespec="seconds"),
         "command": " ".join(["python", *sys.orig_argv[1:]]),
     }
-
-
-def _finite(value):
-    return None if value in (float("inf"), float("-inf")) or value != value else value

@@ -39,12 +39,17 @@ def load(workdir: Path, step: int | None = None) -> Restorer:
         )
     step = checkpoints.best_step(workdir) if step is None else step
     variables = checkpoints.load_restorer(workdir, step)
-    return build(config["generator"], variables)
+    return build(config["generator"], variables, config["precision"])
 
 
-def build(generator: Mapping[str, Any], variables: Any) -> Restorer:
-    """Returns the restorer of a config's `generator` with these variables, float32."""
-    model = networks.build("Generator", generator)
+def build(
+    generator: Mapping[str, Any], variables: Any, precision: str = "float32"
+) -> Restorer:
+    """Returns the restorer of a config's `generator` with these variables.
+
+    Its arithmetic is in `precision`, as it was when the run was scored.
+    """
+    model = networks.build("Generator", generator, precision)
     variables = jax.device_put(variables)
     apply = networks.restore_function(model)
     return Restorer(

@@ -16,8 +16,9 @@ class Conv(nn.Module):
 
     `padding` pixels, by default half the kernel, are added on every side whatever the
     stride; XLA's `SAME` would pad asymmetrically under a stride. They are zeros inside
-    the convolution itself: on CPUs a mirrored border costs 3.5 times the whole layer's
-    forward and backward time. Parameters are float32; the arithmetic is in `dtype`.
+    the convolution itself: on CPUs a mirrored border makes the layer several times
+    slower (`benchmarks/convolution_border.py`). Parameters are float32; the
+    arithmetic is in `dtype`.
     """
 
     features: int

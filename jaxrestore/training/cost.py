@@ -31,7 +31,7 @@ def device_memory() -> int:
 
 
 def expected_seconds(lowered: Any, steps: int) -> float:
-    """Returns how long `steps` steps should take on one CPU: within a factor of two.
+    """Returns roughly how long `steps` steps should take on this CPU.
 
     `lowered` is the train step; the arithmetic that XLA counts in it (the body of a
     scan once, so one step and one accumulated part) is taken at the rate that this

@@ -28,6 +28,8 @@ if importlib.util.find_spec("tensorflow") is None:
 
 from clu import metric_writers
 
+from jaxrestore.evaluation import outcome
+
 _PLAIN_SECONDS = 10.0  # between progress lines where there is no terminal
 
 
@@ -89,7 +91,7 @@ class JsonLines(_Writer):
 
     def __init__(self, path: Path, step: int):
         """Opens `path` for appending."""
-        kept = [row for row in read_history(path) if row["step"] <= step]
+        kept = [row for row in outcome.read_history(path) if row["step"] <= step]
         path.write_text("".join(json.dumps(row) + "\n" for row in kept))
         self._file = path.open("a")
 
@@ -104,22 +106,6 @@ class JsonLines(_Writer):
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """Returns the rows of a `metrics.jsonl`; none if there is no such file.
-
-    A last line that a kill cut short is left out.
-    """
-    if not path.is_file():
-        return []
-    rows = []
-    for line in path.read_text().splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
 
 
 class Logbook:

@@ -59,7 +59,8 @@ def _claim(workdir, config):
     """Makes `workdir` this config's, unless it is another's."""
     known = workdir / "config.json"
     config = json.loads(json.dumps(config))
-    if known.exists():
+    # Without a checkpoint there is nothing yet that another config could contradict.
+    if known.exists() and checkpoints.finished(workdir):
         changed = list(recipe.differences(json.loads(known.read_text()), config))
         if changed:
             raise errors.MismatchError(
@@ -239,5 +240,5 @@ def _data_report(prepared, workdir):
 
 
 def _seconds_before(workdir):
-    rows = logbook.read_history(workdir / "metrics.jsonl")
+    rows = outcome.read_history(workdir / "metrics.jsonl")
     return rows[-1]["seconds"] if rows else 0.0

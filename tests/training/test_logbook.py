@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rich.console
 
+from jaxrestore.evaluation import outcome
 from jaxrestore.training import clock, logbook
 
 
@@ -18,13 +19,13 @@ def test_history_after_the_step_of_the_checkpoint_is_dropped(tmp_path):
     second = logbook.JsonLines(path, 20)
     second.write_scalars(30, {"loss": float("nan")})
     second.close()
-    rows = logbook.read_history(path)
+    rows = outcome.read_history(path)
     assert [row["step"] for row in rows] == [10, 20, 30]
     assert rows[-1]["loss"] is None
 
 
 def test_no_file_is_no_history(tmp_path):
-    assert logbook.read_history(tmp_path / "none.jsonl") == []
+    assert outcome.read_history(tmp_path / "none.jsonl") == []
 
 
 def test_without_a_terminal_there_are_plain_lines(tmp_path, capsys):

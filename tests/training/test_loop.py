@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore import checkpoints, errors
+from jaxrestore.evaluation import outcome
 from jaxrestore.training import loop
 
 ROOT = Path(__file__).parents[2]
@@ -253,3 +254,21 @@ def test_updates_that_stay_non_finite_stop_the_run_with_its_checkpoint_sound(
     config["objective"]["restored"]["l1"] = float("inf")
     with pytest.raises(errors.TrainingError, match="generator's update was not finite"):
         train(config, tmp_path / "run")
+
+
+def test_a_killed_runs_cut_history_does_not_stop_its_evaluation(finished):
+    workdir, summary = finished
+    path = workdir / "metrics.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + '{"step": 7, "gen')
+    (workdir / "report.html").unlink()
+    assert outcome.score(workdir)["metrics"] == summary["metrics"]
+    assert (workdir / "report.html").is_file()
+    path.write_text(whole)
+
+
+def test_a_workdir_without_a_checkpoint_takes_a_changed_config(tiny, tmp_path):
+    # As after an out-of-memory at the first attempt.
+    tmp_path.joinpath("config.json").write_text(json.dumps(tiny(batch_size=8)))
+    loop._claim(tmp_path, tiny())
+    assert json.loads((tmp_path / "config.json").read_text())["batch_size"] == 4
