@@ -1,9 +1,19 @@
-"""Separable filters on images [..., h, w, c]."""
+"""Separable filters on images [..., h, w, c].
+
+A filter is a sum of shifted copies: on CPUs several times faster than a product with a
+banded matrix, and faster still than a depthwise convolution. Width and channels are one
+axis inside, since the innermost loop should be long. The gradient has a rule of its
+own, for the adjoint of a shift would be a padding: one for each weight.
+"""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+Weights = tuple[float, ...]
 
 
 def gaussian_window(size: int, deviation: float) -> np.ndarray:
@@ -18,23 +28,66 @@ def separable_valid(
 ) -> Float[Array, "*b hh ww c"]:
     """Returns `images` correlated with `rows` down and `columns` across, no padding.
 
-    The sides shrink by `len(rows) - 1` and `len(columns) - 1`. Each direction is one
-    product with a banded matrix: on CPUs several times faster than a depthwise
-    convolution, in value and in gradient. Products are made in full float32, also
-    where the accelerator's default would be a shorter mantissa.
+    The sides shrink by `len(rows) - 1` and `len(columns) - 1`. Reverse-mode
+    derivatives of any order; no forward mode.
     """
-    down = _banded(rows, images.shape[-3])
-    across = _banded(columns, images.shape[-2])
-    highest = jax.lax.Precision.HIGHEST
-    images = jnp.einsum("ih,...hwc->...iwc", down, images, precision=highest)
-    return jnp.einsum("jw,...hwc->...hjc", across, images, precision=highest)
+    *batch, height, width, channels = images.shape
+    flat = images.reshape(*batch, height, width * channels)
+    filtered = valid(flat, tuple(rows.tolist()), tuple(columns.tolist()), channels)
+    return filtered.reshape(*filtered.shape[:-1], -1, channels)
 
 
-def _banded(weights: np.ndarray, size: int) -> np.ndarray:
-    matrix = np.zeros((size - len(weights) + 1, size), np.float32)
-    for row in range(len(matrix)):
-        matrix[row, row : row + len(weights)] = weights
-    return matrix
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def valid(
+    images: Float[Array, "*b h wc"], rows: Weights, columns: Weights, channels: int
+) -> Float[Array, "*b hh wwc"]:
+    """Returns what `separable_valid` does, for images whose last axis is (w, c)."""
+    down = _shifted_sum(images, rows, axis=-2, step=1)
+    # Filters in a row would be merged into one of len(rows) * len(columns) weights.
+    down = jax.lax.optimization_barrier(down)
+    return _shifted_sum(down, columns, axis=-1, step=channels)
+
+
+def adjoint(
+    images: Float[Array, "*b hh wwc"], rows: Weights, columns: Weights, channels: int
+) -> Float[Array, "*b h wc"]:
+    """Returns the transpose of `valid` at `images`: a filter too, of padded images."""
+    below, right = len(rows) - 1, channels * (len(columns) - 1)
+    pad = [(0, 0)] * (images.ndim - 2) + [(below, below), (right, right)]
+    return valid(jnp.pad(images, pad), rows[::-1], columns[::-1], channels)
+
+
+def _valid_forward(images, rows, columns, channels):
+    return valid(images, rows, columns, channels), None
+
+
+def _valid_backward(rows, columns, channels, _, cotangent):
+    return (adjoint(cotangent, rows, columns, channels),)
+
+
+valid.defvjp(_valid_forward, _valid_backward)
+
+
+def _shifted_sum(images, weights, *, axis, step):
+    length = images.shape[axis] - step * (len(weights) - 1)
+
+    def shifted(k):
+        return jax.lax.slice_in_dim(images, k * step, k * step + length, axis=axis)
+
+    total = None
+    half = len(weights) // 2
+    if weights == weights[::-1]:  # equal weights share their product
+        pairs = [
+            (weights[k], shifted(k) + shifted(-1 - k + len(weights)))
+            for k in range(half)
+        ]
+        middle = [(weights[half], shifted(half))] if len(weights) % 2 else []
+        terms = pairs + middle
+    else:
+        terms = [(weight, shifted(k)) for k, weight in enumerate(weights)]
+    for weight, term in terms:
+        total = weight * term if total is None else total + weight * term
+    return total
 
 
 def halve(images: Float[Array, "*b h w c"]) -> Float[Array, "*b hh ww c"]:
@@ -48,5 +101,8 @@ def halve(images: Float[Array, "*b h w c"]) -> Float[Array, "*b hh ww c"]:
         pad = [(0, 0)] * (images.ndim - 3) + [(0, height % 2), (0, width % 2), (0, 0)]
         images = jnp.pad(images, pad, mode="edge")
         height, width = height + height % 2, width + width % 2
-    blocks = (*images.shape[:-3], height // 2, 2, width // 2, 2, channels)
-    return images.reshape(blocks).mean((-4, -2))
+    # Slices of long rows: a mean over two axes is a slower loop.
+    rows = images.reshape(*images.shape[:-3], height // 2, 2, width * channels)
+    rows = rows[..., 0, :] + rows[..., 1, :]
+    blocks = rows.reshape(*rows.shape[:-1], width // 2, 2, channels)
+    return (blocks[..., 0, :] + blocks[..., 1, :]) / 4
