@@ -1,7 +1,12 @@
 """Image metrics: `(a, b) -> [b]`, one number an image, in the metric's own unit.
 
-Images are float [b, h, w, c] in [0, 1], any number of channels; sums are float32.
+Images are float [b, h, w, c] in [0, 1], any number of channels; sums are float32. Where
+a metric takes `weight` [b, h, w, 1], not negative, its mean is weighted by pixel.
 Nothing is clipped, rounded, cropped or converted here: `protocols` does that, by name.
+
+NIQE is not here. Its published numbers hold only with the model of pristine images that
+its authors fitted to 125 photographs; a model fitted to others has another scale, and
+its numbers could be compared with nobody's.
 """
 
 from typing import NamedTuple
@@ -10,37 +15,36 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxrestore.ops import filters
+from jaxrestore.ops import averages, color, filters, similarity
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_WINDOW = 11
-_DEVIATION = 1.5
+
+Images = Float[Array, "b h w c"]
+Weight = Float[Array, "b h w 1"]
 
 
-def mse(a: Float[Array, "b h w c"], b: Float[Array, "b h w c"]) -> Float[Array, "b"]:
+def mse(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "b"]:
     """Returns the mean squared error over height, width and channels."""
     a, b = _pair(a, b)
-    return jnp.square(a - b).mean((1, 2, 3))
+    return averages.image_mean(jnp.square(a - b), weight)
 
 
-def mae(a: Float[Array, "b h w c"], b: Float[Array, "b h w c"]) -> Float[Array, "b"]:
+def mae(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "b"]:
     """Returns the mean absolute error over height, width and channels."""
     a, b = _pair(a, b)
-    return jnp.abs(a - b).mean((1, 2, 3))
+    return averages.image_mean(jnp.abs(a - b), weight)
 
 
-def psnr(a: Float[Array, "b h w c"], b: Float[Array, "b h w c"]) -> Float[Array, "b"]:
+def psnr(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "b"]:
     """Returns the peak signal-to-noise ratio in dB, peak 1; identical images: +inf.
 
     The mean over images of this number is what papers report, not the PSNR of the
     mean error.
     """
-    return -10 * jnp.log10(mse(a, b))
+    return -10 * jnp.log10(mse(a, b, weight=weight))
 
 
-def cosine_similarity(
-    a: Float[Array, "b h w c"], b: Float[Array, "b h w c"]
-) -> Float[Array, "b"]:
+def cosine_similarity(a: Images, b: Images) -> Float[Array, "b"]:
     """Returns the cosine of the angle between the images as long vectors, in [-1, 1].
 
     Not centred: anything resembling the target scores above 0.98, so print four
@@ -56,29 +60,194 @@ def cosine_similarity(
     return jnp.where(black, both_black, dot / jnp.where(black, 1, norms))
 
 
-class SsimTerms(NamedTuple):
-    """Means over positions, for each image and channel."""
+def nrmse(a: Images, b: Images, *, denominator: str = "norm") -> Float[Array, "b"]:
+    """Returns the root of the mean squared error, divided by what `b` names; 0 is best.
 
-    ssim: Float[Array, "b c"]
-    contrast_structure: Float[Array, "b c"]
+    `denominator` is `"norm"`, the root of the mean of b^2; `"range"`, the maximum of b
+    less its minimum; or `"mean"`. Equal images score 0 and others +inf where it is 0.
+
+    Source: `skimage.metrics.normalized_root_mse`, whose names for the three are
+    euclidean, min-max and mean. Raises `ValueError` for another denominator.
+    """
+    a, b = _pair(a, b)
+    whole = (1, 2, 3)
+    if denominator == "norm":
+        size = jnp.sqrt(jnp.square(b).mean(whole))
+    elif denominator == "range":
+        size = b.max(whole) - b.min(whole)
+    elif denominator == "mean":
+        size = b.mean(whole)
+    else:
+        raise ValueError(
+            f"denominator is {denominator!r}; it must be 'norm', 'range' or 'mean'"
+        )
+    root = jnp.sqrt(jnp.square(a - b).mean(whole))
+    return jnp.where(root == 0, 0, root / size)
 
 
-def ssim(a: Float[Array, "b h w c"], b: Float[Array, "b h w c"]) -> Float[Array, "b"]:
+def psnr_b(a: Images, b: Images) -> Float[Array, "b"]:
+    """Returns the PSNR in dB of `a`, to be `b`, with its blocking counted as error.
+
+    The mean squared error is raised by the blocking effect factor of `a`: by how much
+    squared steps across the borders of its 8x8 blocks exceed those elsewhere (never
+    below 0), times log2(8) over log2 of the shorter side. Channels count together, as
+    in `psnr`; the first block begins at the corner. An image with itself scores
+    +inf only if it has no such excess.
+
+    Source: Yim, Bovik, "Quality Assessment of Deblocked Images", TIP 2011. Steps are
+    counted where they are; the paper's counts are of sides that 8 divides.
+    """
+    a, b = _pair(a, b)
+    return -10 * jnp.log10(jnp.square(a - b).mean((1, 2, 3)) + _blocking(a))
+
+
+def _blocking(images):
+    height, width, channels = images.shape[1:]
+    across, down = (jnp.square(jnp.diff(images, axis=axis)) for axis in (2, 1))
+    # Step i lies between the pixels i and i + 1.
+    columns, rows = (np.arange(1, side) % 8 == 0 for side in (width, height))
+
+    def mean_step(columns, rows):
+        total = across[:, :, columns].sum((1, 2, 3)) + down[:, rows].sum((1, 2, 3))
+        count = height * columns.sum() + width * rows.sum()
+        return total / max(count * channels, 1)
+
+    excess = mean_step(columns, rows) - mean_step(~columns, ~rows)
+    return 3 / np.log2(max(min(height, width), 8)) * jnp.maximum(excess, 0)
+
+
+def sharpness(a: Images, b: Images) -> Float[Array, "b"]:
+    """Returns the gradient energy of `a` over that of `b`: 1 as sharp, below 1 blurred.
+
+    The energy is the sum of the squared differences of neighbours, down and across.
+    Noise raises it as detail does, so read it beside an error. 1e-8 a pixel, far below
+    one 8-bit level, stands with both: flat images are as sharp as each other.
+
+    Source: the squared ratio of the spatial frequencies of Eskicioglu, Fisher, "Image
+    quality measures and their performance", IEEE Transactions on Communications 1995.
+    """
+    a, b = _pair(a, b)
+    return (_gradient_energy(a) + 1e-8) / (_gradient_energy(b) + 1e-8)
+
+
+def _gradient_energy(images):
+    down, across = (jnp.square(jnp.diff(images, axis=axis)) for axis in (1, 2))
+    pixels = images.shape[1] * images.shape[2] * images.shape[3]
+    return (down.sum((1, 2, 3)) + across.sum((1, 2, 3))) / pixels
+
+
+def colour_angle(a: Images, b: Images) -> Float[Array, "b"]:
+    """Returns the angle in degrees between the colours of a pixel, mean over pixels.
+
+    Blind to brightness. Two black pixels are 0 degrees apart, a black one and another
+    90. The angle is that of gamma-encoded RGB, as files have it.
+
+    Source: the angular error of colour constancy, Hordley, Finlayson, "Re-evaluating
+    colour constancy algorithms", ICPR 2004. Raises `ValueError` unless there are 3
+    channels.
+    """
+    a, b = _rgb_pair("colour_angle", a, b)
+    # The tangent, as a cosine near 1 cannot tell small angles apart; and a x (b - a)
+    # for a x b, as it is 0 to the bit for equal colours.
+    cross = jnp.cross(a, b - a)
+    angle = jnp.arctan2(jnp.sqrt(jnp.square(cross).sum(-1)), (a * b).sum(-1))
+    one_black = (a == 0).all(-1) != (b == 0).all(-1)
+    return jnp.where(one_black, 90, jnp.rad2deg(angle)).mean((1, 2))
+
+
+def ciede2000(a: Images, b: Images) -> Float[Array, "b"]:
+    """Returns the colour difference CIEDE2000 of sRGB, mean over pixels.
+
+    About 1 is just seen; white is D65. Raises `ValueError` unless there are 3 channels.
+
+    Source: see `ops.color.ciede2000` and `ops.color.lab`.
+    """
+    a, b = _rgb_pair("ciede2000", a, b)
+    # Converted in one go: compiled twice, equal colours may round differently.
+    lab_a, lab_b = color.lab(jnp.stack([a, b]))
+    return color.ciede2000(lab_a, lab_b).mean((1, 2))
+
+
+def _rgb_pair(name, a, b):
+    a, b = _pair(a, b)
+    if a.shape[-1] != 3:
+        raise ValueError(
+            f"{name} is defined for 3 channels, got {a.shape[-1]}; a grey image has no "
+            "colour to compare"
+        )
+    return a, b
+
+
+def ssim(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "b"]:
     """Returns the structural similarity, 1 for equal images; mean over channels.
 
     Gaussian window of 11 and deviation 1.5, no padding, population covariance,
     K = (0.01, 0.03). A side below 11 shrinks the window to the largest odd size that
-    fits.
+    fits. `weight` counts at the centre of the window.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error
     visibility to structural similarity", TIP 2004. Equal to scikit-image's
     `structural_similarity(gaussian_weights=True, use_sample_covariance=False)`.
     """
-    return _ssim_terms(*_pair(a, b)).ssim.mean(-1)
+    a, b = _pair(a, b)
+    window = similarity.gaussian(*a.shape[1:3])
+    return similarity.means(a, b, window, weight).ssim.mean(-1)
+
+
+def ssim_skimage(a: Images, b: Images) -> Float[Array, "b"]:
+    """Returns scikit-image's default SSIM: 7x7 equal weights, sample covariance.
+
+    Another number than `ssim`: never put the two in one column. Mean over channels.
+
+    Source: `skimage.metrics.structural_similarity(data_range=1)`. Raises `ValueError`
+    for a side below 7.
+    """
+    a, b = _pair(a, b)
+    if min(a.shape[1:3]) < 7:
+        raise ValueError(
+            f"ssim_skimage has a window of 7 px, got {a.shape[1]}x{a.shape[2]}; pass "
+            "larger images, or use ssim"
+        )
+    return similarity.means(a, b, similarity.uniform(7)).ssim.mean(-1)
+
+
+class SsimComponents(NamedTuple):
+    """The three factors of SSIM, each the mean over positions and channels."""
+
+    luminance: Float[Array, "b"]
+    contrast: Float[Array, "b"]
+    structure: Float[Array, "b"]
+
+
+def ssim_components(a: Images, b: Images) -> SsimComponents:
+    """Returns luminance, contrast and structure, each 1 for equal images.
+
+    Window and constants are those of `ssim`, with C3 = C2 / 2. The mean of their
+    product is SSIM; the product of these means is not.
+
+    Source: equations 6, 9 and 10 of the paper of `ssim`.
+    """
+    a, b = _pair(a, b)
+    window = similarity.gaussian(*a.shape[1:3])
+    rows, columns = np.array(window.rows), np.array(window.columns)
+    stack = jnp.stack([a, b, a * a, b * b, a * b])
+    means = filters.separable_valid(stack, rows, columns)
+    mean_a, mean_b, square_a, square_b, product = means
+    spread_a, spread_b = (
+        jnp.sqrt(jnp.maximum(square - mean**2, 0))
+        for square, mean in ((square_a, mean_a), (square_b, mean_b))
+    )
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    contrast = (2 * spread_a * spread_b + c2) / (spread_a**2 + spread_b**2 + c2)
+    covariance = product - mean_a * mean_b
+    structure = (covariance + c2 / 2) / (spread_a * spread_b + c2 / 2)
+    whole = (1, 2, 3)
+    return SsimComponents(*(x.mean(whole) for x in (luminance, contrast, structure)))
 
 
 def ms_ssim(
-    a: Float[Array, "b h w c"], b: Float[Array, "b h w c"], *, scales: int = 0
+    a: Images, b: Images, *, scales: int = 0, weight: Weight | None = None
 ) -> Float[Array, "b"]:
     """Returns the multi-scale structural similarity, 1 for equal images.
 
@@ -88,7 +257,8 @@ def ms_ssim(
 
     Five scales need a side above 160. `scales=0` takes as many as fit, largest first
     to go: above 80 four, above 40 three, above 20 two, else one; the weights left are
-    scaled to sum 1. Numbers with different scales cannot be compared.
+    scaled to sum 1. Numbers with different scales cannot be compared. `weight` counts
+    at the centre of the window; each coarser scale has the means of 2x2 of it.
 
     Source: Wang, Simoncelli, Bovik, "Multiscale structural similarity for image
     quality assessment", Asilomar 2003. Raises `ValueError` if `scales` do not fit.
@@ -102,17 +272,18 @@ def ms_ssim(
             f"got {a.shape[1]}x{a.shape[2]}; pass scales={fitting} or larger crops"
         )
     scales = scales or fitting
-    weights = np.array(MS_SSIM_WEIGHTS[:scales])
+    exponents = np.array(MS_SSIM_WEIGHTS[:scales])
     if scales < len(MS_SSIM_WEIGHTS):  # the five as published: they sum to 1.0001
-        weights = weights / weights.sum()
+        exponents = exponents / exponents.sum()
     product = jnp.ones(())
-    for scale, weight in enumerate(weights):
-        terms = _ssim_terms(a, b)
+    for scale, exponent in enumerate(exponents.tolist()):
+        means = similarity.means(a, b, similarity.gaussian(*a.shape[1:3]), weight)
         last = scale == scales - 1
-        mean = terms.ssim if last else terms.contrast_structure
-        product = product * jnp.maximum(mean, 1e-6) ** weight
+        mean = means.ssim if last else means.contrast_structure
+        product = product * jnp.maximum(mean, 1e-6) ** exponent
         if not last:
             a, b = filters.halve(a), filters.halve(b)
+            weight = None if weight is None else filters.halve(weight)
     return product.mean(-1)
 
 
@@ -122,35 +293,12 @@ def ms_ssim_scales(side: int) -> int:
     return max(fitting, default=1)
 
 
-def _ssim_terms(a, b) -> SsimTerms:
-    height, width = a.shape[1:3]
-    rows, columns = _window(height), _window(width)
-    # Four windowed means: the squares enter only as their sum. The covariance enters
-    # through the variance of the difference, so that equal images score 1 to the bit
-    # however it is compiled. max() keeps the denominator positive; the numerator has
-    # none: compiled twice, it masks the two terms of its gradient differently.
-    difference = a - b
-    stack = jnp.stack([a, difference, a * a + b * b, difference * difference])
-    means = filters.separable_valid(stack, rows, columns)
-    mean_a, mean_difference, squares, squared_differences = means
-    mean_b = mean_a - mean_difference
-    variances = jnp.maximum(squares - mean_a**2 - mean_b**2, 0)
-    differing = squared_differences - mean_difference**2
-    c1, c2 = 0.01**2, 0.03**2
-    structure = 1 - differing / (variances + c2)
-    luminance = 1 - mean_difference**2 / (mean_a**2 + mean_b**2 + c1)
-    return SsimTerms((luminance * structure).mean((1, 2)), structure.mean((1, 2)))
-
-
-def _window(side: int) -> np.ndarray:
-    size = min(_WINDOW, side - (side + 1) % 2)
-    return filters.gaussian_window(size, _DEVIATION)
-
-
 def _pair(a, b):
     if a.shape != b.shape or a.ndim != 4:
         raise ValueError(
             f"two images [b, h, w, c] of one shape are compared, got {a.shape} and "
             f"{b.shape}"
         )
-    return a.astype(jnp.float32), b.astype(jnp.float32)
+    # float64 stays what it is: with it, gradients are checked.
+    wide = jnp.promote_types(jnp.promote_types(a.dtype, b.dtype), jnp.float32)
+    return a.astype(wide), b.astype(wide)

@@ -7,6 +7,7 @@ import jaxtyping
 import numpy as np
 import pytest
 import scipy.ndimage
+import skimage.color
 import skimage.metrics
 
 from jaxrestore import metrics, naming
@@ -14,7 +15,7 @@ from jaxrestore import metrics, naming
 PAIRWISE = {
     name: function
     for name, function in naming.public(metrics).items()
-    if name not in ("SsimTerms", "ms_ssim_scales")
+    if name not in ("SsimComponents", "ssim_components", "ms_ssim_scales")
 }
 COMPILED = {name: jax.jit(function) for name, function in PAIRWISE.items()}
 SHAPE = (2, 33, 27, 3)  # one shape for most tests: one compilation for each metric
@@ -196,10 +197,12 @@ def test_two_shapes_are_refused_with_both(name):
         PAIRWISE[name](jnp.zeros((1, 4, 4, 3)), jnp.zeros((1, 4, 5, 3)))
 
 
-PERFECT = {"mse": 0, "mae": 0, "psnr": np.inf}  # else 1
+ERRORS = ("mse", "mae", "nrmse", "colour_angle", "ciede2000")  # 0 is best, else 1
+PERFECT = {"psnr": np.inf} | dict.fromkeys(ERRORS, 0)
+ORDERED = ("nrmse", "psnr_b", "sharpness")  # the second image is the measure
 
 
-@pytest.mark.parametrize("name", PAIRWISE)
+@pytest.mark.parametrize("name", sorted(set(PAIRWISE) - {"psnr_b"}))
 def test_an_image_with_itself_scores_perfectly(name):
     _, images = _pair(*SHAPE)
     images[0] = 0.7
@@ -208,7 +211,7 @@ def test_an_image_with_itself_scores_perfectly(name):
         np.testing.assert_allclose(result, PERFECT.get(name, 1), atol=2e-7)
 
 
-@pytest.mark.parametrize("name", PAIRWISE)
+@pytest.mark.parametrize("name", sorted(set(PAIRWISE) - {*ORDERED}))
 def test_black_against_white_is_finite_and_not_perfect(name):
     black, white = np.zeros(SHAPE, np.float32), np.ones(SHAPE, np.float32)
     for a, b in ((black, white), (white, black)):
@@ -225,7 +228,7 @@ def test_a_pixel_that_is_not_finite_makes_that_image_score_nan(name):
     np.testing.assert_array_equal(np.isnan(result), [False, True])
 
 
-@pytest.mark.parametrize("name", PAIRWISE)
+@pytest.mark.parametrize("name", sorted(set(PAIRWISE) - {*ORDERED}))
 def test_the_order_of_the_two_images_does_not_matter(name):
     a, b = _pair(*SHAPE)
     np.testing.assert_allclose(COMPILED[name](a, b), COMPILED[name](b, a), rtol=1e-5)
@@ -235,7 +238,7 @@ def test_the_order_of_the_two_images_does_not_matter(name):
 def test_more_noise_scores_worse(name):
     a, b = _pair(*SHAPE)
     little, much = COMPILED[name](a, b)
-    assert (little < much) == (name in ("mse", "mae"))
+    assert (little < much) == (name in (*ERRORS, "sharpness"))
 
 
 @pytest.mark.parametrize("name", PAIRWISE)
@@ -279,3 +282,198 @@ def test_a_small_image_shrinks_the_window_to_the_largest_odd_size(side):
             values.append(luminance * (2 * covariance + 9e-4) / (variances + 9e-4))
     result = COMPILED["ssim"](a, b)[0]
     assert result == pytest.approx(np.mean(values), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("denominator", "scikit_name"),
+    [("norm", "euclidean"), ("range", "min-max"), ("mean", "mean")],
+)
+def test_nrmse_equals_scikit_image_for_each_denominator(denominator, scikit_name):
+    a, b = _pair(*SHAPE)
+    nrmse = functools.partial(metrics.nrmse, denominator=denominator)
+    result = jax.jit(nrmse)(a, b)
+    for index in range(2):
+        expected = skimage.metrics.normalized_root_mse(
+            b[index].astype(np.float64), a[index], normalization=scikit_name
+        )
+        assert result[index] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("denominator", ["norm", "mean"])
+def test_nrmse_of_a_black_target_is_0_if_it_is_met_and_else_infinite(denominator):
+    black, grey = jnp.zeros((1, 4, 4, 3)), jnp.full((1, 4, 4, 3), 0.5)
+    nrmse = functools.partial(metrics.nrmse, denominator=denominator)
+    assert nrmse(black, black)[0] == 0 and nrmse(grey, black)[0] == np.inf
+    assert nrmse(black, grey)[0] == pytest.approx(1)
+
+
+def test_nrmse_refuses_a_denominator_it_does_not_know():
+    images = jnp.zeros((1, 4, 4, 3))
+    with pytest.raises(ValueError, match=r"'euclidean'; it must be 'norm', 'range'"):
+        metrics.nrmse(images, images, denominator="euclidean")
+
+
+def _blocking_by_loops(image):
+    """The blocking effect factor of one channel, pixel pair by pixel pair, float64."""
+    image = image.astype(np.float64)
+    height, width = image.shape
+    border, inside = [], []
+    for row in range(height):
+        for column in range(width):
+            if column + 1 < width:
+                step = (image[row, column] - image[row, column + 1]) ** 2
+                (border if column % 8 == 7 else inside).append(step)
+            if row + 1 < height:
+                step = (image[row, column] - image[row + 1, column]) ** 2
+                (border if row % 8 == 7 else inside).append(step)
+    excess = max(np.mean(border) - np.mean(inside), 0)
+    return excess * np.log2(8) / np.log2(min(height, width))
+
+
+@pytest.mark.parametrize("shape", [(16, 24), (33, 27), (9, 40)])
+def test_psnr_b_equals_the_definition_pair_by_pair(shape):
+    # Blocks of one level each, and noise that leaves the borders the larger steps.
+    generator = np.random.default_rng(3)
+    blocks = np.kron(generator.random((5, 5)), np.ones((8, 8)))[: shape[0], : shape[1]]
+    judged = (blocks + 0.1 * generator.random(shape)).astype(np.float32)
+    aim = generator.random(shape).astype(np.float32)
+    error = np.mean((judged.astype(np.float64) - aim) ** 2)
+    expected = -10 * np.log10(error + _blocking_by_loops(judged))
+    assert _blocking_by_loops(judged) > 0.01
+    result = COMPILED["psnr_b"](judged[None, ..., None], aim[None, ..., None])
+    assert result[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_psnr_b_without_blocking_is_psnr():
+    a, b = _pair(*SHAPE)
+    ramp = np.broadcast_to(np.linspace(0, 1, SHAPE[2])[:, None], SHAPE)
+    ramp = ramp.astype(np.float32)
+    tiny = (slice(None), slice(8), slice(8))  # a single block has no borders
+    for judged, aim in ((ramp, b), (a[tiny], b[tiny])):
+        psnr = COMPILED["psnr"](judged, aim)
+        np.testing.assert_allclose(COMPILED["psnr_b"](judged, aim), psnr, rtol=1e-6)
+
+
+def test_the_sharpness_of_half_the_contrast_is_a_quarter():
+    _, b = _pair(*SHAPE)
+    np.testing.assert_allclose(COMPILED["sharpness"](b / 2, b), 0.25, rtol=1e-5)
+    np.testing.assert_allclose(COMPILED["sharpness"](b, b / 2), 4, rtol=1e-5)
+
+
+def test_the_sharpness_of_three_pixels_equals_the_hand_computed_number():
+    a = jnp.array([0.0, 0.2, 0.1]).reshape(1, 1, 3, 1)
+    b = jnp.array([0.0, 0.5, 0.0]).reshape(1, 1, 3, 1)
+    expected = (0.04 + 0.01) / (0.25 + 0.25)
+    assert metrics.sharpness(a, b)[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_blur_is_less_sharp_and_flat_images_are_alike():
+    _, b = _pair(*SHAPE)
+    blurred = scipy.ndimage.gaussian_filter(b, (0, 1, 1, 0))
+    assert (COMPILED["sharpness"](blurred, b) < 0.2).all()
+    black, white = np.zeros(SHAPE, np.float32), np.ones(SHAPE, np.float32)
+    np.testing.assert_array_equal(COMPILED["sharpness"](black, white), 1)
+    assert np.isfinite(COMPILED["sharpness"](b, white)).all()
+
+
+def test_the_angle_between_colours_in_degrees_is_the_known_one():
+    a = jnp.array([[1, 0, 0], [1, 1, 0], [0.2, 0.2, 0.2], [0, 0, 0], [0, 0, 0.0]])
+    b = jnp.array([[0, 1, 0], [1, 0, 0], [0.9, 0.9, 0.9], [0, 0, 0], [1, 1, 1.0]])
+    for colour, other, angle in zip(a, b, (90, 45, 0, 0, 90), strict=True):
+        colour, other = colour.reshape(1, 1, 1, 3), other.reshape(1, 1, 1, 3)
+        result = metrics.colour_angle(colour, other)[0]
+        assert result == pytest.approx(angle, abs=1e-4)
+
+
+def test_the_angle_between_colours_equals_the_arc_cosine_in_float64():
+    a, b = ((v + np.float32(0.1)) for v in _pair(*SHAPE))  # none black
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    cosine = (x * y).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(y, axis=-1)
+    expected = np.rad2deg(np.arccos(np.clip(cosine, -1, 1))).mean((1, 2))
+    np.testing.assert_allclose(COMPILED["colour_angle"](a, b), expected, rtol=1e-5)
+
+
+def test_brightness_does_not_turn_a_colour_but_is_a_difference():
+    _, b = _pair(*SHAPE)
+    np.testing.assert_allclose(COMPILED["colour_angle"](b / 2, b), 0, atol=1e-4)
+    assert (COMPILED["ciede2000"](b / 2, b) > 10).all()
+
+
+def test_ciede2000_equals_scikit_image():
+    a, b = _pair(*SHAPE)
+    x, y = (skimage.color.rgb2lab(v.astype(np.float64)) for v in (a, b))
+    expected = skimage.color.deltaE_ciede2000(x, y).mean((1, 2))
+    np.testing.assert_allclose(COMPILED["ciede2000"](a, b), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["colour_angle", "ciede2000"])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_metric_of_colour_refuses_other_than_three_channels(name, channels):
+    images = jnp.zeros((1, 4, 4, channels))
+    with pytest.raises(ValueError, match=f"{name} is defined for 3 .* got {channels}"):
+        PAIRWISE[name](images, images)
+
+
+def test_the_components_multiply_to_ssim_where_one_window_fits():
+    # One position: the mean of the product is the product of the means.
+    a, b = _pair(2, 11, 11, 1)
+    parts = jax.jit(metrics.ssim_components)(a, b)
+    product = parts.luminance * parts.contrast * parts.structure
+    np.testing.assert_allclose(product, COMPILED["ssim"](a, b), atol=1e-5)
+
+
+def test_each_component_sees_its_own_damage():
+    _, image = _pair(*SHAPE)
+    parts = jax.jit(metrics.ssim_components)
+    darker, flatter, inverted = image - 0.3, 0.5 * image + 0.25, 1 - image
+    luminance, contrast, structure = parts(darker, image)
+    assert (luminance < 0.9).all() and (contrast > 0.999).all()
+    np.testing.assert_allclose(structure, 1, atol=1e-4)
+    luminance, contrast, structure = parts(flatter, image)
+    assert (luminance > 0.98).all() and (contrast < 0.85).all()
+    assert (structure > 0.98).all()
+    assert (parts(inverted, image).structure < -0.9).all()
+    for part in parts(image, image):
+        np.testing.assert_allclose(part, 1, atol=1e-5)
+
+
+def test_ssim_of_scikit_images_default_is_another_number():
+    a, b = _pair(*SHAPE)
+    default = COMPILED["ssim_skimage"](a, b)
+    for index in range(2):
+        expected = skimage.metrics.structural_similarity(
+            *(x[index].astype(np.float64) for x in (a, b)), data_range=1, channel_axis=2
+        )
+        assert default[index] == pytest.approx(expected, abs=1e-5)
+    assert (np.abs(default - COMPILED["ssim"](a, b)) > 1e-3).all()
+
+
+def test_an_image_below_seven_px_has_no_default_ssim_of_scikit_image():
+    images = jnp.zeros((1, 6, 9, 3))
+    with pytest.raises(ValueError, match="window of 7 px, got 6x9"):
+        metrics.ssim_skimage(images, images)
+
+
+WEIGHTED = ["mse", "mae", "psnr", "ssim", "ms_ssim"]
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_a_constant_weight_changes_nothing(name):
+    a, b = _pair(*SHAPE)
+    weight = np.full((*SHAPE[:3], 1), 0.3, np.float32)
+    weighted = jax.jit(PAIRWISE[name])(a, b, weight=weight)
+    np.testing.assert_allclose(weighted, COMPILED[name](a, b), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_what_has_no_weight_is_not_seen(name):
+    _, target = _pair(*SHAPE)
+    damaged = target.copy()
+    damaged[:, 20:, 15:] = 0
+    weight = np.ones((*SHAPE[:3], 1), np.float32)
+    weight[:, 15:, 10:] = 0  # wherever a window reaches the damage
+    result = jax.jit(PAIRWISE[name])(damaged, target, weight=weight)
+    if name == "ms_ssim":  # its coarser window reaches 22 px
+        assert (result > COMPILED[name](damaged, target)).all()
+    else:
+        np.testing.assert_allclose(result, PERFECT.get(name, 1), atol=1e-6)

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxrestore.ops import convolution
+
 Features = Float[Array, "b h w c"]
 
 
@@ -49,6 +51,39 @@ class Conv(nn.Module):
         if not self.spectral_norm:
             return layer(x)
         return nn.SpectralNorm(layer, name="norm")(x, update_stats=train)
+
+
+class ConvTranspose(nn.Module):
+    """Transposed convolution by PyTorch's rule for sides: see `convolution.transposed`.
+
+    Parameters are float32; the arithmetic is in `dtype`.
+    """
+
+    features: int
+    kernel: int = 4
+    stride: int = 2
+    padding: int = 1
+    output_padding: int = 0
+    bias: bool = True
+    kernel_init: Callable[..., Any] = nn.initializers.he_normal()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Features) -> Float[Array, "b hh ww d"]:
+        """Returns the map, `stride` times larger with the usual padding."""
+        shape = (self.kernel, self.kernel, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        y = convolution.transposed(
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            self.stride,
+            self.padding,
+            self.output_padding,
+        )
+        if not self.bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return y + bias.astype(self.dtype)
 
 
 class Block(nn.Module):

@@ -1,0 +1,124 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from jaxrestore.degradations import pixelate
+
+
+def _photograph():
+    """An 8-bit photograph of 256 x 256."""
+    return data.astronaut()[:256, 100:356]
+
+
+def _degrade(image, seed=0, **options):
+    run = jax.jit(functools.partial(pixelate.degrade, **options))
+    return np.asarray(run(jax.random.key(seed), jnp.asarray(image, jnp.float32)))
+
+
+def _random(height, width, channels=3):
+    values = np.random.default_rng(0).random((height, width, channels))
+    return values.astype(np.float32)
+
+
+def _blocks(line):
+    """Lengths of the runs of one value."""
+    changes = np.flatnonzero(np.diff(line)) + 1
+    return np.diff([0, *changes, len(line)])
+
+
+def test_a_block_is_the_weighted_mean_of_a_triangle_by_hand():
+    # Four pixels to two: the triangle of half-width 2 around 1 (pixel edges) weighs
+    # the centres 0.5, 1.5, 2.5 by 3/4, 3/4, 1/4, and is scaled to sum 1.
+    image = np.array([7.0, 0.0, 0.0, 14.0]).reshape(1, 4, 1).repeat(4, 0)
+    made = _degrade(image, block=2.0)
+    first, last = 7 * 3 / 7, 14 * 3 / 7
+    np.testing.assert_allclose(made[0, :, 0], [first, first, last, last], rtol=1e-6)
+    np.testing.assert_allclose(made, made[:1].repeat(4, 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("side", [64, 85, 128])
+def test_pixelation_equals_pillow_within_one_grey_level(side):
+    photograph = _photograph()
+    small = Image.fromarray(photograph).resize((side, side), Image.Resampling.BILINEAR)
+    expected = np.asarray(small.resize((256, 256), Image.Resampling.NEAREST))
+    made = _degrade(photograph / 255, side=side) * 255
+    # Pillow rounds after each of the two directions: half a level each.
+    assert abs(made - expected).max() <= 1.01
+
+
+def test_85_blocks_on_256_pixels_are_of_three_and_four_pixels():
+    ramp = np.tile(np.linspace(0, 1, 256), (256, 1))[..., None]
+    made = _degrade(ramp, side=85)
+    lengths = _blocks(made[0, :, 0])
+    assert len(lengths) == 85 and set(lengths) == {3, 4}
+    assert (lengths == 4).sum() == 256 - 3 * 85
+
+
+def test_blocks_are_constant_in_both_directions():
+    made = _degrade(_random(32, 32), side=8)
+    cells = made.reshape(8, 4, 8, 4, 3)
+    np.testing.assert_array_equal(cells, cells[:, :1, :, :1].repeat(4, 1).repeat(4, 3))
+
+
+def test_as_many_blocks_as_pixels_change_nothing():
+    image = _random(32, 32)
+    np.testing.assert_allclose(_degrade(image, side=32), image, atol=1e-7)
+    np.testing.assert_allclose(_degrade(image, block=1.0), image, atol=1e-7)
+
+
+def test_a_constant_image_stays_and_a_huge_block_is_one_colour():
+    flat = np.full((17, 23, 1), 0.3)
+    np.testing.assert_allclose(_degrade(flat, side=5), 0.3, rtol=1e-6)
+    assert np.ptp(_degrade(_random(16, 16, 1), block=99.0)) == 0
+
+
+def test_an_oblong_image_has_blocks_as_high_as_wide():
+    ramp = np.add.outer(np.arange(24), 100 * np.arange(60))[..., None]
+    made = _degrade(ramp, side=6)
+    assert len(_blocks(made[:, 0, 0])) == 6 and len(_blocks(made[0, :, 0])) == 15
+    np.testing.assert_array_equal(_degrade(ramp, block=4.0), made)
+    turned = _degrade(ramp.swapaxes(0, 1), side=6)
+    np.testing.assert_allclose(turned.swapaxes(0, 1), made, rtol=1e-6)
+
+
+def _counts(options, draws=60):
+    """The numbers of blocks that a batch of 24 px ramps shows."""
+    ramp = jnp.tile(jnp.linspace(0, 1, 24), (24, 1))[..., None]
+    keys = jax.random.split(jax.random.key(0), draws)
+    run = functools.partial(pixelate.degrade, **options)
+    made = jax.jit(jax.vmap(run, (0, None)))(keys, ramp)
+    return [len(_blocks(image[0, :, 0])) for image in np.asarray(made)]
+
+
+def test_each_image_draws_its_own_number_of_blocks():
+    assert set(_counts({"side": (5.0, 8.0)})) == {5, 6, 7, 8}
+    assert set(_counts({"sides": (6, 11, 12)})) == {6, 11, 12}
+    assert set(_counts({"block": (3.0, 6.0)})) == {4, 5, 6, 7, 8}
+
+
+def test_a_drawn_number_gives_the_image_of_the_fixed_number():
+    image = jnp.asarray(_random(24, 24))
+    run = jax.jit(lambda side: pixelate.degrade(jax.random.key(0), image, side=side))
+    for side in (5, 11, 24):
+        fixed = _degrade(image, side=side)
+        np.testing.assert_allclose(run(float(side)), fixed, atol=1e-6)
+    # A traced number that is too large cannot be refused; it is clipped.
+    np.testing.assert_allclose(run(99.0), image, atol=1e-6)
+
+
+def test_impossible_sides_are_refused():
+    key, image = jax.random.key(0), jnp.zeros((20, 30, 3))
+    for options in ({"side": 21}, {"side": (5.0, 21.0)}, {"sides": [4, 21]}):
+        with pytest.raises(ValueError, match="give numbers of blocks from 1 to 20"):
+            pixelate.degrade(key, image, **options)
+    with pytest.raises(ValueError, match="give numbers of blocks from 1 to 20"):
+        pixelate.degrade(key, image, sides=(0, 4))
+    with pytest.raises(ValueError, match="a block has 1 pixel or more"):
+        pixelate.degrade(key, image, block=(0.5, 2.0))
+    with pytest.raises(ValueError, match="give only one"):
+        pixelate.degrade(key, image, side=4, sides=(4, 8))
