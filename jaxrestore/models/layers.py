@@ -1,5 +1,6 @@
 """Layers that several networks share. Feature maps are [b, h, w, c]."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,14 +39,12 @@ class Conv(nn.Module):
     ) -> Float[Array, "b hh ww d"]:
         """Returns the convolved map; `train` moves the spectral norm's estimate."""
         padding = self.kernel // 2 if self.padding is None else self.padding
-        layer = nn.Conv(
-            self.features,
-            (self.kernel, self.kernel),
-            self.stride,
-            padding=((padding, padding), (padding, padding)),
-            use_bias=self.bias,
-            kernel_init=self.kernel_init,
-            dtype=self.dtype,
+        layer = _Weights(
+            (self.kernel, self.kernel, x.shape[-1], self.features),
+            functools.partial(convolution.strided, stride=self.stride, padding=padding),
+            self.bias,
+            self.kernel_init,
+            self.dtype,
             name="conv",
         )
         if not self.spectral_norm:
@@ -54,9 +53,10 @@ class Conv(nn.Module):
 
 
 class ConvTranspose(nn.Module):
-    """Transposed convolution by PyTorch's rule for sides: see `convolution.transposed`.
+    """Transposed convolution by PyTorch's rule: see `convolution.transposed`.
 
-    Parameters are float32; the arithmetic is in `dtype`.
+    Its kernel is [k, k, features, channels of x]. Parameters are float32; the
+    arithmetic is in `dtype`.
     """
 
     features: int
@@ -65,24 +65,40 @@ class ConvTranspose(nn.Module):
     padding: int = 1
     output_padding: int = 0
     bias: bool = True
-    kernel_init: Callable[..., Any] = nn.initializers.he_normal()
+    kernel_init: Callable[..., Any] = nn.initializers.he_normal(in_axis=-1, out_axis=-2)
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Features) -> Float[Array, "b hh ww d"]:
         """Returns the map, `stride` times larger with the usual padding."""
-        shape = (self.kernel, self.kernel, x.shape[-1], self.features)
-        kernel = self.param("kernel", self.kernel_init, shape)
-        y = convolution.transposed(
-            x.astype(self.dtype),
-            kernel.astype(self.dtype),
-            self.stride,
-            self.padding,
-            self.output_padding,
+        apply = functools.partial(
+            convolution.transposed,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
         )
+        shape = (self.kernel, self.kernel, self.features, x.shape[-1])
+        return _Weights(
+            shape, apply, self.bias, self.kernel_init, self.dtype, name="conv"
+        )(x)
+
+
+class _Weights(nn.Module):
+    """A kernel, perhaps a bias, and the function that applies the kernel."""
+
+    shape: tuple[int, int, int, int]
+    apply_kernel: Callable[..., Any]
+    bias: bool
+    kernel_init: Callable[..., Any]
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x):
+        kernel = self.param("kernel", self.kernel_init, self.shape)
+        y = self.apply_kernel(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.bias:
             return y
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros, y.shape[-1:])
         return y + bias.astype(self.dtype)
 
 

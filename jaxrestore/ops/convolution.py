@@ -1,9 +1,13 @@
-"""Transposed convolution that is quick on CPUs, forward and backward.
+"""Convolution and its transpose, in the form that is quick for their sizes.
 
-Compilers write the transpose of a strided convolution as a convolution of an image with
-zeros between its pixels, and the weights' gradient of that as something slower still.
-Here each pixel of the result meets only the weights that reach it, and both gradients
-are those of the strided convolution (`benchmarks/transposed_convolution.py`).
+Where weights outnumber the numbers they act on, as in the depth of a U-Net, a
+convolution is a product of matrices: compilers would rearrange megabytes of weights for
+a handful of pixels. Elsewhere it is the compiler's own, but for the transpose, which
+compilers write as a convolution of an image with zeros between its pixels: here each
+pixel of the result meets only the weights that reach it.
+
+A kernel is [k, k, c, d] for the convolution of c channels to d: `W.transpose(2, 3, 1,
+0)` of PyTorch's weight, for `Conv2d` and for `ConvTranspose2d`.
 """
 
 import functools
@@ -14,66 +18,138 @@ from jaxtyping import Array, Float
 
 from jaxrestore.ops import patches
 
-_LAYOUT = ("NHWC", "HWIO", "NHWC")
 
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def transposed(
+def strided(
     x: Float[Array, "b h w c"],
     kernel: Float[Array, "k k c d"],
-    stride: int,
-    padding: int,
-    output_padding: int = 0,
+    stride: int = 1,
+    padding: int = 0,
 ) -> Float[Array, "b hh ww d"]:
-    """Returns the transposed convolution of `x`, sides `(h - 1) s - 2 p + k + o`.
-
-    It is the transpose of the convolution with this kernel, its two channel axes
-    exchanged, `stride` and `padding`: a weight `W` [c, d, k, k] of PyTorch's
-    `ConvTranspose2d` is `W.transpose(2, 3, 0, 1)` here, not flipped. Reverse-mode
-    derivatives only, of any order.
+    """Returns the convolution of `x`, sides `(h + 2 p - k) // s + 1`; zeros around.
 
     Source: Dumoulin, Visin, "A guide to convolution arithmetic for deep learning",
-    arXiv 2016; the form by phases is the sub-pixel convolution of Shi et al., "Is the
-    deconvolution layer the same as a convolutional layer?", arXiv 2016.
+    arXiv 2016.
     """
-    size, _, _, features = kernel.shape
-    reach = -(-size // stride)  # pixels of x that meet in one of the result, a side
-    room = reach * stride - size
-    # Row R = stride * m + phase of the result, before padding is cut off, is the sum
-    # over j of x[m - j] and the weights at phase + stride * j.
-    weights = jnp.pad(kernel, ((0, room), (0, room), (0, 0), (0, 0)))
-    weights = weights.reshape(reach, stride, reach, stride, *kernel.shape[2:])
-    weights = weights[::-1, :, ::-1].transpose(0, 2, 4, 1, 3, 5)
-    weights = weights.reshape(reach, reach, -1, stride * stride * features)
-    whole = _convolve(x, weights, 1, reach - 1)
-    whole = patches.depth_to_space(whole, stride)
+    if _small(x.size // stride**2, kernel):
+        windows = _windows(_framed(x, padding), kernel.shape[0], stride)
+        weights = kernel.reshape(-1, kernel.shape[-1])
+        product = _product(windows.reshape(-1, len(weights)), weights)
+        return product.reshape(*windows.shape[:3], -1)
+    return _convolve(x, kernel, stride, padding)
+
+
+def transposed(
+    x: Float[Array, "b h w d"],
+    kernel: Float[Array, "k k c d"],
+    stride: int = 1,
+    padding: int = 0,
+    output_padding: int = 0,
+) -> Float[Array, "b hh ww c"]:
+    """Returns the transpose of `strided` at `x`, sides `(h - 1) s - 2 p + k + o`.
+
+    `output_padding` picks among the sides that `strided` brings to `h`. Derivatives of
+    any order, in reverse mode only; of `strided` too where weights are many.
+
+    Source: as of `strided`; the form by phases is the sub-pixel convolution of Shi et
+    al., "Is the deconvolution layer the same as a convolutional layer?", arXiv 2016.
+    """
+    size = kernel.shape[0]
     height, width = (
         (side - 1) * stride - 2 * padding + size + output_padding
         for side in x.shape[1:3]
     )
+    if not _small(x.size, kernel):
+        return _by_phases(x, kernel, stride, padding, (height, width))
+    # Room for the frame, and for the rows that output_padding adds.
+    frame = [side + 2 * padding for side in (height, width)]
+    shape = (len(x), *frame, kernel.shape[2])
+    spread = jax.linear_transpose(
+        lambda image: _windows(image, size, stride)[:, : x.shape[1], : x.shape[2]],
+        jax.ShapeDtypeStruct(shape, x.dtype),
+    )
+    weights = kernel.reshape(-1, kernel.shape[-1])
+    products = _product_with_transpose(x.reshape(-1, x.shape[-1]), weights)
+    (whole,) = spread(products.reshape(*x.shape[:3], *kernel.shape[:3]))
     return whole[:, padding : padding + height, padding : padding + width]
 
 
-def _forward(x, kernel, stride, padding, output_padding):
-    return transposed(x, kernel, stride, padding, output_padding), (x, kernel)
+def _small(numbers, kernel):
+    return kernel.size >= numbers
 
 
-def _backward(stride, padding, output_padding, residuals, cotangent):
+def _windows(x, size, stride):
+    """[b, hh, ww, k, k, c]: the window of every pixel of the result."""
+    rows, columns = ((side - size) // stride + 1 for side in x.shape[1:3])
+
+    def taken(row, column):
+        last = (row + (rows - 1) * stride + 1, column + (columns - 1) * stride + 1)
+        return x[:, row : last[0] : stride, column : last[1] : stride]
+
+    grid = [[taken(row, column) for column in range(size)] for row in range(size)]
+    return jnp.stack([jnp.stack(row, 3) for row in grid], 3)
+
+
+# A product with the transpose of many weights and few rows: as it is written by
+# itself, the weights would be copied to be transposed, here and in the gradients.
+
+
+@jax.custom_vjp
+def _product(rows, weights):
+    return rows @ weights
+
+
+@jax.custom_vjp
+def _product_with_transpose(rows, weights):
+    return (weights @ rows.T).T
+
+
+_product.defvjp(
+    lambda rows, weights: (_product(rows, weights), (rows, weights)),
+    lambda kept, g: (_product_with_transpose(g, kept[1]), kept[0].T @ g),
+)
+_product_with_transpose.defvjp(
+    lambda rows, weights: (_product_with_transpose(rows, weights), (rows, weights)),
+    lambda kept, g: (_product(g, kept[1]), g.T @ kept[0]),
+)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _by_phases(x, kernel, stride, padding, sides):
+    size, _, features, _ = kernel.shape
+    reach = -(-size // stride)  # pixels of x that meet in one of the result, a side
+    room = reach * stride - size
+    # Row stride * m + phase of the framed result is the sum over j of x[m - j] and the
+    # weights at phase + stride * j.
+    weights = jnp.pad(kernel, ((0, room), (0, room), (0, 0), (0, 0)))
+    weights = weights.reshape(reach, stride, reach, stride, *kernel.shape[2:])
+    weights = weights[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
+    weights = weights.reshape(reach, reach, -1, stride * stride * features)
+    whole = _convolve(x, weights, 1, reach - 1)
+    whole = patches.depth_to_space(whole, stride)
+    height, width = sides
+    return whole[:, padding : padding + height, padding : padding + width]
+
+
+def _forward(x, kernel, stride, padding, sides):
+    return _by_phases(x, kernel, stride, padding, sides), (x, kernel)
+
+
+def _backward(stride, padding, sides, residuals, cotangent):
+    # Both gradients are the strided convolution's: its value, and its weights'.
     x, kernel = residuals
-    exchanged = jnp.swapaxes(kernel, 2, 3)
-    gradient = _convolve(cotangent, exchanged, stride, padding)
-    # Rows that only output_padding made reach no further pixel of x.
-    gradient = gradient[:, : x.shape[1], : x.shape[2]]
-    (by_kernel,) = jax.linear_transpose(
-        lambda kernel: _convolve(cotangent, kernel, stride, padding)[
-            :, : x.shape[1], : x.shape[2]
-        ],
-        exchanged,
-    )(x)
-    return gradient, jnp.swapaxes(by_kernel, 2, 3)
+    rows, columns = x.shape[1:3]  # output_padding can make one more
+
+    def convolution(kernel):
+        return _convolve(cotangent, kernel, stride, padding)[:, :rows, :columns]
+
+    return convolution(kernel), jax.linear_transpose(convolution, kernel)(x)[0]
 
 
-transposed.defvjp(_forward, _backward)
+_by_phases.defvjp(_forward, _backward)
+
+
+def _framed(x, padding):
+    return jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
 
 def _convolve(x, kernel, stride, padding):
@@ -82,5 +158,5 @@ def _convolve(x, kernel, stride, padding):
         kernel,
         (stride, stride),
         ((padding, padding), (padding, padding)),
-        dimension_numbers=_LAYOUT,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )

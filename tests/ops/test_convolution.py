@@ -11,6 +11,7 @@ from jaxrestore.ops import convolution
 SETTINGS = [(4, 2, 1, 0), (3, 2, 1, 1), (3, 1, 0, 0), (4, 2, 0, 0), (3, 2, 0, 0)]
 SETTINGS += [(2, 1, 0, 0), (2, 2, 0, 0), (5, 3, 1, 0)]
 settings = pytest.mark.parametrize("setting", SETTINGS, ids=str)
+forms = pytest.mark.parametrize("form", ["matrices", "phases"])
 
 
 def _noise(*shape, seed=0):
@@ -20,12 +21,12 @@ def _noise(*shape, seed=0):
 def _scattered(x, kernel, stride, padding, output_padding):
     """By the definition: each pixel of x adds its multiple of the kernel."""
     batch, height, width, _ = x.shape
-    size, _, _, features = kernel.shape
+    size, _, features, _ = kernel.shape
     room = 2 * padding + size + stride + output_padding
     whole = np.zeros((batch, height * stride + room, width * stride + room, features))
     for row in range(height):
         for column in range(width):
-            values = np.einsum("bc,klcd->bkld", x[:, row, column], kernel)
+            values = np.einsum("bd,klcd->bklc", x[:, row, column], kernel)
             top, left = row * stride, column * stride
             whole[:, top : top + size, left : left + size] += values
     sides = [
@@ -35,20 +36,32 @@ def _scattered(x, kernel, stride, padding, output_padding):
     return whole[:, padding : padding + sides[0], padding : padding + sides[1]]
 
 
+def _case(setting, form):
+    """An image and a kernel for which `form` is the one that is taken."""
+    size = setting[0]
+    if form == "phases":
+        x, kernel = _noise(2, 7, 8, 3), _noise(size, size, 2, 3, seed=1)
+    else:
+        x, kernel = _noise(1, 2, 3, 7), _noise(size, size, 11, 7, seed=1)
+    assert (kernel.size >= x.size) == (form == "matrices")
+    return jnp.asarray(x), jnp.asarray(kernel)
+
+
 @settings
-def test_a_transposed_convolution_scatters_its_kernel(setting):
-    size, *rest = setting
-    x, kernel = _noise(2, 4, 5, 3), _noise(size, size, 3, 2, seed=1)
-    result = convolution.transposed(jnp.asarray(x), jnp.asarray(kernel), *rest)
-    expected = _scattered(x, kernel, *rest)
+@forms
+def test_a_transposed_convolution_scatters_its_kernel(setting, form):
+    x, kernel = _case(setting, form)
+    result = convolution.transposed(x, kernel, *setting[1:])
+    expected = _scattered(np.asarray(x), kernel, *setting[1:])
     assert result.shape == expected.shape
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 @settings
-def test_its_gradients_are_those_of_the_definition(setting):
-    size, *rest = setting
-    x, kernel = jnp.asarray(_noise(1, 3, 4, 2)), jnp.asarray(_noise(size, size, 2, 3))
+@forms
+def test_its_gradients_are_those_of_the_definition(setting, form):
+    x, kernel = _case(setting, form)
+    rest = setting[1:]
     result, transpose = jax.vjp(
         lambda x, kernel: convolution.transposed(x, kernel, *rest), x, kernel
     )
@@ -60,7 +73,46 @@ def test_its_gradients_are_those_of_the_definition(setting):
         (by_kernel, _noise(*kernel.shape, seed=4), lambda d: _scattered(x, d, *rest)),
     ):
         expected = float(np.vdot(cotangent, moved(direction)))
-        assert float(np.vdot(gradient, direction)) == pytest.approx(expected, rel=1e-4)
+        result = float(np.vdot(gradient, direction))
+        assert result == pytest.approx(expected, rel=1e-4, abs=1e-3)
+
+
+@settings
+@forms
+def test_a_convolution_is_what_it_is_the_transpose_of(setting, form):
+    y, kernel = _case(setting, form)
+    stride, padding = setting[1:3]
+    image = convolution.transposed(y, kernel, *setting[1:])
+    image = jnp.asarray(_noise(*image.shape, seed=2))
+    result = convolution.strided(image, kernel, stride, padding)
+    assert result.shape == y.shape
+    back = convolution.transposed(y, kernel, *setting[1:])
+    assert float((result * y).sum()) == pytest.approx(
+        float((image * back).sum()), rel=1e-4, abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 5, 9), (2, 21, 22, 2)], ids=str)
+@pytest.mark.parametrize("setting", [(4, 2, 1), (3, 1, 1), (5, 2, 0)], ids=str)
+def test_a_convolution_equals_the_compilers_with_its_gradients(setting, shape):
+    size, stride, padding = setting
+    x = jnp.asarray(_noise(*shape))
+    kernel = jnp.asarray(_noise(size, size, shape[-1], 16, seed=1))
+
+    def theirs(x, kernel):
+        pad = ((padding, padding), (padding, padding))
+        layout = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(
+            x, kernel, (stride, stride), pad, dimension_numbers=layout
+        )
+
+    ours = lambda x, kernel: convolution.strided(x, kernel, stride, padding)
+    (result, pull), (expected, pull_theirs) = (
+        jax.vjp(f, x, kernel) for f in (ours, theirs)
+    )
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+    for gradient, other in zip(pull(expected), pull_theirs(expected), strict=True):
+        np.testing.assert_allclose(gradient, other, rtol=1e-4, atol=1e-2)
 
 
 def test_a_gradient_of_a_gradient_exists():
@@ -98,7 +150,7 @@ if importlib.util.find_spec("torch"):  # never among what [dev] installs
             padding=padding,
             output_padding=output_padding,
         )
-        kernel = jnp.asarray(weight.transpose(2, 3, 0, 1))
+        kernel = jnp.asarray(weight.transpose(2, 3, 1, 0))
         result = convolution.transposed(
             jnp.asarray(x), kernel, stride, padding, output_padding
         )
