@@ -1,18 +1,18 @@
 """Why convolutions pad with zeros: the cost of other borders, forward and backward.
 
-    python benchmarks/convolution_border.py
+    taskset -c 0,1 python benchmarks/convolution_border.py
 
-Eight residual 3x3 layers of 32 channels on [8, 64, 64, 32]; the borders alternate in
-one run, medians of seven. Run it on an idle machine.
+Eight residual 3x3 layers of 32 channels on [8, 64, 64, 32], gradient of a loss with
+respect to the kernels. Run it alone on an idle machine.
 """
 
-import statistics
-import time
+from collections.abc import Sequence
 
+import harness
 import jax
 import jax.numpy as jnp
 
-LAYERS, REPEATS = 8, 7
+LAYERS, CHANNELS = 8, 32
 
 
 def convolve(x, kernel, padding):
@@ -43,24 +43,35 @@ def gradient(layer):
     return jax.jit(jax.grad(loss))
 
 
-def main():
-    x = jax.random.normal(jax.random.key(0), (8, 64, 64, 32))
-    kernels = 0.05 * jax.random.normal(jax.random.key(1), (LAYERS, 3, 3, 32, 32))
+def main(argv: Sequence[str] | None = None):
+    options = harness.parse(harness.parser(__doc__), argv)
+    batch, side, layers = (1, 16, 2) if options.small else (8, 64, LAYERS)
+    x = jax.random.normal(jax.random.key(0), (batch, side, side, CHANNELS))
+    shape = (layers, 3, 3, CHANNELS, CHANNELS)
+    kernels = 0.05 * jax.random.normal(jax.random.key(1), shape)
     steps = {name: gradient(layer) for name, layer in BORDERS.items()}
-    seconds = {name: [] for name in steps}
-    for step in steps.values():
-        step(kernels, x).block_until_ready()
-    for _ in range(REPEATS):
-        for name, step in steps.items():
-            started = time.perf_counter()
-            step(kernels, x).block_until_ready()
-            seconds[name].append(time.perf_counter() - started)
-    device = jax.devices()[0].device_kind
-    print(f"{device}, jax {jax.__version__}; medians of {REPEATS}, alternating")
-    first = statistics.median(next(iter(seconds.values())))
-    for name, times in seconds.items():
-        median = statistics.median(times)
-        print(f"{name:32s} {1e3 * median:7.1f} ms   x {median / first:.2f}")
+    same = [name for name in steps if name.startswith("zeros")]
+    harness.agree({name: steps[name](kernels, x) for name in same}, tolerance=1e-4)
+    timings = harness.contest(
+        {name: lambda step=step: step(kernels, x) for name, step in steps.items()},
+        rounds=options.rounds,
+    )
+    first = next(iter(timings.values())).median
+    # Forward, gradient of the inputs, gradient of the kernels: one product each.
+    floor = 3 * 2 * kernels.size * batch * side**2 / harness.flops()
+    records = [
+        {"border": name, "times the first": timing.median / first}
+        | {"times the floor": timing.median / floor}
+        | timing.record()
+        for name, timing in timings.items()
+    ]
+    harness.finish(
+        "convolution_border",
+        options,
+        records,
+        columns=["border", "ms", "quartiles", "times the first", "times the floor"],
+        facts={"shape": list(x.shape), "floor by matrix products, ms": 1e3 * floor},
+    )
 
 
 if __name__ == "__main__":

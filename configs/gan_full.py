@@ -62,13 +62,16 @@ def get_config(argument: str = "") -> ConfigDict:
     config.objective.restored = {"l1": 1.0, "ms_ssim_luma": 1.0, "cosine": 0.5}
 
     config.adversarial = ConfigDict()  # None: no adversary
-    config.adversarial.mode = "vanilla"  # or lsgan
+    # Or lsgan, hinge, wgan, relativistic_vanilla, relativistic_lsgan.
+    config.adversarial.mode = "vanilla"
     config.adversarial.weight = 0.01  # in the generator's objective
     config.adversarial.generator_steps = 1  # generator : discriminator updates;
     config.adversarial.discriminator_steps = 1  # one of the two is 1
     config.adversarial.mismatched = 0.25  # weight of (degraded, another's target)
     config.adversarial.identity = 0.25  # weight of (degraded, degraded)
     config.adversarial.cutmix = 0.0  # weight of patchwise mixed images
+    config.adversarial.penalty = "none"  # or gradient (WGAN-GP), r1
+    config.adversarial.penalty_weight = 10.0  # the papers': 10; 5 for r1
 
     config.discriminator = ConfigDict()
     config.discriminator.name = "patchgan"  # a file in models/; its options:

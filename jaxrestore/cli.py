@@ -1,11 +1,12 @@
 """`jaxrestore`: the command line of everything but training; no logic here."""
 
+import ast
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import __version__, console
+from jaxrestore import __version__, console, errors
 
 app = typer.Typer(
     help="Image restoration in JAX.",
@@ -47,6 +48,155 @@ def restore(
     image = images.decode_with_alpha(source)
     network = restorer.load(checkpoint, step)
     images.encode(restorer.restore_image(network, image), output)
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Option(help="Restored images: folder or file.")],
+    targets: Annotated[Path, typer.Option(help="What they should be, in same names.")],
+    inputs: Annotated[
+        Path | None, typer.Option(help="The degraded images: shows the gain over them.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="What is measured, and how.")] = "rgb8",
+    all_protocols: Annotated[
+        bool, typer.Option("--all-protocols", help="Under every protocol there is.")
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="A file for a row an image.")] = None,
+    json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
+) -> None:
+    """Score files against targets of the same names (suffixes may differ)."""
+    from jaxrestore import naming, protocols
+    from jaxrestore.evaluation import folders, outcome
+
+    names = [*naming.public(protocols)] if all_protocols else [protocol]
+    scores = folders.score(predictions, targets, inputs, protocols=names)
+    summary = folders.summarize(scores.rows)
+    if all_protocols:
+        _print_protocols(summary)
+        print(folders.spread(summary))
+    else:
+        _print_metrics(summary[protocol], protocol)
+    if csv is not None:
+        folders.write_csv(csv, scores.rows)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        document = folders.document(scores, predictions, targets, inputs)
+        outcome.write_json(json, document)
+    _end_partial(scores.skipped, "not scored")
+
+
+@app.command()
+def degrade(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Folder or image file.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the set.")],
+    kind: Annotated[str, typer.Option(help="A file in degradations.")],
+    seed: Annotated[int, typer.Option(help="The same seed writes the same set.")] = 0,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="rate=0.15, level=(0,0.2), ..."
+        ),
+    ] = None,
+    layout: Annotated[
+        str,
+        typer.Option(
+            help="folders: OUT/input and OUT/target; AB: one picture, input left."
+        ),
+    ] = "folders",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
+) -> None:
+    """Make a paired set: each image, damaged, beside itself."""
+    options = dict(_option(text) for text in option or [])
+    from jaxrestore import paired_sets
+
+    card = paired_sets.write(
+        source,
+        output,
+        kind=kind,
+        options=options,
+        seed=seed,
+        layout=layout,
+        overwrite=overwrite,
+    )
+    print(
+        f"{len(card['images'])} pairs in {output}, made as its {paired_sets.CARD} says"
+    )
+    _end_partial(card["skipped"], "skipped")
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Returns key and value of KEY=VALUE; a value that is no Python literal is text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise errors.ConfigError(f"--set {text!r} is no KEY=VALUE, such as rate=0.15")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        if set(value) & set("([{,:\"'"):
+            raise errors.ConfigError(
+                f"--set {text!r}: the value is no Python literal, such as 0.15, (0, 1) "
+                "or 'raster'"
+            ) from None
+        return name, value
+
+
+def _end_partial(skipped: dict[str, str], what: str) -> None:
+    """Names what was left out and ends with code 6, if there is anything."""
+    if not skipped:
+        return
+    shown = [f"{name}: {reason}" for name, reason in [*skipped.items()][:10]]
+    more = [f"and {len(skipped) - 10} more"] if len(skipped) > 10 else []
+    error = errors.UserError("\n  ".join([f"{len(skipped)} {what}:", *shown, *more]))
+    error.exit_code = 6
+    raise error
+
+
+def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
+    headings = ["protocol", "metric", "mean", "median", "5 %"]
+    note = f"{summary['images']} images; 5 %: the 5th percentile"
+    if "gain" in summary["metrics"]["psnr"]:
+        headings += ["inputs", "gain"]
+        note += "; inputs: their mean; gain: of the mean, and its 95 % interval"
+    rows = []
+    for name, part in summary["metrics"].items():
+        cells = [_number(part[key], name) for key in ("mean", "median", "p05")]
+        if "gain" in part:
+            gain, (low, high) = _number(part["gain"], name, "+"), part["ci95"]
+            if low is not None:
+                gain += f" ± {_number((high - low) / 2, name)}"
+            cells += [_number(part["degraded"], name), gain]
+        rows.append([protocol, name, *cells])
+    _print_table(headings, rows)
+    print(note)
+
+
+def _print_protocols(summary: dict[str, dict[str, Any]]) -> None:
+    rows = []
+    for protocol, part in summary.items():
+        means = {name: values["mean"] for name, values in part["metrics"].items()}
+        ssim = _number(means["ssim"], "ssim") if "ssim" in means else "-"
+        psnr = _number(means["psnr"], "psnr")
+        rows.append([protocol, str(part["images"]), psnr, ssim, part["fixes"]])
+    _print_table(["protocol", "images", "psnr", "ssim", "what it scores"], rows)
+
+
+def _print_table(headings: list[str], rows: list[list[str]]) -> None:
+    from rich import console as rich_console
+    from rich import markup, table
+
+    drawn = table.Table(*headings)
+    for row in rows:
+        drawn.add_row(*(markup.escape(cell) for cell in row))
+    rich_console.Console().print(drawn)
+
+
+def _number(value: float | None, metric: str, sign: str = "") -> str:
+    """Returns the number as papers print it: dB with two decimals, others with four."""
+    if value is None:
+        return "inf"
+    return f"{value:{sign}.2f}" if metric.startswith("psnr") else f"{value:{sign}.4f}"
 
 
 def main() -> None:

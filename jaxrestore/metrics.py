@@ -191,7 +191,7 @@ def ssim(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, 
     """
     a, b = _pair(a, b)
     window = similarity.gaussian(*a.shape[1:3])
-    return similarity.means(a, b, window, weight).ssim.mean(-1)
+    return similarity.ssim(a, b, window, weight).mean(-1)
 
 
 def ssim_skimage(a: Images, b: Images) -> Float[Array, "b"]:
@@ -208,7 +208,7 @@ def ssim_skimage(a: Images, b: Images) -> Float[Array, "b"]:
             f"ssim_skimage has a window of 7 px, got {a.shape[1]}x{a.shape[2]}; pass "
             "larger images, or use ssim"
         )
-    return similarity.means(a, b, similarity.uniform(7)).ssim.mean(-1)
+    return similarity.ssim(a, b, similarity.uniform(7)).mean(-1)
 
 
 class SsimComponents(NamedTuple):
@@ -277,9 +277,9 @@ def ms_ssim(
         exponents = exponents / exponents.sum()
     product = jnp.ones(())
     for scale, exponent in enumerate(exponents.tolist()):
-        means = similarity.means(a, b, similarity.gaussian(*a.shape[1:3]), weight)
         last = scale == scales - 1
-        mean = means.ssim if last else means.contrast_structure
+        factor = similarity.ssim if last else similarity.contrast_structure
+        mean = factor(a, b, similarity.gaussian(*a.shape[1:3]), weight)
         product = product * jnp.maximum(mean, 1e-6) ** exponent
         if not last:
             a, b = filters.halve(a), filters.halve(b)

@@ -8,6 +8,13 @@ from jaxrestore import adversarial
 
 REAL = jnp.array([[2.0, -1.0, 0.0]])
 FAKE = jnp.array([[0.5, -3.0, 0.0]])
+RELATIVISTIC = [name for name in adversarial.MODES if name.startswith("relativistic")]
+ABSOLUTE = ["vanilla", "lsgan", "hinge"]  # their boundary is a number
+
+
+def cross_entropy(logits, label):
+    labels = jnp.full_like(logits, label)
+    return optax.sigmoid_binary_cross_entropy(logits, labels)
 
 
 def test_vanilla_equals_hand_computed_numbers():
@@ -24,21 +31,92 @@ def test_vanilla_equals_hand_computed_numbers():
 
 def test_vanilla_is_binary_cross_entropy_without_saturation():
     vanilla = adversarial.mode("vanilla")
-    cross_entropy = optax.sigmoid_binary_cross_entropy
-    ones, zeros = jnp.ones_like(REAL), jnp.zeros_like(FAKE)
     real, fake = vanilla.discriminator(REAL, FAKE)
-    np.testing.assert_allclose(real, cross_entropy(REAL, ones), atol=1e-6)
-    np.testing.assert_allclose(fake, cross_entropy(FAKE, zeros), atol=1e-6)
+    np.testing.assert_allclose(real, cross_entropy(REAL, 1), atol=1e-6)
+    np.testing.assert_allclose(fake, cross_entropy(FAKE, 0), atol=1e-6)
     generator = vanilla.generator(REAL, FAKE)
-    np.testing.assert_allclose(generator, cross_entropy(FAKE, ones), atol=1e-6)
+    np.testing.assert_allclose(generator, cross_entropy(FAKE, 1), atol=1e-6)
 
 
-def test_lsgan_equals_hand_computed_numbers():
-    lsgan = adversarial.mode("lsgan")
-    real, fake = lsgan.discriminator(REAL, FAKE)
-    np.testing.assert_allclose(real, [[1, 4, 1]])
-    np.testing.assert_allclose(fake, [[0.25, 9, 0]])
-    np.testing.assert_allclose(lsgan.generator(REAL, FAKE), [[0.25, 16, 1]])
+@pytest.mark.parametrize(
+    ("name", "real", "fake", "generator"),
+    [
+        ("lsgan", [1, 4, 1], [0.25, 9, 0], [0.25, 16, 1]),
+        ("hinge", [0, 2, 1], [1.5, 0, 1], [-0.5, 3, 0]),
+        ("wgan", [-2, 1, 0], [0.5, -3, 0], [-0.5, 3, 0]),
+    ],
+)
+def test_a_mode_equals_hand_computed_numbers(name, real, fake, generator):
+    mode = adversarial.mode(name)
+    values = mode.discriminator(REAL, FAKE)
+    np.testing.assert_allclose(values[0], [real])
+    np.testing.assert_allclose(values[1], [fake])
+    np.testing.assert_allclose(mode.generator(REAL, FAKE), [generator])
+
+
+def test_relativistic_lsgan_equals_hand_computed_numbers():
+    mode = adversarial.mode("relativistic_lsgan")
+    real, fake = jnp.array([1.0, 3.0]), jnp.array([0.0, -2.0])  # means 2 and -1
+    # Real less -1 should be 1, fake less 2 should be -1.
+    as_real, as_fake = mode.discriminator(real, fake)
+    np.testing.assert_allclose(as_real, [(2 - 1) ** 2, (4 - 1) ** 2])
+    np.testing.assert_allclose(as_fake, [(-2 + 1) ** 2, (-4 + 1) ** 2])
+    # The generator wants the reverse: half of each, (2 + 1)^2 and (4 + 1)^2 for real.
+    fooled, ashamed = [(-2 - 1) ** 2, (-4 - 1) ** 2], (9 + 25) / 2
+    expected = (np.array(fooled) + ashamed) / 2
+    np.testing.assert_allclose(mode.generator(real, fake), expected)
+
+
+def test_relativistic_vanilla_is_binary_cross_entropy_of_differences():
+    mode = adversarial.mode("relativistic_vanilla")
+    real, fake = mode.discriminator(REAL, FAKE)
+    above, below = REAL - FAKE.mean(), FAKE - REAL.mean()
+    np.testing.assert_allclose(real, cross_entropy(above, 1), atol=1e-6)
+    np.testing.assert_allclose(fake, cross_entropy(below, 0), atol=1e-6)
+    both = cross_entropy(above, 0).mean() + cross_entropy(below, 1).mean()
+    np.testing.assert_allclose(mode.generator(REAL, FAKE).mean(), both / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", RELATIVISTIC)
+def test_exchanging_the_sides_exchanges_the_players(name):
+    mode = adversarial.mode(name)
+    generator = np.random.default_rng(0)
+    # Not as many of one as of the other: each side has a mean of its own.
+    real = jnp.asarray(generator.normal(0, 2, (2, 3, 3, 1)), jnp.float32)
+    fake = jnp.asarray(generator.normal(0, 2, (4, 2, 2, 1)), jnp.float32)
+    discriminator = adversarial.discriminator_loss(mode, real, fake)
+    exchanged = mode.generator(fake, real).mean()
+    assert discriminator == pytest.approx(float(exchanged), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", RELATIVISTIC)
+def test_a_relativistic_mode_does_not_see_a_shift_of_all_logits(name):
+    mode = adversarial.mode(name)
+    one = adversarial.discriminator_loss(mode, REAL, FAKE)
+    other = adversarial.discriminator_loss(mode, REAL + 7, FAKE + 7)
+    assert one == pytest.approx(float(other), rel=1e-5)
+    gradients = jax.grad(
+        lambda shift: adversarial.discriminator_loss(mode, REAL + shift, FAKE + shift)
+    )(0.0)
+    assert gradients == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", adversarial.MODES)
+def test_gradients_are_those_of_central_differences(name):
+    mode = adversarial.mode(name)
+    players = {
+        "discriminator": lambda r, f: adversarial.discriminator_loss(mode, r, f),
+        "generator": lambda r, f: mode.generator(r, f).mean(),
+    }
+    with jax.enable_x64(True):
+        generator = np.random.default_rng(0)
+        logits = jnp.asarray(generator.normal(0, 1, (2, 3, 4)))
+        step = jnp.asarray(1e-5 * generator.normal(0, 1, (2, 3, 4)))
+        for player, loss in players.items():
+            central = loss(*(logits + step)) - loss(*(logits - step))
+            gradient = jnp.stack(jax.grad(loss, (0, 1))(*logits))
+            expected = 2 * jnp.vdot(gradient, step)
+            assert central == pytest.approx(float(expected), rel=1e-6), player
 
 
 @pytest.mark.parametrize("name", adversarial.MODES)
@@ -60,19 +138,26 @@ def test_values_and_gradients_of_extreme_logits_are_finite(name, logit):
 @pytest.mark.parametrize("name", adversarial.MODES)
 def test_the_generator_of_a_fooled_discriminator_pays_less(name):
     mode = adversarial.mode(name)
-    judged_fake, judged_real = jnp.array(mode.boundary - 0.4), mode.boundary + 0.4
-    real = jnp.array(judged_real)
-    assert mode.generator(real, real) < mode.generator(real, judged_fake)
+    real, caught = jnp.array([0.9]), jnp.array([0.1])
+    assert mode.generator(real, real) < mode.generator(real, caught)
 
 
-@pytest.mark.parametrize("name", adversarial.MODES)
+@pytest.mark.parametrize("name", ABSOLUTE)
 def test_at_the_boundary_real_and_fake_cost_the_same(name):
     mode = adversarial.mode(name)
-    boundary = jnp.array(mode.boundary)
+    boundary = jnp.array(mode.boundary(FAKE))
+    assert boundary == mode.boundary(REAL)
     real, fake = mode.discriminator(boundary, boundary)
     assert real == pytest.approx(float(fake), abs=1e-7)
     above, below = mode.discriminator(boundary + 0.1, boundary + 0.1)
     assert above < real and below > fake
+
+
+@pytest.mark.parametrize("name", sorted(set(adversarial.MODES) - set(ABSOLUTE)))
+def test_where_differences_count_the_boundary_is_the_mean_of_the_others(name):
+    mode = adversarial.mode(name)
+    assert mode.boundary(REAL) == pytest.approx(1 / 3)
+    assert mode.boundary(FAKE) == pytest.approx(-2.5 / 3)
 
 
 @pytest.mark.parametrize("name", adversarial.MODES)
@@ -100,6 +185,85 @@ def test_an_unknown_mode_is_answered_with_the_known_ones():
 
 
 def test_every_listed_mode_exists():
-    assert adversarial.MODES == ("vanilla", "lsgan")
+    assert ("vanilla", "lsgan", "hinge", "wgan", *RELATIVISTIC) == adversarial.MODES
+    assert RELATIVISTIC == ["relativistic_vanilla", "relativistic_lsgan"]
     for name in adversarial.MODES:
         assert isinstance(adversarial.mode(name), adversarial.GanMode)
+
+
+# Penalties
+
+
+IMAGES = jax.random.uniform(jax.random.key(0), (3, 4, 5, 2))
+KEY = jax.random.key(1)
+
+
+def gradient_penalty(judge, **options):
+    return adversarial.gradient_penalty(KEY, judge, IMAGES, 1 - IMAGES, **options)
+
+
+def test_the_penalties_of_a_linear_critic_are_of_its_slope():
+    # Its gradient is `slope` at each of the 40 values of an image, wherever it is.
+    judge = lambda x: 0.5 * x.sum((1, 2, 3))
+    norm = 0.5 * np.sqrt(40)
+    assert gradient_penalty(judge) == pytest.approx((norm - 1) ** 2, rel=1e-5)
+    flat = gradient_penalty(judge, target=float(norm))
+    assert flat == pytest.approx(0, abs=1e-6)
+    assert adversarial.r1(judge, IMAGES) == pytest.approx(norm**2, rel=1e-5)
+
+
+def test_r1_of_a_square_is_taken_at_the_real_images():
+    judge = lambda x: jnp.square(x).sum((1, 2, 3)) / 2
+    expected = np.square(IMAGES).sum((1, 2, 3)).mean()
+    assert adversarial.r1(judge, IMAGES) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_the_penalty_is_taken_between_real_and_fake_one_place_an_image():
+    # The gradient of x^2 / 2 is x, here constant over an image: its norm is the place.
+    judge = lambda x: jnp.square(x).sum((1, 2, 3)) / 2
+    real, fake = jnp.ones((400, 1, 1, 1)), jnp.zeros((400, 1, 1, 1))
+    penalties = [
+        adversarial.gradient_penalty(KEY, judge, real, fake, target=target)
+        for target in (0.0, 1.0)
+    ]
+    # E[u^2] = E[(u - 1)^2] = 1/3 for uniform u; deviation of u^2 over 400: 0.015.
+    np.testing.assert_allclose(penalties, 1 / 3, atol=0.06)
+    other = adversarial.gradient_penalty(jax.random.key(2), judge, real, fake)
+    assert other != penalties[1]
+
+
+@pytest.mark.parametrize("name", ["gradient", "r1"])
+def test_a_map_of_logits_counts_as_its_mean(name):
+    def one(images):
+        return jnp.sin(3 * images).sum((1, 2, 3))
+
+    def several(images):
+        # Two patches with different slopes; their mean is `one`.
+        return jnp.stack([0.5 * one(images), 1.5 * one(images)], 1)[:, :, None, None]
+
+    penalty = {"gradient": gradient_penalty, "r1": lambda j: adversarial.r1(j, IMAGES)}
+    assert penalty[name](several) == pytest.approx(float(penalty[name](one)), rel=1e-5)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1e-30, 1.0])
+def test_penalties_can_be_differentiated_also_at_no_gradient(slope):
+    def total(slope):
+        judge = lambda x: slope * jnp.square(x).sum((1, 2, 3))
+        return gradient_penalty(judge) + adversarial.r1(judge, IMAGES)
+
+    value, gradient = jax.value_and_grad(total)(slope)
+    assert np.isfinite(value) and np.isfinite(gradient)
+    assert slope or value == pytest.approx(1, abs=1e-5)
+
+
+def test_the_gradient_of_a_penalty_is_that_of_central_differences():
+    with jax.enable_x64(True):
+        images = jnp.asarray(np.random.default_rng(0).random((3, 4, 5, 2)))
+
+        def total(slope):
+            judge = lambda x: jnp.tanh(slope * x).sum((1, 2, 3))
+            penalty = adversarial.gradient_penalty(KEY, judge, images, 1 - images)
+            return penalty + adversarial.r1(judge, images)
+
+        central = (total(0.7 + 1e-5) - total(0.7 - 1e-5)) / 2e-5
+        assert central == pytest.approx(float(jax.grad(total)(0.7)), rel=1e-6)

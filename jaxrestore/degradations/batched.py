@@ -23,8 +23,56 @@ def degrade(
 ) -> Float[Array, "b hh ww cc"]:
     """Returns `images` degraded by `recipe`, image i with `keys[i]`.
 
-    `recipe` is `{"name": file in degradations, …keyword options of its degrade}`.
+    `recipe` is `{"name": file in degradations, …keyword options of its degrade}`; its
+    `weight`, if there is one, is for `degrade_with_weight`.
     """
-    options = {name: value for name, value in recipe.items() if name != "name"}
     one = naming.module("degradations", recipe["name"]).degrade
+    options = _options(recipe)
     return jax.vmap(lambda key, image: one(key, image, **options))(keys, images)
+
+
+def degrade_with_weight(
+    keys: Key[Array, "b"],
+    images: Float[Array, "b h w c"],
+    *,
+    recipe: Mapping[str, Any],
+) -> tuple[Float[Array, "b hh ww cc"], Float[Array, "b h w 1"] | None]:
+    """Returns what `degrade` does, and what each pixel weighs in a loss.
+
+    `recipe["weight"]` is `{"damaged": 6.0, "intact": 1.0}`: the weights of pixels where
+    the mask of the degradation's `damage` is 1 and where it is 0. Without that key the
+    weight is None.
+
+    Raises `ValueError` when the degradation has no `damage`, as a chain has none, and
+    when `weight` is something else.
+    """
+    if "weight" not in recipe:
+        return degrade(keys, images, recipe=recipe), None
+    damaged, intact = _weights(recipe["weight"])
+    home = naming.module("degradations", recipe["name"])
+    if not hasattr(home, "damage"):
+        raise ValueError(
+            f"{recipe['name']} does not say which pixels it damages (a chain of "
+            "degradations cannot either); drop its weight, or choose a degradation "
+            "with a damage function, such as scratches or holes"
+        )
+    options = _options(recipe)
+    degraded, mask = jax.vmap(lambda key, image: home.damage(key, image, **options))(
+        keys, images
+    )
+    return degraded, intact + (damaged - intact) * mask
+
+
+def _options(recipe):
+    return {n: value for n, value in recipe.items() if n not in ("name", "weight")}
+
+
+def _weights(weight):
+    if not isinstance(weight, Mapping) or set(weight) != {"damaged", "intact"}:
+        raise ValueError(
+            f"the weight of a degradation is {weight!r}; give a number for each of "
+            "'damaged' and 'intact'"
+        )
+    if min(weight.values()) < 0:
+        raise ValueError(f"the weight {dict(weight)} is negative; 0 is the least")
+    return weight["damaged"], weight["intact"]

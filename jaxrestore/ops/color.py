@@ -25,9 +25,7 @@ def luma(images: Float[Array, "*b h w c"]) -> Float[Array, "*b h w 1"]:
 # Rows are what Y, Cb and Cr take of red, green and blue: Cb is (B - Y) / 1.772 and
 # Cr is (R - Y) / 1.402, so that both have a width of 1.
 _LUMA = np.array([0.299, 0.587, 0.114])
-_YCBCR = np.stack(
-    [_LUMA, ([0, 0, 1] - _LUMA) / 1.772, ([1, 0, 0] - _LUMA) / 1.402]
-)
+_YCBCR = np.stack([_LUMA, ([0, 0, 1] - _LUMA) / 1.772, ([1, 0, 0] - _LUMA) / 1.402])
 _NO_CHROMA = 128 / 255
 
 

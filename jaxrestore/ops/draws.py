@@ -34,7 +34,7 @@ def highest(option: Number) -> float:
     return float(max(option)) if isinstance(option, Sequence) else float(option)
 
 
-def choice(key: PRNGKeyArray, weights: Mapping[str, float]) -> Int[Array, ""]:
+def choice(key: PRNGKeyArray, weights: Mapping[str, float | int]) -> Int[Array, ""]:
     """Returns the position of an entry, drawn in proportion to its weight.
 
     Raises `ValueError` when a weight is negative, or none is above 0.
@@ -49,7 +49,7 @@ def choice(key: PRNGKeyArray, weights: Mapping[str, float]) -> Int[Array, ""]:
     return jax.random.categorical(key, jnp.log(shares)).astype(jnp.int32)
 
 
-def _pair(option: Sequence[float | int]) -> tuple[float, float]:
+def _pair(option: Sequence[float | int]) -> tuple[float | int, float | int]:
     if len(option) != 2 or not option[0] <= option[1]:
         raise ValueError(
             f"a range is a pair (low, high), got {tuple(option)}; give two numbers, or "

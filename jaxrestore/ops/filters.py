@@ -7,6 +7,7 @@ own, for the adjoint of a shift would be a padding: one for each weight.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -52,9 +53,17 @@ def adjoint(
     images: Float[Array, "*b hh wwc"], rows: Weights, columns: Weights, channels: int
 ) -> Float[Array, "*b h wc"]:
     """Returns the transpose of `valid` at `images`: a filter too, of padded images."""
-    below, right = len(rows) - 1, channels * (len(columns) - 1)
-    pad = [(0, 0)] * (images.ndim - 2) + [(below, below), (right, right)]
-    return valid(jnp.pad(images, pad), rows[::-1], columns[::-1], channels)
+    # Down as a product with a banded matrix, which no compiler merges with what made
+    # the images: a loop that also asks for each pixel whether it is padding is slow.
+    height = images.shape[-2] + len(rows) - 1
+    band = np.zeros((images.shape[-2], height), np.float32)
+    for row in range(len(band)):
+        band[row, row : row + len(rows)] = rows
+    bands = jnp.broadcast_to(band.T, (*images.shape[:-2], *band.T.shape))
+    down = jnp.matmul(bands, images, precision=jax.lax.Precision.HIGHEST)
+    right = channels * (len(columns) - 1)
+    down = jnp.pad(down, [(0, 0)] * (images.ndim - 1) + [(right, right)])
+    return _shifted_sum(down, columns[::-1], axis=-1, step=channels)
 
 
 def _valid_forward(images, rows, columns, channels):
@@ -96,13 +105,34 @@ def halve(images: Float[Array, "*b h w c"]) -> Float[Array, "*b hh ww c"]:
     Repeating the edge pixel keeps means at the border means of real pixels; zeros
     there (the padding of pytorch-msssim) would darken them.
     """
-    height, width, channels = images.shape[-3:]
+    height, width = images.shape[-3:-1]
     if height % 2 or width % 2:
         pad = [(0, 0)] * (images.ndim - 3) + [(0, height % 2), (0, width % 2), (0, 0)]
         images = jnp.pad(images, pad, mode="edge")
-        height, width = height + height % 2, width + width % 2
-    # Slices of long rows: a mean over two axes is a slower loop.
-    rows = images.reshape(*images.shape[:-3], height // 2, 2, width * channels)
-    rows = rows[..., 0, :] + rows[..., 1, :]
-    blocks = rows.reshape(*rows.shape[:-1], width // 2, 2, channels)
-    return (blocks[..., 0, :] + blocks[..., 1, :]) / 4
+    return _halve(images)
+
+
+@jax.custom_vjp
+def _halve(images):
+    *batch, height, width, channels = images.shape
+    blocks = (*batch, height // 2, 2, width // 2, 2, channels)
+    return images.reshape(blocks).mean((-4, -2))
+
+
+def _halve_backward(_, cotangent):
+    # Repeating pixels of three channels is a loop of three steps, which whatever uses
+    # the result would share. A product with few columns at a time repeats them too.
+    *batch, height, width, channels = cotangent.shape
+    block = math.gcd(width, 32)
+    columns = np.arange(2 * block * channels)
+    sources = columns // (2 * channels) * channels + columns % channels
+    repeat = np.zeros((block * channels, len(columns)), np.float32)
+    repeat[sources, columns] = 1 / 4
+    blocks = cotangent.reshape(*batch, height, width // block, block * channels)
+    wide = jnp.matmul(blocks, repeat, precision=jax.lax.Precision.HIGHEST)
+    wide = wide.reshape(*batch, height, 1, 2 * width * channels)
+    tall = jnp.broadcast_to(wide, (*batch, height, 2, wide.shape[-1]))
+    return (tall.reshape(*batch, 2 * height, 2 * width, channels),)
+
+
+_halve.defvjp(lambda images: (_halve(images), None), _halve_backward)

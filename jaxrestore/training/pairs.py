@@ -24,18 +24,28 @@ Judge = Callable[[Array, Any], tuple[Array, Any]]
 
 def discriminator_loss(
     gan: Mapping[str, Any], judge: Judge, batch: Mapping[str, Array], stats: Any
-) -> tuple[Float[Array, ""], Any, Array, Array]:
-    """Returns the loss, the statistics after it, and the real and the fake logits.
+) -> tuple[Float[Array, ""], Any, dict[str, Float[Array, ""]]]:
+    """Returns the loss, the statistics after it, and what the logits say.
 
     `gan` is the config's `adversarial`; its weights bring in `mismatched` (a degraded
     image with another image's target), `identity` (the degraded image twice) and
     `cutmix` (a restored image with a rectangle of its target, judged patch by patch).
-    The statistics pass from call to call in this order.
+    The statistics pass from call to call in this order; a penalty does not move them.
+
+    `penalty_weight` is the papers', whose loss is the whole sum of two means: here the
+    penalty is halved with it.
     """
     mode = adversarial.mode(gan["mode"])
+    cutmix_key, penalty_key = jax.random.split(batch["key"])
     real, stats = judge(batch["target"], stats)
     fake, stats = judge(batch["restored"], stats)
     total = adversarial.discriminator_loss(mode, real, fake)
+    terms = {
+        "logit_real": real.mean(),
+        "logit_fake": fake.mean(),
+        "accuracy_real": (real > mode.boundary(fake)).mean(),
+        "accuracy_fake": (fake <= mode.boundary(real)).mean(),
+    }
     wrong_images = {
         "mismatched": lambda: jnp.roll(batch["target"], 1, axis=0),
         "identity": lambda: batch["degraded"],
@@ -46,10 +56,22 @@ def discriminator_loss(
             contest = adversarial.discriminator_loss(mode, real, wrong)
             total = total + gan[name] * contest
     if gan["cutmix"]:
-        image, is_real = cutmix(batch)
+        image, is_real = cutmix({**batch, "key": cutmix_key})
         logits, stats = judge(image, stats)
         total = total + gan["cutmix"] * _patchwise(mode, logits, is_real)
-    return total, stats, real, fake
+    if gan["penalty"] != "none":
+        critic = lambda image: judge(image, stats)[0]
+        terms["penalty"] = _penalty(gan["penalty"], penalty_key, critic, batch)
+        total = total + gan["penalty_weight"] * terms["penalty"] / 2
+    return total, stats, {"loss": total, **terms}
+
+
+def _penalty(name, key, critic, batch):
+    if name == "gradient":
+        restored = batch["restored"]
+        return adversarial.gradient_penalty(key, critic, batch["target"], restored)
+    assert name == "r1", name
+    return adversarial.r1(critic, batch["target"])
 
 
 def cutmix(

@@ -53,6 +53,8 @@ _RULES: dict[str, Any] = {
         "mismatched": (float, 0, _ANY),
         "identity": (float, 0, _ANY),
         "cutmix": (float, 0, _ANY),
+        "penalty": adversarial.PENALTIES,
+        "penalty_weight": (float, 0, _ANY),
     },
     "discriminator": None,
     "optimizer": {
@@ -179,8 +181,10 @@ def _check_names(config):
         home = naming.module("degradations", config["degradation"]["name"])
         if not hasattr(home, "degrade"):
             raise ValueError(f"{home.__name__} has no degrade; choose another")
-        options = set(config["degradation"]) - {"name"}
+        options = set(config["degradation"]) - {"name", "weight"}
         _known(options, networks.keyword_options(home.degrade))
+    if "weight" in config["degradation"]:
+        _check_pixel_weight(config["degradation"]["weight"], home)
     if not config["objective"]:
         raise errors.ConfigError("config.objective is empty; give it a row of losses")
     for output, rows in config["objective"].items():
@@ -197,8 +201,18 @@ def _check_names(config):
         naming.function("protocols", config["evaluation"]["protocol"])
 
 
+def _check_pixel_weight(weight, home):
+    if not hasattr(home, "damage"):
+        raise errors.ConfigError(
+            f"config.degradation.weight is {weight!r}, but "
+            f"{home.__name__.split('.')[-1]} does not say which pixels it damages; "
+            "leave the weight out"
+        )
+    number = (float, 0, _ANY)
+    _check_section(weight, {"damaged": number, "intact": number}, "degradation.weight.")
+
+
 def _check_together(config, devices):
-    gan = config["adversarial"]
     parts = config["optimizer"]["accumulate"]
     if config["batch_size"] % (devices * parts):
         raise errors.ConfigError(
@@ -225,8 +239,13 @@ def _check_together(config, devices):
             f"config.crop is {config['crop']}; it must divide by {multiple} for the "
             f"generator {config['generator']['name']}"
         )
-    if gan is None:
-        return
+    if config["adversarial"] is not None:
+        _check_adversary(config, parts)
+
+
+def _check_adversary(config, parts):
+    gan = config["adversarial"]
+    model = networks.build("Discriminator", config["discriminator"])
     if min(gan["generator_steps"], gan["discriminator_steps"]) > 1:
         raise errors.ConfigError(
             "config.adversarial.generator_steps and discriminator_steps are "
@@ -248,6 +267,25 @@ def _check_together(config, devices):
         raise errors.ConfigError(
             "config.adversarial.cutmix is judged patch by patch; set "
             "config.discriminator.one_number to False, or cutmix to 0"
+        )
+    if gan["cutmix"] and gan["mode"].startswith("relativistic"):
+        raise errors.ConfigError(
+            f"config.adversarial.mode is {gan['mode']!r}, which compares images, but "
+            "cutmix shows both kinds in one; choose another mode, or set cutmix to 0"
+        )
+    if gan["penalty"] != "none" and getattr(model, "norm", "") == "batch":
+        raise errors.ConfigError(
+            f"config.adversarial.penalty is {gan['penalty']!r}, the gradient of each "
+            "image by itself, but batch normalisation ties the images of a batch "
+            "together; set config.discriminator.norm to 'instance' or 'none'"
+        )
+    penalised = gan["penalty"] != "none" and gan["penalty_weight"] > 0
+    held = penalised or getattr(model, "spectral_norm", True)
+    if gan["mode"] == "wgan" and not held:
+        raise errors.ConfigError(
+            "config.adversarial.mode is 'wgan', whose critic grows without bound if "
+            "nothing holds its slope; set config.adversarial.penalty to 'gradient', or "
+            "config.discriminator.spectral_norm to True"
         )
 
 

@@ -109,7 +109,9 @@ def make_batch(
 ) -> dict[str, Array]:
     """Returns the batch of a step: `target`, `degraded` float32 in [0, 1], and `key`.
 
-    Image i is turned and degraded by keys of its own, whatever device holds it.
+    A degradation that says which pixels it damages adds `weight` [b, h, w, 1], for the
+    losses of pixels. Image i is turned and degraded by keys of its own, whatever
+    device holds it.
     """
     turn_key, degrade_key, model_key = jax.random.split(key, 3)
     target = images.astype(jnp.float32) / 255
@@ -117,8 +119,11 @@ def make_batch(
         keys = batched.image_keys(turn_key, len(images))
         target = jax.vmap(augmentation.flip_and_turn)(keys, target)
     keys = batched.image_keys(degrade_key, len(images))
-    degraded = batched.degrade(keys, target, recipe=recipe.degradation)
-    return {"target": target, "degraded": degraded, "key": model_key}
+    degraded, weight = batched.degrade_with_weight(
+        keys, target, recipe=recipe.degradation
+    )
+    batch = {"target": target, "degraded": degraded, "key": model_key}
+    return batch if weight is None else {**batch, "weight": weight}
 
 
 def generator_step(
@@ -133,7 +138,9 @@ def generator_step(
     def loss(params, stats, batch):
         variables = {"params": params, **stats}
         outputs, stats = _apply(recipe.generator, variables, batch["degraded"])
-        total, terms = objective.evaluate(recipe.objective, outputs, batch["target"])
+        total, terms = objective.evaluate(
+            recipe.objective, outputs, batch["target"], batch.get("weight")
+        )
         if recipe.gan is not None:
             value = _adversarial_value(recipe, run, batch, outputs["restored"])
             total = total + recipe.gan["weight"] * value
@@ -163,21 +170,13 @@ def discriminator_step(
 
     gan, player, network = recipe.gan, recipe.discriminator, run.discriminator
     assert gan is not None and player is not None and network is not None
-    mode = adversarial.mode(gan["mode"])
 
     def loss(params, stats, batch):
         def judge(image, stats):
             variables = {"params": params, **stats}
             return _judge(recipe, variables, image, batch["degraded"])
 
-        total, stats, real, fake = pairs.discriminator_loss(gan, judge, batch, stats)
-        terms = {
-            "loss": total,
-            "logit_real": real.mean(),
-            "logit_fake": fake.mean(),
-            "accuracy_real": (real > mode.boundary).mean(),
-            "accuracy_fake": (fake <= mode.boundary).mean(),
-        }
+        total, stats, terms = pairs.discriminator_loss(gan, judge, batch, stats)
         return total, (stats, jnp.zeros(()), terms)
 
     batch = dict(batch, restored=jax.lax.stop_gradient(restored))

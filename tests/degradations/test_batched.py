@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore.degradations import batched, pixel_shuffle
+from jaxrestore.degradations import batched, holes, pixel_shuffle
 
 SHAPE = (3, 9, 11, 3)
 RECIPE = {"name": "pixel_shuffle", "rate": 0.5, "radius": 1}
@@ -69,3 +69,64 @@ def test_an_unknown_option_is_refused_by_its_name():
     keys, images = batched.image_keys(jax.random.key(0), 1), _images(1, 5, 5, 3)
     with pytest.raises(TypeError, match="rat"):
         batched.degrade(keys, images, recipe=RECIPE | {"rat": 0.1})
+
+
+HOLES = {"name": "holes", "kinds": {"box": 1.0}}
+WEIGHT = {"damaged": 6.0, "intact": 1.0}
+
+
+def _with_weight(recipe):
+    keys, images = batched.image_keys(jax.random.key(0), 3), _images(*SHAPE)
+    return jax.jit(functools.partial(batched.degrade_with_weight, recipe=recipe))(
+        keys, images
+    )
+
+
+def test_a_recipe_without_weight_gives_none():
+    keys, images = batched.image_keys(jax.random.key(0), 3), _images(*SHAPE)
+    degraded, weight = _with_weight(RECIPE)
+    assert weight is None
+    np.testing.assert_array_equal(degraded, degrade(keys, images))
+
+
+def test_damaged_and_intact_pixels_have_their_weight():
+    degraded, weight = _with_weight(HOLES | {"weight": WEIGHT})
+    assert weight.shape == (3, 9, 11, 1)
+    hole = degraded[..., 3:]
+    assert 0 < hole.mean() < 1
+    np.testing.assert_array_equal(weight, np.where(hole == 1, 6.0, 1.0))
+
+
+def test_degrade_ignores_the_weight():
+    keys, images = batched.image_keys(jax.random.key(0), 3), _images(*SHAPE)
+    recipe = HOLES | {"weight": WEIGHT}
+    degraded = jax.jit(functools.partial(batched.degrade, recipe=recipe))(keys, images)
+    np.testing.assert_array_equal(degraded, _with_weight(recipe)[0])
+
+
+def test_the_degradation_is_computed_once(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        holes,
+        "damage",
+        lambda key, image: (calls.append(1), (image, image[..., :1]))[1],
+    )
+    degraded, weight = _with_weight({"name": "holes", "weight": WEIGHT})
+    assert len(calls) == 1
+    np.testing.assert_allclose(weight, 1 + 5 * degraded[..., :1], rtol=1e-6)
+
+
+def test_a_degradation_without_a_mask_cannot_be_weighed():
+    with pytest.raises(ValueError, match="pixel_shuffle does not say which pixels"):
+        _with_weight(RECIPE | {"weight": WEIGHT})
+
+
+@pytest.mark.parametrize("weight", [6.0, {"damaged": 6.0}, WEIGHT | {"hole": 1.0}])
+def test_a_weight_is_a_number_for_damaged_and_one_for_intact(weight):
+    with pytest.raises(ValueError, match="'damaged' and 'intact'"):
+        _with_weight(HOLES | {"weight": weight})
+
+
+def test_a_negative_weight_is_refused():
+    with pytest.raises(ValueError, match="negative"):
+        _with_weight(HOLES | {"weight": {"damaged": 1.0, "intact": -1.0}})

@@ -1,4 +1,5 @@
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxrestore.training import objective
@@ -32,3 +33,30 @@ def test_options_of_a_row_reach_its_loss():
     rough, _ = objective.evaluate({"restored": row}, outputs, TARGET)
     fine, _ = objective.evaluate({"restored": {"charbonnier": 1.0}}, outputs, TARGET)
     assert float(rough) < 0.1 * float(fine)
+
+
+def test_the_weight_of_pixels_reaches_the_losses_that_take_one():
+    # An error in the left half alone, where the weight lies.
+    left = jnp.arange(4) < 2
+    outputs = {"restored": TARGET + 0.25 * left[:, None]}
+    weight = jnp.broadcast_to(jnp.float32(left)[:, None], (2, 4, 4, 1))
+    table = {"restored": {"l1": 2.0, "huber": {"weight": 3.0, "delta": 1.0}}}
+    total, terms = objective.evaluate(table, outputs, TARGET, weight)
+    assert float(terms["restored/l1"]) == pytest.approx(0.25)
+    assert float(terms["restored/huber"]) == pytest.approx(0.25**2 / 2)
+    assert float(total) == pytest.approx(2 * 0.25 + 3 * 0.25**2 / 2)
+    _, plain = objective.evaluate(table, outputs, TARGET)
+    assert float(plain["restored/l1"]) == pytest.approx(0.25 / 2)
+
+
+def test_a_loss_without_weights_of_pixels_is_not_given_any():
+    outputs = {"restored": TARGET + 0.25, "latent": jnp.ones((2, 6))}
+    table = {"restored": {"frequency": 1.0}, "latent": {"kl_gaussian": 0.5}}
+    weight = jnp.zeros((2, 4, 4, 1))
+    total, terms = objective.evaluate(table, outputs, TARGET, weight)
+    # Three means of 1, three log-variances of 1: (1 + e - 2) / 2 each.
+    kl = 3 * (np.e - 1) / 2
+    assert float(terms["latent/kl_gaussian"]) == pytest.approx(kl, rel=1e-5)
+    # 16 pixels: one frequency of 16 is off, by 4 * 0.25.
+    assert float(terms["restored/frequency"]) == pytest.approx(1 / 16, rel=1e-3)
+    assert float(total) == pytest.approx(1 / 16 + kl / 2, rel=1e-3)

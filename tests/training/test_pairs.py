@@ -3,9 +3,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrestore import adversarial
 from jaxrestore.training import pairs
 
-PLAIN = {"mode": "vanilla", "mismatched": 0.0, "identity": 0.0, "cutmix": 0.0}
+PLAIN = {
+    "mode": "vanilla",
+    "mismatched": 0.0,
+    "identity": 0.0,
+    "cutmix": 0.0,
+    "penalty": "none",
+    "penalty_weight": 10.0,
+}
 TARGET = jax.random.uniform(jax.random.key(0), (4, 16, 16, 3))
 BATCH = {
     "target": TARGET,
@@ -23,7 +31,7 @@ def judged(**weights):
         seen.append(image)
         return jnp.zeros((4, 4, 4, 1)), stats + 1
 
-    loss, stats, _, _ = pairs.discriminator_loss({**PLAIN, **weights}, judge, BATCH, 0)
+    loss, stats, _ = pairs.discriminator_loss({**PLAIN, **weights}, judge, BATCH, 0)
     assert stats == len(seen)  # the statistics passed through every call
     return float(loss), seen
 
@@ -51,7 +59,8 @@ def test_pairs_are_shown_what_their_names_say():
 
 
 def test_cutmix_is_judged_by_what_each_patch_shows():
-    _, is_real = pairs.cutmix(BATCH)
+    cutmix_key, _ = jax.random.split(BATCH["key"])  # the other one is the penalty's
+    _, is_real = pairs.cutmix({**BATCH, "key": cutmix_key})
     # Logits that know: +9 where the target shows, -9 elsewhere, at full resolution.
     knows = jnp.where(is_real, 9.0, -9.0)
 
@@ -79,3 +88,54 @@ def test_cutmix_marks_the_pixels_that_show_the_target():
         if len(rows):
             box = mark[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
             assert box.all()
+
+
+def brightness(image, stats):
+    """Logits whose gradient is 1 / 768 at each of the 16 x 16 x 3 values."""
+    return image.mean((1, 2, 3)).reshape(4, 1, 1, 1), stats + 1
+
+
+@pytest.mark.parametrize("mode", adversarial.MODES)
+def test_the_terms_tell_what_the_logits_say(mode):
+    # Real images are brighter than restored ones by a constant, so each is right.
+    batch = dict(BATCH, target=0 * TARGET + 0.9, restored=0 * TARGET - 0.9)
+    gan = {**PLAIN, "mode": mode}
+    loss, _, terms = pairs.discriminator_loss(gan, brightness, batch, 0)
+    assert set(terms) == {
+        *("loss", "logit_real", "logit_fake", "accuracy_real", "accuracy_fake")
+    }
+    assert terms["loss"] == loss
+    assert (terms["accuracy_real"], terms["accuracy_fake"]) == (1, 1)
+    assert terms["logit_real"] == pytest.approx(0.9, rel=1e-5)
+    assert terms["logit_fake"] == pytest.approx(-0.9, rel=1e-5)
+    batch = dict(batch, target=batch["restored"], restored=batch["target"])
+    _, _, terms = pairs.discriminator_loss(gan, brightness, batch, 0)
+    assert (terms["accuracy_real"], terms["accuracy_fake"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "expected"),
+    [("gradient", (1 - 768**-0.5) ** 2), ("r1", 1 / 768)],
+)
+def test_a_penalty_is_logged_and_joins_as_half_of_its_weight(penalty, expected):
+    base, stats, _ = pairs.discriminator_loss(PLAIN, brightness, BATCH, 0)
+    gan = {**PLAIN, "penalty": penalty, "penalty_weight": 3.0}
+    loss, after, terms = pairs.discriminator_loss(gan, brightness, BATCH, 0)
+    assert terms["penalty"] == pytest.approx(expected, rel=1e-4)
+    assert loss - base == pytest.approx(3 / 2 * expected, rel=1e-3)
+    assert after == stats == 2  # the judgement for the penalty moves no statistics
+
+
+def test_cutmix_and_the_penalty_draw_from_keys_of_their_own():
+    shown = []
+
+    def judge(image, stats):
+        shown.append(image)
+        return jnp.square(image).mean((1, 2, 3)).reshape(4, 1, 1, 1), stats
+
+    both = {**PLAIN, "cutmix": 1.0, "penalty": "gradient"}
+    pairs.discriminator_loss(both, judge, BATCH, 0)
+    pairs.discriminator_loss({**PLAIN, "cutmix": 1.0}, judge, BATCH, 0)
+    # Two, the mixed one, one inside the gradient; then two and the mixed one again.
+    assert len(shown) == 7
+    np.testing.assert_array_equal(shown[2], shown[6])

@@ -1,6 +1,6 @@
 import pytest
 
-from jaxrestore import errors
+from jaxrestore import errors, naming
 from jaxrestore.training import recipe
 
 
@@ -61,6 +61,14 @@ def test_every_key_misspelt_by_one_edit_is_refused_and_the_key_is_named(tiny):
         ("data.leaves", -0.1, "config.data.leaves is -0.1"),
         ("precision", "bfloat61", "did you mean 'bfloat16'?"),
         ("adversarial.mode", "lsgam", "did you mean 'lsgan'?"),
+        ("adversarial.penalty", "gradients", "did you mean 'gradient'?"),
+        ("adversarial.penalty_weight", -1.0, "it must be at least 0"),
+        ("adversarial.mode", "wgan", "set config.adversarial.penalty to 'gradient'"),
+        (
+            "degradation.weight",
+            {"damaged": 1.0, "intact": 0.0},
+            "pixel_shuffle does not say which pixels it damages",
+        ),
         ("optimizer.generator.schedule", "cosin", "did you mean 'cosine'?"),
         ("generator.name", "fnc", "config.generator: models has no 'fnc'"),
         ("generator.name", "patchgan", "models/patchgan.py has no Generator"),
@@ -105,6 +113,54 @@ def test_contradictions_between_keys_are_refused(tiny):
     with pytest.raises(errors.ConfigError, match=r"config\.ema is missing"):
         config = tiny()
         del config["ema"]
+        recipe.build(config)
+
+
+@pytest.mark.parametrize("penalty", ["gradient", "r1"])
+def test_a_penalty_on_each_image_is_refused_with_batch_normalisation(tiny, penalty):
+    config = tiny(adversarial__penalty=penalty, discriminator__norm="batch")
+    with pytest.raises(errors.ConfigError, match="ties the images of a batch"):
+        recipe.build(config)
+    config["discriminator"]["norm"] = "none"
+    assert recipe.build(config).gan["penalty"] == penalty
+
+
+def test_wgan_needs_something_that_holds_its_slope(tiny):
+    with pytest.raises(errors.ConfigError, match="grows without bound"):
+        recipe.build(tiny(adversarial__mode="wgan"))
+    nothing = {"adversarial__penalty": "gradient", "adversarial__penalty_weight": 0.0}
+    with pytest.raises(errors.ConfigError, match="grows without bound"):
+        recipe.build(tiny(adversarial__mode="wgan", **nothing))
+    for key, value in {
+        "adversarial__penalty": "gradient",
+        "discriminator__spectral_norm": True,
+    }.items():
+        assert recipe.build(tiny(adversarial__mode="wgan", **{key: value}))
+
+
+def test_relativistic_modes_are_refused_with_cutmix_alone(tiny):
+    for name in ("relativistic_vanilla", "relativistic_lsgan"):
+        assert recipe.build(tiny(adversarial__mode=name))
+        with pytest.raises(errors.ConfigError, match="shows both kinds in one"):
+            recipe.build(tiny(adversarial__mode=name, adversarial__cutmix=0.5))
+
+
+def test_the_weight_of_damaged_pixels_is_two_numbers(tiny, monkeypatch):
+    home = naming.module("degradations", "pixel_shuffle")
+    monkeypatch.setattr(home, "damage", lambda key, image: None, raising=False)
+    config = tiny()
+    weight = config["degradation"]["weight"] = {"damaged": 6, "intact": 1.0}
+    assert recipe.build(config).degradation["weight"] == weight
+    for wrong, says in {
+        "intact": "config.degradation.weight.intact is missing",
+        "much": "config.degradation.weight is 'much'; it must hold keys",
+    }.items():
+        config["degradation"]["weight"] = {"damaged": 6} if wrong == "intact" else wrong
+        with pytest.raises(errors.ConfigError) as caught:
+            recipe.build(config)
+        assert says in str(caught.value)
+    config["degradation"]["weight"] = {"damaged": -1.0, "intact": 1.0}
+    with pytest.raises(errors.ConfigError, match=r"damaged is -1\.0; it must be"):
         recipe.build(config)
 
 

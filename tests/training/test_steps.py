@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import sharding
+from jaxrestore import naming, sharding
 from jaxrestore.training import recipe, steps
 
 
@@ -216,3 +216,70 @@ def test_batch_statistics_move_in_the_discriminators_own_step_only(tiny):
     assert close(before.discriminator.stats, rested.discriminator.stats, 0)
     moved, _ = step(rested, images(config))
     assert not close(before.discriminator.stats, moved.discriminator.stats, 1e-9)
+
+
+def test_a_relativistic_mode_trains_with_r1_in_parts_and_by_turns(tiny):
+    config = tiny(
+        adversarial__mode="relativistic_vanilla",
+        adversarial__penalty="r1",
+        adversarial__generator_steps=2,
+        discriminator__spectral_norm=True,
+        optimizer__accumulate=2,
+    )
+    losses, state = run(config, 2)
+    assert (int(state.generator.updates), int(state.discriminator.updates)) == (2, 1)
+    assert np.isnan(losses[0]["discriminator/penalty"])
+    assert losses[1]["discriminator/penalty"] > 0
+    assert np.isfinite([terms["generator/loss"] for terms in losses]).all()
+    assert np.isfinite(losses[1]["discriminator/loss"])
+
+
+@pytest.fixture
+def weighted(tiny, monkeypatch):
+    """A tiny recipe whose degradation adds 0.25 at 1 of 4 columns, which weigh 6."""
+
+    def damage(key, image, *, rate, radius, order):
+        mask = jax.random.permutation(key, jnp.arange(image.shape[1])) % 4 == 0
+        mask = jnp.broadcast_to(mask[:, None], (*image.shape[:2], 1))
+        mask = mask.astype(jnp.float32)
+        return image + 0.25 * mask, mask
+
+    home = naming.module("degradations", "pixel_shuffle")
+    monkeypatch.setattr(home, "damage", damage, raising=False)
+
+    def make(**changes):
+        config = tiny(**changes)
+        config["degradation"]["weight"] = {"damaged": 6.0, "intact": 1.0}
+        config["objective"] = {"restored": {"l1": 1.0, "ms_ssim_luma": 0.5}}
+        config["adversarial"] = None
+        return config
+
+    return make
+
+
+def test_damaged_pixels_weigh_in_training_what_the_recipe_says(weighted):
+    config = weighted()
+    shown = jnp.asarray(images(config)[0])
+    batch = steps.make_batch(recipe.build(config), jax.random.key(3), shown)
+    off = (batch["degraded"] != batch["target"]).any(-1, keepdims=True)
+    np.testing.assert_array_equal(batch["weight"], jnp.where(off, 6, 1))
+    losses, _ = run(config, 1)
+    # A new network is the identity: a quarter of the columns are off by 0.25.
+    expected = 0.25 * 6 / (6 + 3)
+    assert losses[0]["generator/restored/l1"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_are_cut_into_parts_with_their_images(weighted):
+    whole, _ = run(weighted(), 2)
+    parts, _ = run(weighted(optimizer__accumulate=2), 2)
+    for one, other in zip(whole, parts, strict=True):
+        for name in ("loss", "grad_norm", "restored/l1", "restored/ms_ssim_luma"):
+            term = f"generator/{name}"
+            assert other[term] == pytest.approx(one[term], abs=1e-5), term
+
+
+def test_without_weights_the_batch_has_none(tiny):
+    config = tiny()
+    shown = jnp.asarray(images(config)[0])
+    batch = steps.make_batch(recipe.build(config), jax.random.key(3), shown)
+    assert set(batch) == {"target", "degraded", "key"}

@@ -1,0 +1,31 @@
+"""Downsampling: the low-resolution image of super-resolution, as the papers make it."""
+
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxrestore.ops import resize
+
+
+def degrade(
+    key: PRNGKeyArray,
+    image: Float[Array, "h w c"],
+    *,
+    scale: float | int = 4,
+    method: str = "bicubic",
+) -> Float[Array, "hh ww c"]:
+    """Returns `image` at 1 / `scale` of its size, sides rounded up; nothing is random.
+
+    `method` is `"bicubic"` (MATLAB's antialiased imresize, what Set5 and its like are
+    scored with), `"bilinear"` (antialiased too) or `"area"` (means of blocks). Where
+    `scale` does not divide a side, the last pixels reach over the border, which is
+    mirrored; a x4 network then makes an image larger than the target, so training and
+    scoring crop the target to a multiple of `scale` first. Not clipped (bicubic
+    overshoots at edges) and not rounded: chain `eight_bit` for what a file would hold.
+
+    Source: MATLAB's `imresize(image, 1 / scale)`, the degradation of Timofte et al.,
+    "NTIRE 2017 challenge on single image super-resolution", CVPRW 2017. Raises
+    `ValueError` for a `scale` below 1 or an unknown method.
+    """
+    del key
+    if not scale >= 1:
+        raise ValueError(f"scale is {scale}; it must be 1 or more (4: a quarter)")
+    return resize.rescale(image, 1 / scale, method=method)

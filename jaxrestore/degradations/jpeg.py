@@ -1,0 +1,87 @@
+"""JPEG artefacts: blocks and ringing of lossy files, in the 8 bits that these store."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxrestore.ops import draws, jpeg_codec
+
+# Blocks of 8 in chroma at half resolution cover 16 pixels.
+_GRID = 16
+
+
+def degrade(
+    key: PRNGKeyArray,
+    image: Float[Array, "h w c"],
+    *,
+    quality: draws.Number = (30, 95),
+    subsampling: str | float | int | Float[Array, ""] = "4:2:0",
+    rounding: str = "straight_through",
+    random_grid: bool = False,
+) -> Float[Array, "h w c"]:
+    """Returns `image` as a JPEG file of `quality`, 1 to 100, would give it back.
+
+    As files have it, the result is clipped to [0, 1] and has 8 bits; it is what Pillow
+    reads from what it writes, to the bit. Takes one channel or RGB.
+
+    Args:
+      key: Decides quality, subsampling and grid.
+      image: Float image in [0, 1].
+      quality: An integer or a range to draw one from, both ends included.
+      subsampling: Chroma at half resolution, `"4:2:0"`, at full, `"4:4:4"`, or the
+        probability of `"4:2:0"`, which costs the time of both.
+      rounding: `"straight_through"`: the gradient ignores roundings and limits.
+        `"cubic"`: coefficients are rounded by a cubic curve and nothing else is, for a
+        gradient that knows what is lost; the result is then not that of a file.
+      random_grid: Whether the blocks begin somewhere above and left of the image, as
+        in a crop of a compressed picture; what lies there is the edge, continued.
+
+    Source: ITU-T Recommendation T.81 as libjpeg implements it; both gradients are
+    those of `ops.jpeg_codec`, which names theirs. Random grids: KAIR, which crops
+    after compression in half of the cases, `data/dataset_jpeg.py` in
+    https://github.com/cszn/KAIR.
+
+    Raises `ValueError` for numbers out of range, unknown names and other channels.
+    """
+    _check(quality, subsampling, rounding)
+    quality_key, chroma_key, grid_key = jax.random.split(key, 3)
+    steps = jpeg_codec.tables(draws.integer(quality_key, quality))
+    if isinstance(subsampling, str):
+        halved = subsampling == "4:2:0"
+    else:
+        halved = jax.random.uniform(chroma_key) < subsampling
+    codec = jpeg_codec.coded_smoothly if rounding == "cubic" else jpeg_codec.coded
+    if not random_grid:
+        return codec(image, steps, halved=halved)
+    down, right = jax.random.randint(grid_key, (2,), 0, _GRID)
+    large = _moved(image, down, right)
+    coded = codec(large, steps, halved=halved)
+    return jax.lax.dynamic_slice(coded, (down, right, 0), image.shape)
+
+
+def _moved(image, down, right):
+    """Returns `image` moved on a canvas with room for every phase of the grid."""
+    room = _GRID - 1
+    height, width, channels = image.shape
+    wide = jnp.pad(image, ((room, room), (room, room), (0, 0)), mode="edge")
+    canvas = (height + room, width + room, channels)
+    return jax.lax.dynamic_slice(wide, (room - down, room - right, 0), canvas)
+
+
+def _check(quality, subsampling, rounding):
+    ends = quality if isinstance(quality, Sequence) else (quality,)
+    if any(isinstance(end, int | float) and not 1 <= end <= 100 for end in ends):
+        raise ValueError(f"JPEG quality is 1 to 100, got {quality}; 75 is usual")
+    named = isinstance(subsampling, str) and subsampling in ("4:2:0", "4:4:4")
+    number = isinstance(subsampling, int | float) and 0 <= subsampling <= 1
+    if not (named or number or isinstance(subsampling, jax.Array)):
+        raise ValueError(
+            f"subsampling is {subsampling!r}; it must be '4:2:0', '4:4:4' or the "
+            "probability of '4:2:0'"
+        )
+    if rounding not in ("straight_through", "cubic"):
+        raise ValueError(
+            f"rounding is {rounding!r}; it must be 'straight_through' or 'cubic'"
+        )

@@ -1,0 +1,243 @@
+"""Scores of image files under named protocols, whoever made them."""
+
+import csv
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxrestore import errors, images, naming, paired_sets
+from jaxrestore.evaluation import evaluate, outcome
+
+BATCH_PIXELS = 2**20  # of one side of a batch
+WAITING_PIXELS = 2**24  # of images that wait for others of their shape
+
+Row = dict[str, Any]
+Pictures = list[UInt8[np.ndarray, "h w c"]]  # prediction, target and perhaps input
+
+
+class Scores(NamedTuple):
+    """What was scored and, by stem, why something was not.
+
+    `rows` has one entry for each image and protocol: their names, `restored_` of every
+    metric and, where inputs were given, `degraded_` and `gain_`.
+    """
+
+    rows: list[Row]
+    skipped: dict[str, str]
+
+
+def score(
+    predictions: Path,
+    targets: Path,
+    inputs: Path | None = None,
+    *,
+    protocols: Iterable[str] = ("rgb8",),
+) -> Scores:
+    """Returns the scores of the files below `predictions` against those of `targets`.
+
+    Each is a folder, or one file. Files belong together by their path without suffix;
+    one that lacks a partner, cannot be read or has another size than its target is
+    skipped. An image whose target *file* is grey (one channel, as for MATLAB; three
+    equal channels are colour) is scored as grey, a colour prediction by its BT.601
+    luma. Alpha does not count.
+
+    Raises `ConfigError` for an unknown protocol, `NoInputError` when nothing is left.
+    """
+    judges = {name: jax.jit(_protocol(name)) for name in protocols}
+    places = {"prediction": predictions, "target": targets}
+    if inputs is not None:
+        places["input"] = inputs
+    partners, skipped = paired_sets.partners(places)
+    rows: dict[tuple[str, str], Row] = {}
+    for stems, pictures in _batches(_readable(partners, skipped)):
+        for name, judge in judges.items():
+            try:
+                scored = _scored(judge, pictures)
+            except ValueError as error:
+                skipped |= {f"{stem} under {name}": str(error) for stem in stems}
+                continue
+            for index, stem in enumerate(stems):
+                numbers = {metric: float(v[index]) for metric, v in scored.items()}
+                rows[stem, name] = {"image": stem, "protocol": name, **numbers}
+    if not rows:
+        raise errors.NoInputError(f"nothing was scored; {next(iter(skipped.values()))}")
+    order = [(stem, name) for stem in partners for name in judges]
+    return Scores([rows[place] for place in order if place in rows], skipped)
+
+
+def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
+    """Returns by protocol `fixes`, a clause that says what; `images`; and `metrics`.
+
+    Each metric has the `mean`, `median` and `p05` (5th percentile) of the predictions.
+    Where inputs were scored too, it has their mean, `degraded`, and `gain` with `ci95`,
+    as `evaluate.summarize`. A number that is not finite is None.
+    """
+    summary = {}
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        own = [row for row in rows if row["protocol"] == protocol]
+        metrics = {
+            name.removeprefix("restored_"): _spread([row[name] for row in own])
+            for name in own[0]
+            if name.startswith("restored_")
+        }
+        if "gain_psnr" in own[0]:
+            for name, against in evaluate.summarize(own)["metrics"].items():
+                kept = ("degraded", "gain", "ci95")
+                metrics[name] |= {key: against[key] for key in kept}
+        fixes = clause(protocol)
+        summary[protocol] = {"fixes": fixes, "images": len(own), "metrics": metrics}
+    return summary
+
+
+def clause(protocol: str) -> str:
+    """Returns what a protocol fixes, in one clause: its docstring's first line."""
+    first = (inspect.getdoc(_protocol(protocol)) or "").partition("\n")[0]
+    return first.removeprefix("Returns ")
+
+
+def spread(summary: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns a sentence: how far PSNR depends on the protocol alone."""
+    means = {name: part["metrics"]["psnr"]["mean"] for name, part in summary.items()}
+    known = {name: mean for name, mean in means.items() if mean is not None}
+    if len(known) < 2:
+        return "PSNR is infinite under all protocols but one: the files are equal."
+    low, high = min(known, key=lambda n: known[n]), max(known, key=lambda n: known[n])
+    return (
+        f"The same files have a PSNR of {known[low]:.2f} dB under {low} and of "
+        f"{known[high]:.2f} dB under {high}: {known[high] - known[low]:.2f} dB by "
+        "protocol alone."
+    )
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    """Writes one line for each image and protocol; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = dict.fromkeys(column for row in rows for column in row)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*columns])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def document(
+    scores: Scores, predictions: Path, targets: Path, inputs: Path | None = None
+) -> dict[str, Any]:
+    """Returns all that was found, ready for JSON, and the versions that found it."""
+    numbers = [
+        {k: v if isinstance(v, str) else evaluate.finite(v) for k, v in row.items()}
+        for row in scores.rows
+    ]
+    return {
+        "predictions": str(predictions),
+        "targets": str(targets),
+        "inputs": None if inputs is None else str(inputs),
+        "protocols": summarize(scores.rows),
+        "skipped": scores.skipped,
+        "environment": outcome.environment(),
+        "rows": numbers,
+    }
+
+
+def _protocol(name: str) -> Callable[..., Any]:
+    try:
+        return naming.function("protocols", name)
+    except ValueError as error:
+        raise errors.ConfigError(str(error)) from error
+
+
+def _spread(values: list[float]) -> dict[str, float | None]:
+    with np.errstate(invalid="ignore"):  # infinite PSNR: no percentile near it
+        middle, fifth = np.median(values), np.percentile(values, 5)
+    numbers = {"mean": np.mean(values), "median": middle, "p05": fifth}
+    return {name: evaluate.finite(number) for name, number in numbers.items()}
+
+
+def _readable(
+    partners: Mapping[str, Mapping[str, Path]], skipped: dict[str, str]
+) -> Iterator[tuple[str, Pictures]]:
+    """Yields what can be read and has one size; writes the others to `skipped`."""
+    for stem, files in partners.items():
+        try:
+            yield stem, _pictures(files)
+        except images.ImageError as error:
+            skipped[stem] = str(error)
+
+
+def _pictures(files: Mapping[str, Path]) -> Pictures:
+    pictures = {role: images.decode(file) for role, file in files.items()}
+    size = pictures["target"].shape[:2]
+    for role, picture in pictures.items():
+        if picture.shape[:2] != size:
+            theirs, ours = ("{1}x{0}".format(*x) for x in (picture.shape, size))
+            raise images.ImageError(
+                f"{files[role]}: the {role} is {theirs}, its target {ours}; files of "
+                "one size are compared"
+            )
+    if paired_sets.is_grey(files["target"]):
+        return [_luma(picture) for picture in pictures.values()]
+    return [*pictures.values()]
+
+
+def _luma(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 1"]:
+    weighted = picture.astype(np.int32) @ np.array([299, 587, 114])
+    return ((weighted + 500) // 1000).astype(np.uint8)[..., None]
+
+
+def _batches(
+    images_by_stem: Iterable[tuple[str, Pictures]],
+) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+    """Yields stems and [b, h, w, c] of each role, of one shape; memory is bounded."""
+    waiting: dict[tuple[int, ...], list[tuple[str, Pictures]]] = {}
+    compiled: set[tuple[int, ...]] = set()
+    held = 0
+    for stem, pictures in images_by_stem:
+        shape = pictures[0].shape
+        group = waiting.setdefault(shape, [])
+        group.append((stem, pictures))
+        pixels = shape[0] * shape[1]
+        held += pixels
+        if len(group) >= BATCH_PIXELS // pixels:
+            compiled.add(shape)
+            held -= pixels * len(group)
+            yield _stack(waiting.pop(shape))
+        elif held > WAITING_PIXELS:
+            yield from map(_stack, waiting.values())
+            waiting, held = {}, 0
+    for shape, group in waiting.items():
+        # Repeats, which nobody reads, where they save compiling for another shape.
+        full = BATCH_PIXELS // (shape[0] * shape[1])
+        repeats = (full - len(group)) * (shape in compiled)
+        stems, pictures = _stack(group + group[-1:] * repeats)
+        yield stems[: len(group)], pictures
+
+
+def _stack(group: list[tuple[str, Pictures]]) -> tuple[list[str], list[np.ndarray]]:
+    stems, pictures = zip(*group, strict=True)
+    return [*stems], [np.stack(role) for role in zip(*pictures, strict=True)]
+
+
+def _scored(
+    judge: Callable[..., Any], pictures: list[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Returns by metric `restored_` and, if there are inputs, `degraded_`, `gain_`."""
+    prediction, target, *others = (x.astype(np.float32) / 255 for x in pictures)
+    restored = jax.device_get(judge(prediction, target))
+    # PSNR first; jit has sorted the protocol's names by letter.
+    names = sorted(restored, key=lambda name: (name != "psnr", name))
+    if not others:
+        return {f"restored_{name}": restored[name] for name in names}
+    degraded = jax.device_get(judge(others[0], target))
+    scored = {}
+    for name in names:
+        before, after = degraded[name].astype(float), restored[name].astype(float)
+        # Both infinite: a perfect input left perfect has gained nothing.
+        same = before == after
+        gain = np.where(same, 0, after - np.where(same, 0, before))
+        scored |= {f"degraded_{name}": before, f"restored_{name}": after}
+        scored[f"gain_{name}"] = gain
+    return scored

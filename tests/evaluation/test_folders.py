@@ -1,0 +1,202 @@
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+import skimage.metrics
+
+from jaxrestore import errors, images, naming, protocols
+from jaxrestore.evaluation import folders
+
+SIZE = (24, 31)  # as in the tests of the protocols: compiled once
+NAMES = ("a", "b", "c")
+
+
+def _picture(seed, channels=3, size=SIZE):
+    return np.random.default_rng(seed).integers(0, 256, (*size, channels), np.uint8)
+
+
+def _noisy(picture, amount, seed):
+    noise = np.random.default_rng(seed).integers(-amount, amount + 1, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def _write(folder, pictures):
+    folder.mkdir(exist_ok=True)
+    for name, picture in pictures.items():
+        images.encode(picture, folder / name)
+    return folder
+
+
+@pytest.fixture
+def trio(tmp_path):
+    """Folders of predictions, targets and inputs; the inputs are the noisiest."""
+    targets = {f"{name}.png": _picture(i) for i, name in enumerate(NAMES)}
+    better = {n: _noisy(t, 5, i) for i, (n, t) in enumerate(targets.items())}
+    worse = {n: _noisy(t, 40, i) for i, (n, t) in enumerate(targets.items())}
+    places = {"predictions": better, "targets": targets, "inputs": worse}
+    return [_write(tmp_path / name, pictures) for name, pictures in places.items()]
+
+
+def _psnr(a, b):
+    return skimage.metrics.peak_signal_noise_ratio(b, a, data_range=255)
+
+
+def test_files_are_scored_against_those_of_their_name(trio):
+    predictions, targets, _ = trio
+    (predictions / "b.png").rename(predictions / "b.bmp")  # whatever it says it is
+    scores = folders.score(predictions, targets)
+    assert [row["image"] for row in scores.rows] == [*NAMES] and not scores.skipped
+    for index, row in enumerate(scores.rows):
+        target = _picture(index)
+        expected = _psnr(_noisy(target, 5, index), target)
+        assert row["restored_psnr"] == pytest.approx(expected, abs=1e-3)
+        assert row["protocol"] == "rgb8" and "gain_psnr" not in row
+
+
+def test_with_inputs_each_row_has_the_gain_over_them(trio):
+    rows = folders.score(*trio).rows
+    for index, row in enumerate(rows):
+        target = _picture(index)
+        before = _psnr(_noisy(target, 40, index), target)
+        assert row["degraded_psnr"] == pytest.approx(before, abs=1e-3)
+        gain = row["restored_psnr"] - row["degraded_psnr"]
+        assert row["gain_psnr"] == pytest.approx(gain) and gain > 5
+    summary = folders.summarize(rows)["rgb8"]
+    psnr = summary["metrics"]["psnr"]
+    gains = np.array([row["gain_psnr"] for row in rows])
+    assert psnr["gain"] == pytest.approx(gains.mean())
+    half = 1.96 * gains.std(ddof=1) / np.sqrt(3)
+    assert psnr["ci95"] == pytest.approx([gains.mean() - half, gains.mean() + half])
+    values = [row["restored_psnr"] for row in rows]
+    expected = [np.mean(values), np.median(values), np.percentile(values, 5)]
+    assert [psnr[key] for key in ("mean", "median", "p05")] == pytest.approx(expected)
+    assert summary["images"] == 3
+
+
+def test_every_protocol_gives_each_image_a_row(trio, tmp_path):
+    names = [*naming.public(protocols)]
+    scores = folders.score(trio[0], trio[1], protocols=names)
+    places = [(row["image"], row["protocol"]) for row in scores.rows]
+    assert places == [(image, name) for image in NAMES for name in names]
+    summary = folders.summarize(scores.rows)
+    means = {n: part["metrics"]["psnr"]["mean"] for n, part in summary.items()}
+    low, high = re.findall(r"([\d.]+) dB under", folders.spread(summary))
+    assert float(low) == pytest.approx(min(means.values()), abs=0.006)
+    assert float(high) == pytest.approx(max(means.values()), abs=0.006)
+    assert summary["sr_y_x4"]["fixes"].endswith("a border of 4 px cut.")
+    folders.write_csv(tmp_path / "new" / "all.csv", scores.rows)
+    with (tmp_path / "new" / "all.csv").open() as file:
+        lines = [*csv.DictReader(file)]
+    assert len(lines) == len(scores.rows) and lines[0]["restored_ms_ssim"]
+    assert lines[names.index("pixelation_group")]["restored_ssim"] == ""
+
+
+def test_two_files_are_scored_whatever_they_are_called(trio):
+    scores = folders.score(trio[0] / "a.png", trio[1] / "b.png")
+    expected = _psnr(_noisy(_picture(0), 5, 0), _picture(1))
+    assert scores.rows[0]["image"] == "a"
+    assert scores.rows[0]["restored_psnr"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_equal_files_are_infinitely_good_and_json_says_null(trio):
+    targets = trio[1]
+    scores = folders.score(targets, targets, targets)
+    assert all(row["restored_psnr"] == np.inf for row in scores.rows)
+    assert all(row["gain_psnr"] == 0 for row in scores.rows)
+    summary = folders.summarize(scores.rows)
+    assert summary["rgb8"]["metrics"]["psnr"]["mean"] is None
+    assert "the files are equal" in folders.spread(summary)
+    document = folders.document(scores, targets, targets, targets)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["rows"][0]["restored_psnr"] is None
+    assert document["environment"]["jax"] and document["inputs"] == str(targets)
+
+
+def test_what_cannot_be_scored_is_named_with_its_reason(trio):
+    predictions, targets, _ = trio
+    _write(predictions, {"a.png": _picture(0, size=(96, 124)), "z.png": _picture(0)})
+    (targets / "b.png").write_text("no picture")
+    scores = folders.score(predictions, targets)
+    assert [row["image"] for row in scores.rows] == ["c"]
+    assert scores.skipped["z"] == "it has no target"
+    assert "a.png: the prediction is 124x96, its target 31x24" in scores.skipped["a"]
+    assert "b.png" in scores.skipped["b"]
+
+
+def test_images_too_small_for_a_protocol_are_left_to_the_others(tmp_path):
+    target = {"a.png": _picture(0, size=(7, 9))}
+    places = [_write(tmp_path / name, target) for name in ("one", "two")]
+    scores = folders.score(*places, protocols=("gray8", "sr_y_x4"))
+    assert [row["protocol"] for row in scores.rows] == ["gray8"]
+    assert "9x7 less a border of 4 px" in scores.skipped["a under sr_y_x4"]
+    with pytest.raises(errors.NoInputError, match="nothing was scored; 9x7 less"):
+        folders.score(*places, protocols=("sr_y_x4",))
+
+
+def test_a_grey_target_file_is_scored_as_grey_and_three_equal_channels_are_not(
+    tmp_path,
+):
+    grey, noisy = _picture(0, 1), _noisy(_picture(0, 1), 20, 0)
+    three = [np.repeat(picture, 3, -1) for picture in (noisy, grey)]
+    ones = [_write(tmp_path / "p1", {"x.png": noisy}), tmp_path / "t1"]
+    threes = [_write(tmp_path / "p3", {"x.png": three[0]}), tmp_path / "t3"]
+    _write(ones[1], {"x.png": grey})
+    _write(threes[1], {"x.png": three[1]})
+    psnr = lambda *places: folders.score(*places, protocols=("sr_y_x2",)).rows[0][
+        "restored_psnr"
+    ]
+    inside = slice(2, -2)
+    expected = _psnr(noisy[inside, inside], grey[inside, inside])
+    assert psnr(*ones) == pytest.approx(expected, abs=1e-3)
+    # The same prediction in three channels, of the grey target.
+    assert psnr(threes[0], ones[1]) == pytest.approx(expected, abs=1e-3)
+    # Studio range: errors shrink by 219 / 255, which is 1.32 dB, but for rounding.
+    assert psnr(*threes) == pytest.approx(expected + 1.32, abs=0.1)
+
+
+def test_a_colour_prediction_of_a_grey_target_counts_by_its_luma(tmp_path):
+    grey, colour = _picture(0, 1), _picture(1)
+    places = [
+        _write(tmp_path / "predictions", {"x.png": colour}),
+        _write(tmp_path / "targets", {"x.png": grey}),
+    ]
+    luma = np.floor(colour @ np.array([0.299, 0.587, 0.114]) + 0.5)
+    row = folders.score(*places).rows[0]
+    expected = _psnr(luma.astype(np.uint8), grey[..., 0])
+    assert row["restored_psnr"] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("limits", [(1, 2**24), (2 * 24 * 31, 2**24), (2**20, 1)])
+def test_batches_of_any_size_give_the_same_rows_in_order(trio, monkeypatch, limits):
+    predictions, targets, _ = trio
+    for index, place in enumerate((predictions, targets)):
+        _write(place, {"b2.png": _picture(7 + index, size=(9, 8))})
+    whole = folders.score(predictions, targets, protocols=("gray8",)).rows
+    monkeypatch.setattr(folders, "BATCH_PIXELS", limits[0])
+    monkeypatch.setattr(folders, "WAITING_PIXELS", limits[1])
+    parts = folders.score(predictions, targets, protocols=("gray8",)).rows
+    assert [row["image"] for row in parts] == ["a", "b", "b2", "c"]
+    for row, other in zip(whole, parts, strict=True):
+        for metric in ("restored_psnr", "restored_ssim"):
+            assert row[metric] == pytest.approx(other[metric], rel=1e-5)
+
+
+def test_a_protocol_compiles_once_for_a_shape_that_fills_its_batches(trio, monkeypatch):
+    shapes = []
+    monkeypatch.setattr(folders, "BATCH_PIXELS", 2 * SIZE[0] * SIZE[1])
+    stack = folders._scored
+
+    def remember(judge, pictures):
+        shapes.append(pictures[0].shape)
+        return stack(judge, pictures)
+
+    monkeypatch.setattr(folders, "_scored", remember)
+    folders.score(trio[0], trio[1], protocols=("gray8",))
+    assert shapes == [(2, *SIZE, 3)] * 2  # three images and a repeat
+
+
+def test_an_unknown_protocol_is_told_with_the_nearest(trio):
+    with pytest.raises(errors.ConfigError, match="did you mean 'sr_y_x4'"):
+        folders.score(trio[0], trio[1], protocols=("sr_yx4",))

@@ -1,0 +1,140 @@
+import importlib
+import json
+import time
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Imports a benchmark as its script does, on a machine without its rivals."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    for home in ("harness", "machine"):
+        module = importlib.import_module(home)
+        monkeypatch.setattr(module, "peer", lambda name: None)
+    return importlib.import_module
+
+
+TINY = {
+    "ms_ssim": ["--batch", "1", "--side", "161"],
+    "pixel_shuffle": ["--batches", "2", "--sides", "16"],
+    "degradations": ["--only", "noise", "pixel_shuffle"],
+    "convolution_border": [],
+}
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_benchmark_prints_a_table_and_writes_json(name, load, tmp_path, capsys):
+    output = tmp_path / "new" / "result.json"
+    arguments = ["--small", "--rounds", "1", "--output", str(output), *TINY[name]]
+    load(name).main(arguments)
+    content = json.loads(output.read_text())
+    assert content["benchmark"] == name and content["small"]
+    assert content["environment"]["versions"]["jax"]
+    assert content["environment"]["cores"]
+    assert len(content["records"]) >= 2
+    assert all(record["ms"] > 0 for record in content["records"])
+    printed = capsys.readouterr().out
+    assert "quartiles" in printed and "absent: " in printed
+
+
+def test_a_missing_rival_is_named_absent(load, tmp_path, capsys):
+    harness = load("harness")
+    options = harness.parse(
+        harness.parser(""), ["--small", "--output", str(tmp_path / "x.json")]
+    )
+    harness.finish("x", options, [{"a": 1.0}], columns=["a"], packages=["no-such-peer"])
+    assert "absent: no-such-peer" in capsys.readouterr().out
+    versions = json.loads((tmp_path / "x.json").read_text())["environment"]["versions"]
+    assert versions["no-such-peer"] == "absent"
+
+
+def test_a_busy_machine_is_said_to_be_one(load, tmp_path, capsys):
+    harness = load("harness")
+    path = tmp_path / "x.json"
+    options = harness.parse(harness.parser(""), ["--small", "--output", str(path)])
+    for others, busy in ((0.0, False), (0.9, True)):
+        records = [harness.Timing([1.0], others).record()]
+        harness.finish("x", options, records, columns=["ms"])
+        assert ("MACHINE BUSY" in capsys.readouterr().out) is busy
+        assert json.loads(path.read_text())["machine_busy"] is busy
+
+
+def test_contestants_run_in_turn_and_each_round_begins_with_another(load):
+    order = []
+
+    def contestant(name):
+        time.sleep(0.021)  # above the 20 ms below which a contestant runs repeatedly
+        order.append(name)
+
+    contestants = {name: lambda name=name: contestant(name) for name in "abc"}
+    timings = load("harness").contest(contestants, rounds=4, warmup=1)
+    assert "".join(order) == "abc" + "abc" + "bca" + "cab" + "abc"
+    assert all(len(timing.seconds) == 4 for timing in timings.values())
+    assert all(timing.median >= 0.021 for timing in timings.values())
+
+
+def test_the_quartiles_of_five_rounds(load):
+    timing = load("harness").Timing([5.0, 1.0, 4.0, 2.0, 3.0], 0.0)
+    assert (timing.q1, timing.median, timing.q3) == (2, 3, 4)
+    assert timing.record()["ms"] == 3000
+
+
+def test_contestants_that_compute_something_else_are_refused(load):
+    agree = load("harness").agree
+    ones = np.ones(3, np.float32)
+    near = {"ours": ones, "theirs": jnp.asarray(ones) + 1e-3}
+    assert agree(near, tolerance=2e-3)["theirs"] == pytest.approx(1e-3, rel=1e-3)
+    with pytest.raises(ValueError, match="theirs differs from ours by 1"):
+        agree(near, tolerance=1e-4)
+    with pytest.raises(ValueError, match="differs"):
+        agree({"ours": ones, "theirs": np.full_like(ones, np.nan)}, tolerance=1)
+    for other in (np.ones(4, np.float32), np.ones(3)):
+        with pytest.raises(ValueError, match="theirs gives float"):
+            agree({"ours": ones, "theirs": other}, tolerance=1)
+
+
+def test_a_rival_with_another_formula_is_refused_or_marked(load):
+    ms_ssim = load("ms_ssim")
+
+    def contestant(loss):
+        gradient = np.ones((1, 2, 2, 3), np.float32)
+        loss = np.float32(loss)
+        return ms_ssim.Contestant(lambda: loss, lambda: (loss, gradient), False)
+
+    ours, other = contestant(0.5), contestant(0.6)
+    notes = ms_ssim.check({"ours": ours, "torchmetrics, eager": other})
+    assert not notes["ours"]
+    assert notes["torchmetrics, eager"]["note"] == "other formula"
+    with pytest.raises(ValueError, match="piq"):
+        ms_ssim.check({"ours": ours, "piq": other})
+
+
+def test_a_median_of_fewer_than_five_rounds_is_refused(load, capsys):
+    harness = load("harness")
+    with pytest.raises(SystemExit):
+        harness.parse(harness.parser(""), ["--rounds", "3"])
+    assert "5 rounds" in capsys.readouterr().err
+
+
+def test_the_table_is_aligned(load):
+    records = [{"name": "ours", "ms": 1.23456}, {"name": "a rival", "ms": None}]
+    lines = load("harness").table(records, ["name", "ms"]).splitlines()
+    assert lines == [
+        "name       ms",
+        "-------  ----",
+        "ours     1.23",
+        "a rival     -",
+    ]
+
+
+def test_the_speeds_of_the_machine_are_measured(load):
+    harness = load("harness")
+    assert harness.bandwidth(2**20) > 1e7  # bytes: any computer copies 10 MB a second
+    assert harness.flops(64) > 1e6
