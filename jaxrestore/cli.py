@@ -148,9 +148,7 @@ def _end_partial(skipped: dict[str, str], what: str) -> None:
         return
     shown = [f"{name}: {reason}" for name, reason in [*skipped.items()][:10]]
     more = [f"and {len(skipped) - 10} more"] if len(skipped) > 10 else []
-    error = errors.UserError("\n  ".join([f"{len(skipped)} {what}:", *shown, *more]))
-    error.exit_code = 6
-    raise error
+    raise errors.PartialError("\n  ".join([f"{len(skipped)} {what}:", *shown, *more]))
 
 
 def _print_metrics(summary: dict[str, Any], protocol: str) -> None:

@@ -22,6 +22,12 @@ class NoInputError(UserError):
     exit_code = 3
 
 
+class PartialError(UserError):
+    """The work is done but for some inputs, which the message names."""
+
+    exit_code = 6
+
+
 class TrainingError(UserError):
     """Data or training went bad; the same command would go bad again."""
 

@@ -92,6 +92,16 @@ def decode_with_alpha(
         ) from error
 
 
+def is_grey(file: Path | str) -> bool:
+    """Returns whether an image file holds grey values; equal R, G and B are colour.
+
+    `decode` brings both to three channels, of which a grey file's are equal. Only the
+    header is read, of a file that `decode` can read.
+    """
+    with Image.open(file, formats=FORMATS) as image:
+        return image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
+
+
 def encode(image: UInt8[np.ndarray, "h w c"], path: Path | str) -> None:
     """Writes 1 (grey), 3 or 4 (alpha) channels in the format of the path's suffix.
 

@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
-from PIL import Image
 
 from jaxrestore import __version__, errors, images, naming
 from jaxrestore.data import sources
@@ -75,12 +74,6 @@ def partners(
     return found, left_out
 
 
-def is_grey(file: Path) -> bool:
-    """Returns whether an image file holds grey values; equal R, G and B are colour."""
-    with Image.open(file, formats=images.FORMATS) as image:
-        return image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
-
-
 def write(
     source: Path,
     output: Path,
@@ -124,7 +117,7 @@ def write(
     key, written, skipped = jax.random.key(seed), [], {}
     for index, (stem, path) in enumerate(files.items()):
         try:
-            target = images.decode(path)[..., : 1 if is_grey(path) else 3]
+            target = images.decode(path)[..., : 1 if images.is_grey(path) else 3]
         except images.ImageError as error:
             skipped[stem] = str(error)
             continue

@@ -21,6 +21,7 @@ def code(capsys, error):
         (errors.ConfigError("x"), 2),
         (errors.NoInputError("x"), 3),
         (MemoryError(), 5),
+        (errors.PartialError("x"), 6),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"), 5),
         (errors.TrainingError("x"), 65),
         (errors.MismatchError("x"), 66),

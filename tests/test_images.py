@@ -282,6 +282,27 @@ def test_paths_that_are_no_files_are_refused_and_do_not_block(tmp_path):
             images.decode(path)
 
 
+@pytest.mark.parametrize(
+    ("mode", "suffix", "grey"),
+    [
+        ("1", "png", True),
+        ("L", "png", True),
+        ("LA", "png", True),
+        ("I;16", "png", True),
+        ("F", "tiff", True),
+        ("RGB", "png", False),
+        ("P", "png", False),
+    ],
+)
+def test_a_grey_file_is_one_of_one_channel_not_one_of_equal_channels(
+    tmp_path, mode, suffix, grey
+):
+    file = tmp_path / f"x.{suffix}"
+    Image.new(mode, (3, 2)).save(file)
+    assert images.is_grey(file) is grey
+    assert images.is_grey(str(file)) is grey
+
+
 def test_image_error_has_the_exit_code_of_no_readable_input():
     assert images.ImageError("").exit_code == errors.NoInputError("").exit_code
 

@@ -59,7 +59,6 @@ DOORS = {
     "PIL": (
         "jaxrestore/images.py",
         "jaxrestore/data/dead_leaves.py",
-        "jaxrestore/paired_sets.py",
     ),
     "skimage": ("jaxrestore/data/samples.py",),
     "matplotlib": ("jaxrestore/evaluation/",),

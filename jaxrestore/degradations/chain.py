@@ -66,13 +66,21 @@ def _read(
         raise ValueError(
             f"{where} ({name}): probability is {probability}; it must lie in [0, 1]"
         )
-    known = set(inspect.signature(one).parameters) - {"key", "image"}
+    data, known = _parameters(one)
+    if data != ["key", "image"]:
+        raise ValueError(f"{where}: {name} degrades no single image; choose another")
     for option in options.keys() - known:
         raise ValueError(
             f"{where}: {name} has no {option!r}: "
             f"{naming.nearest(option, known | {'probability'})}"
         )
     return one, options, probability
+
+
+def _parameters(one: Callable[..., Any]) -> tuple[list[str], set[str]]:
+    """Returns the names of the data that a degradation takes, and of its options."""
+    names = [*inspect.signature(one).parameters]
+    return names[:2], set(names[2:])
 
 
 def _check_shape(before: tuple[int, ...], after: tuple[int, ...], where: str) -> None:

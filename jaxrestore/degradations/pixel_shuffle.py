@@ -13,18 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxrestore.ops import draws
+
 
 def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    rate: float | Float[Array, ""] = 0.4,
+    rate: draws.Number = 0.4,
     radius: int = 2,
     order: str = "raster",
 ) -> Float[Array, "h w c"]:
     """Returns `image` with pixels exchanged inside windows of side `2 * radius + 1`.
 
-    Each site is active with probability `rate`; its partner is uniform over the window
+    Each site is active with probability `rate`, a number or a range (low, high) that
+    each image draws its own from (blind); its partner is uniform over the window
     clipped to the image (the site itself included). Low distortion is 0.15, high 0.40.
     `order` is `"raster"`, row by row as the sequential definition has it, or
     `"colour"`, which visits the residue classes of the window one after another: fewer
@@ -43,7 +46,7 @@ def index_map(
     height: int,
     width: int,
     *,
-    rate: float | Float[Array, ""] = 0.4,
+    rate: draws.Number = 0.4,
     radius: int = 2,
     order: str = "raster",
 ) -> Int[Array, "n"]:
@@ -52,6 +55,8 @@ def index_map(
     Raises `ValueError` for an `order` other than `"raster"` and `"colour"`.
     """
     draw_key, order_key = jax.random.split(key)
+    # Beside the split, not part of it: a fixed rate gives the same with or without.
+    rate = draws.number(jax.random.fold_in(key, 2), rate)
     partner = partners(draw_key, height, width, rate=rate, radius=radius)
     if order == "raster":
         groups = jnp.asarray(_wavefronts(height, width, radius))

@@ -22,10 +22,10 @@ _VERTICES = (2, 6)
 _STEP = (10.0, 60.0)
 _TURN = 0.5  # standard deviation in rad
 _DUST_RADIUS = (0.5, 3.0)
-_FILM_COUNT = (1.0, 3.0)
+_FILM_COUNT = (1, 3)
 _FILM_WIDTH = (1.0, 2.0)
 _FILM_JITTER = 0.3  # px from row to row
-_BLOTCH_COUNT = (1.0, 3.0)
+_BLOTCH_COUNT = (1, 3)
 _BLOTCH_RADIUS = (5.0, 25.0)
 _BLOTCH_OPACITY = (0.3, 0.7)
 
@@ -39,9 +39,9 @@ def degrade(
     poisson: Probability = 0.1,
     deviation: draws.Number = (5.0, 35.0),
     salt_and_pepper: Probability = 0.3,
-    count: draws.Number = (3.0, 12.0),
+    count: draws.Number = (3, 12),
     width: draws.Number = (1.0, 4.0),
-    dust: draws.Number = (0.0, 40.0),
+    dust: draws.Number = (0, 40),
     film: Probability = 0.3,
     blotch: Probability = 0.2,
     intensity: draws.Number = (0.85, 1.0),
@@ -92,9 +92,9 @@ def damage(
     poisson: Probability = 0.1,
     deviation: draws.Number = (5.0, 35.0),
     salt_and_pepper: Probability = 0.3,
-    count: draws.Number = (3.0, 12.0),
+    count: draws.Number = (3, 12),
     width: draws.Number = (1.0, 4.0),
-    dust: draws.Number = (0.0, 40.0),
+    dust: draws.Number = (0, 40),
     film: Probability = 0.3,
     blotch: Probability = 0.2,
     intensity: draws.Number = (0.85, 1.0),

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, UInt8
 
 from jaxrestore import naming, sharding
 from jaxrestore.degradations import batched
+from jaxrestore.ops import resize
 
 Restore = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
 
@@ -42,17 +43,20 @@ class Evaluator:
         batch_size: int,
         crop: int,
         mesh: jax.sharding.Mesh,
+        scale: int = 1,
         not_shown: frozenset[str] = frozenset(),
         strips: int = 16,
     ):
         """Takes a `source` of named images; `crop` is a centre crop, 0 for none.
 
         Image i is degraded with the key `fold_in(key(seed), i)`: every checkpoint of
-        every run with this seed is asked the same question. `strips` bounds how many
-        images are shown.
+        every run with this seed is asked the same question. Its sides are first cut
+        down to multiples of `scale`, by which the restorer enlarges. `strips` bounds
+        how many images are shown. What a gain is measured against: see `baseline`.
         """
         self.source = source
         self._crop = crop
+        self._scale = scale
         self._batch_size = batch_size
         self._mesh = mesh
         self._not_shown = not_shown
@@ -67,6 +71,7 @@ class Evaluator:
 
         self._degrade = degrade
         self._score = jax.jit(score)
+        self._baseline = jax.jit(baseline)
 
     def __call__(self, restore: Restore) -> Evaluation:
         """Returns the scores of `restore`, which maps degraded to restored images."""
@@ -80,6 +85,7 @@ class Evaluator:
             target = sharding.put(padded.astype(np.float32) / 255, self._mesh)
             degraded = self._degrade(sharding.put(index, self._mesh), target)
             restored = restore(degraded)
+            degraded = self._baseline(degraded, target)
             scores = jax.device_get(
                 {
                     "degraded": self._score(degraded, target),
@@ -103,6 +109,8 @@ class Evaluator:
             if element["name"] != self.source.name(index):
                 continue  # a substitute for a damaged file has its own index
             image = centre_crop(element["image"], self._crop)
+            height, width = (n - n % self._scale for n in image.shape[:2])
+            image = image[:height, :width]
             group = waiting[image.shape]
             group.append((index, element["name"], image))
             if len(group) == self._batch_size:
@@ -122,6 +130,22 @@ def centre_crop(
     return image[row : row + side, column : column + side]
 
 
+def baseline(
+    degraded: Float[Array, "b h w c"], target: Float[Array, "b hh ww d"]
+) -> Float[Array, "b hh ww d"]:
+    """Returns what a restoration has to beat: the input, in the shape of its target.
+
+    Channels beyond the target's, as the mask of holes, are left out. An input of
+    another size is enlarged by `ops.resize`, bicubic: the row "bicubic" in tables of
+    super-resolution.
+    """
+    height, width, channels = target.shape[1:]
+    degraded = degraded[..., :channels]
+    if degraded.shape == target.shape:
+        return degraded
+    return resize.resize(degraded, height, width)
+
+
 def strip(
     degraded: Float[np.ndarray, "h w c"],
     restored: Float[np.ndarray, "h w 3"],
@@ -129,7 +153,7 @@ def strip(
 ) -> UInt8[np.ndarray, "h ww 3"]:
     """Returns input | restored | target | error, 8 bit; the error is four times larger.
 
-    The last panel is mid-grey where restored and target agree.
+    All have one size. The last panel is mid-grey where restored and target agree.
     """
     error = 0.5 + 4 * (np.clip(restored, 0, 1) - target)
     panels = np.concatenate([degraded[..., :3], restored, target, error], 1)

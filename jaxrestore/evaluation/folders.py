@@ -178,7 +178,7 @@ def _pictures(files: Mapping[str, Path]) -> Pictures:
                 f"{files[role]}: the {role} is {theirs}, its target {ours}; files of "
                 "one size are compared"
             )
-    if paired_sets.is_grey(files["target"]):
+    if images.is_grey(files["target"]):
         return [_luma(picture) for picture in pictures.values()]
     return [*pictures.values()]
 

@@ -24,6 +24,7 @@ def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Ev
     Raises `NoInputError` when its folder is missing or holds no image.
     """
     where = config["data"]["evaluation"]
+    model = networks.build("Generator", config["generator"], config["precision"])
     return evaluate.Evaluator(
         pipeline.photographs(where, samples.evaluation),
         degradation=config["degradation"],
@@ -32,6 +33,7 @@ def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Ev
         batch_size=config["evaluation"]["batch_size"],
         crop=config["data"]["evaluation_crop"],
         mesh=mesh,
+        scale=model.scale,
         # Only the embedded samples hold a person's photograph.
         not_shown=samples.NOT_SHOWN if where == "embedded" else frozenset(),
     )

@@ -35,11 +35,14 @@ class Discriminator(nn.Module):
     def __call__(
         self,
         image: Float[Array, "b h w c"],
-        condition: Float[Array, "b h w d"],
+        condition: Float[Array, "b ch cw d"],
         *,
         train: bool,
     ) -> Float[Array, "b hh ww 1"]:
-        """Returns float32 logits, one a patch; [b, 1, 1, 1] with `one_number`."""
+        """Returns float32 logits, one a patch; [b, 1, 1, 1] with `one_number`.
+
+        A `conditional` one needs a condition of the image's size.
+        """
         h = jnp.concatenate([condition, image], -1) if self.conditional else image
         h = self._stage(h, 0, stride=2, norm="none", train=train)
         for stage in range(1, self.stages):

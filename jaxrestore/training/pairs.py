@@ -48,7 +48,8 @@ def discriminator_loss(
     }
     wrong_images = {
         "mismatched": lambda: jnp.roll(batch["target"], 1, axis=0),
-        "identity": lambda: batch["degraded"],
+        # Of channels, as many as images have: a mask beside them is no picture.
+        "identity": lambda: batch["degraded"][..., : batch["target"].shape[-1]],
     }
     for name, image in wrong_images.items():
         if gan[name]:

@@ -233,23 +233,30 @@ def _check_together(config, devices):
                 f"config.{key} is {value}; it must divide by config.steps_per_call, "
                 f"which is {together}"
             )
-    multiple = networks.build("Generator", config["generator"]).multiple
+    generator = networks.build("Generator", config["generator"])
+    multiple = generator.multiple * generator.scale
     if config["crop"] % multiple:
         raise errors.ConfigError(
             f"config.crop is {config['crop']}; it must divide by {multiple} for the "
             f"generator {config['generator']['name']}"
         )
     if config["adversarial"] is not None:
-        _check_adversary(config, parts)
+        _check_adversary(config, parts, generator.scale)
 
 
-def _check_adversary(config, parts):
+def _check_adversary(config, parts, scale):
     gan = config["adversarial"]
     model = networks.build("Discriminator", config["discriminator"])
     if min(gan["generator_steps"], gan["discriminator_steps"]) > 1:
         raise errors.ConfigError(
             "config.adversarial.generator_steps and discriminator_steps are "
             f"{gan['generator_steps']} and {gan['discriminator_steps']}; one is 1"
+        )
+    if scale != 1 and config["discriminator"].get("conditional", True):
+        raise errors.ConfigError(
+            f"config.generator ({config['generator']['name']}) has scale {scale}, so "
+            "the discriminator cannot see the degraded image beside the judged one; "
+            "set config.discriminator.conditional to False"
         )
     for pair in ("mismatched", "identity"):
         if gan[pair] and not config["discriminator"].get("conditional", True):

@@ -47,6 +47,7 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
         np.uint8,
         sharding=sharding.by_row(mesh, axis=1),
     )
+    _check_sizes(built, config)
     try:
         key = jax.random.key(config["seed"])
         shapes = jax.eval_shape(initial(built, config), key)
@@ -62,6 +63,25 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     )
     restore = networks.restore_function(built.generator.model)
     return Setup(config, built, mesh, sources, evaluator, restore, placed, batch)
+
+
+def _check_sizes(built, config):
+    """The generator brings degraded crops back to the size of the crop."""
+    side, scale = config["crop"], built.generator.model.scale
+    images = jax.ShapeDtypeStruct((1, side, side, 3), np.uint8)
+    make = lambda images: steps.make_batch(built, jax.random.key(0), images)
+    try:
+        height, width = jax.eval_shape(make, images)["degraded"].shape[1:3]
+    except (TypeError, ValueError) as error:
+        raise errors.ConfigError(f"config.degradation: {error}") from error
+    if (scale * height, scale * width) != (side, side):
+        names = config["degradation"]["name"], config["generator"]["name"]
+        raise errors.ConfigError(
+            f"config.degradation ({names[0]}) makes {width}x{height} px of a crop of "
+            f"{side}x{side} and needs a generator of scale {round(side / height)}, but "
+            f"config.generator ({names[1]}) has scale {scale}; choose another one, or "
+            "other options of the degradation"
+        )
 
 
 def initial(built: steps.Recipe, config: Mapping[str, Any]) -> Callable[..., Any]:

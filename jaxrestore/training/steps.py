@@ -19,6 +19,10 @@ from jaxrestore.degradations import batched
 from jaxrestore.training import objective, pairs, state, update
 
 Terms = dict[str, Float[Array, ""]]
+# Folded into a batch's key for the generator's dropout: far from the small numbers that
+# are folded in for the parts of a batch, and from those that a split stands for.
+_DROPOUT = 2**31 - 1
+
 TrainStep = Callable[
     [state.TrainState, UInt8[Array, "k b h w c"]], tuple[state.TrainState, Any]
 ]
@@ -95,10 +99,7 @@ def train_step(recipe: Recipe) -> Callable[..., tuple[state.TrainState, Terms]]:
                 lambda run: (run,),
             )
             terms |= more
-        before = metrics.psnr(jnp.clip(batch["degraded"], 0, 1), batch["target"])
-        after = metrics.psnr(jnp.clip(restored, 0, 1), batch["target"])
-        terms["train/psnr"] = after.mean()
-        terms["train/psnr_gain"] = (after - before).mean()
+        terms |= _psnr_terms(batch, restored)
         return run.replace(step=run.step + 1), terms
 
     return step
@@ -137,7 +138,7 @@ def generator_step(
 
     def loss(params, stats, batch):
         variables = {"params": params, **stats}
-        outputs, stats = _apply(recipe.generator, variables, batch["degraded"])
+        outputs, stats = _apply(recipe.generator, variables, batch)
         total, terms = objective.evaluate(
             recipe.objective, outputs, batch["target"], batch.get("weight")
         )
@@ -151,8 +152,11 @@ def generator_step(
     player, restored, terms = update.update(
         recipe.generator, run.generator, loss, batch, parts=recipe.accumulate
     )
+    # A choice between two results: nothing of NaN times 0 may reach the average.
     moved = optax.incremental_update(state.variables(player), run.ema, 1 - recipe.ema)
-    ema = update.choose(player.skipped == 0, moved, run.ema)
+    ema = jax.tree.map(
+        lambda new, old: jnp.where(player.skipped == 0, new, old), moved, run.ema
+    )
     terms = {f"generator/{name}": value for name, value in terms.items()}
     return run.replace(generator=player, ema=ema), restored, terms
 
@@ -187,11 +191,15 @@ def discriminator_step(
     return run.replace(discriminator=moved), terms
 
 
-def _apply(player, variables, degraded):
+def _apply(player, variables, batch):
     """The generator's outputs by name, in float32, and its new statistics."""
     mutable = [name for name in variables if name != "params"]
     (restored, aux), stats = player.model.apply(
-        variables, degraded, train=True, mutable=mutable
+        variables,
+        batch["degraded"],
+        train=True,
+        mutable=mutable,
+        rngs={"dropout": jax.random.fold_in(batch["key"], _DROPOUT)},
     )
     outputs = {"restored": restored, **aux}
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), outputs), dict(stats)
@@ -223,8 +231,21 @@ def cycle(gan: Mapping[str, Any] | None) -> tuple[int, int]:
 
 def _restore_only(recipe, run, batch):
     variables = state.variables(run.generator)
-    outputs, _ = _apply(recipe.generator, variables, batch["degraded"])
+    outputs, _ = _apply(recipe.generator, variables, batch)
     return run, outputs["restored"]
+
+
+def _psnr_terms(batch, restored):
+    target, channels = batch["target"], batch["target"].shape[-1]
+    after = metrics.psnr(jnp.clip(restored, 0, 1), target)
+    terms = {"train/psnr": after.mean()}
+    # Further channels, as the mask of holes, are no colours. An input of another size
+    # than its target has no PSNR, and so there is no gain over it.
+    degraded = batch["degraded"][..., :channels]
+    if degraded.shape == target.shape:
+        before = metrics.psnr(jnp.clip(degraded, 0, 1), target)
+        terms["train/psnr_gain"] = (after - before).mean()
+    return terms
 
 
 def _sometimes(every, run, act, rest):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool
+from jaxtyping import Array
 
 from jaxrestore.training import state
 
@@ -39,31 +39,30 @@ def update(
     grads, stats, output, terms = _gradient(network, loss, batch, parts)
     norm = optax.tree.norm(grads)
     finite = jnp.isfinite(terms["loss"]) & jnp.isfinite(norm)
-    change, optimizer = player.optimizer.update(
-        grads, network.optimizer, network.params
-    )
-    params = optax.apply_updates(network.params, change)
-    moved = network.replace(
-        params=params,
-        stats=stats,
-        optimizer=optimizer,
-        updates=network.updates + 1,
-        skipped=jnp.zeros_like(network.skipped),
-    )
-    rested = network.replace(skipped=network.skipped + 1)
-    kept = choose(finite, moved, rested)
+
+    def moved(network):
+        change, optimizer = player.optimizer.update(
+            grads, network.optimizer, network.params
+        )
+        return network.replace(
+            params=optax.apply_updates(network.params, change),
+            stats=stats,
+            optimizer=optimizer,
+            updates=network.updates + 1,
+            skipped=jnp.zeros_like(network.skipped),
+        )
+
+    def rested(network):
+        return network.replace(skipped=network.skipped + 1)
+
+    # A branch, not a choice between two results: the state is then changed in place.
+    kept = jax.lax.cond(finite, moved, rested, network)
     terms |= {
         "grad_norm": norm,
         "rate": jnp.asarray(player.rate(network.updates), jnp.float32),
         "skipped": kept.skipped.astype(jnp.float32),
     }
     return kept, output, terms
-
-
-def choose(first: Bool[Array, ""], a: Any, b: Any) -> Any:
-    """Returns tree `a` where `first` holds, else tree `b`."""
-    # Not a product with 0 or 1: nothing of what is not chosen may leak, NaN above all.
-    return jax.tree.map(lambda a, b: jnp.where(first, a, b), a, b)
 
 
 def _gradient(network, loss, batch, parts):

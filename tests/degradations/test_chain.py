@@ -93,6 +93,7 @@ def test_a_stage_that_changes_the_shape_cannot_be_left_to_chance():
         ({"name": "downsampel"}, r"stage 1 .*did you mean 'downsample'"),
         ({"name": "downsample", "scal": 2}, r"no 'scal': did you mean 'scale'"),
         ({"name": "eight_bit", "probabilty": 1}, r"did you mean 'probability'"),
+        ({"name": "batched"}, r"stage 1 .*: batched degrades no single image"),
         ({"name": "eight_bit", "probability": 2}, r"probability is 2; .* \[0, 1\]"),
     ],
 )

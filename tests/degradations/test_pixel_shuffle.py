@@ -234,6 +234,39 @@ def test_a_traced_rate_is_the_same_as_a_number():
     assert (traced != degrade(key, image, rate=jnp.float32(0.4))).any()
 
 
+def test_a_number_gives_what_it_gave_before_a_rate_could_be_a_range():
+    # Stored scores depend on it. Computed by the code that took numbers alone.
+    expected = [0, 6, 10, 4, 2, 5, 12, 7, 3, 8, 9, 11, 1, 13, 14, 15, 17, 16, 18, 19]
+    moved = index_map(jax.random.key(0), 4, 5, rate=0.4)
+    np.testing.assert_array_equal(moved, expected)
+
+
+@pytest.mark.parametrize("order", ["raster", "colour"])
+def test_a_range_of_no_width_is_its_number(order):
+    key, image = jax.random.key(3), _numbered(17, 23)
+    blind = functools.partial(pixel_shuffle.degrade, rate=[0.4, 0.4], order=order)
+    expected = degrade(key, image, rate=0.4, order=order)
+    np.testing.assert_array_equal(jax.jit(blind)(key, image), expected)
+
+
+def test_each_image_draws_its_own_rate_from_a_range():
+    draw = functools.partial(
+        pixel_shuffle.index_map, height=40, width=40, rate=(0.05, 0.95)
+    )
+    moved = jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(0), 64))
+    shares = (np.asarray(moved) != np.arange(40 * 40)).mean(1)
+    predicted = lambda rate: 1 - (1 - 24 * rate / 25) * (1 - rate / 25) ** 24
+    rates = np.linspace(0.05, 0.95, 200)
+    drawn = np.interp(shares, predicted(rates), rates)
+    assert scipy.stats.kstest(drawn, scipy.stats.uniform(0.05, 0.9).cdf).pvalue > 1e-3
+    assert drawn.max() - drawn.min() > 0.7
+
+
+def test_a_range_that_is_no_pair_is_refused():
+    with pytest.raises(ValueError, match=r"a range is a pair .* got \(0\.4, 0\.1\)"):
+        pixel_shuffle.degrade(jax.random.key(0), _numbered(4, 4), rate=(0.4, 0.1))
+
+
 def test_an_unknown_order_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'rastre'.*'raster' or 'colour'"):
         pixel_shuffle.degrade(jax.random.key(0), _numbered(4, 4), order="rastre")

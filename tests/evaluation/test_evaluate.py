@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from skimage import metrics as reference
@@ -6,6 +7,7 @@ from skimage import metrics as reference
 from jaxrestore import sharding
 from jaxrestore.data import sources
 from jaxrestore.evaluation import evaluate
+from jaxrestore.ops import resize
 
 GENERATOR = np.random.default_rng(0)
 SIZES = [(40, 48), (40, 40), (25, 33), (40, 40), (40, 40)]
@@ -13,6 +15,7 @@ SOURCE = sources.Arrays(
     [GENERATOR.integers(0, 256, (*size, 3), np.uint8) for size in SIZES],
     [f"image{i}" for i in range(len(SIZES))],
 )
+ALONE = sharding.mesh(jax.devices()[:1])
 IDENTITY = lambda degraded: degraded
 
 
@@ -161,3 +164,47 @@ def test_a_damaged_file_is_left_out_and_no_other_counts_twice(tmp_path):
     )
     assert [row["image"] for row in one(IDENTITY).rows] == ["a.png", "c.png"]
     assert [entry["name"] for entry in folder.report()["damaged"]] == ["b.png"]
+
+
+def test_a_mask_beside_the_colours_is_not_scored_and_not_shown():
+    boxes = {"name": "holes", "kinds": {"box": 1.0}}
+    one = evaluator(degradation=boxes, crop=24, batch_size=5, mesh=ALONE)
+    seen = []
+
+    def without_mask(degraded):
+        seen.append(degraded.shape)
+        return degraded[..., :3]
+
+    result = one(without_mask)
+    assert seen == [(5, 24, 24, 4)]
+    assert len(result.rows) == len(SIZES)
+    for row in result.rows:
+        assert row["gain_psnr"] == 0 and np.isfinite(row["degraded_psnr"])
+        shown = result.strips[row["image"]]
+        assert shown.shape == (24, 4 * 24, 3)
+        colours, target = shown[:, :24], shown[:, 48:72]
+        expected = reference.peak_signal_noise_ratio(target, colours, data_range=255)
+        assert row["degraded_psnr"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_smaller_input_is_scored_as_its_bicubic_enlargement():
+    one = evaluator(degradation={"name": "downsample", "scale": 4}, scale=4, mesh=ALONE)
+    enlarge = lambda x: resize.rescale(x, 4)
+    result = one(enlarge)
+    for row in result.rows:
+        assert row["gain_psnr"] == pytest.approx(0, abs=1e-3)
+    # Targets lose what is left of their sides: 25 x 33 become 24 x 32.
+    assert result.strips["image2"].shape == (24, 4 * 32, 3)
+    nearest = one(lambda x: x.repeat(4, 1).repeat(4, 2))
+    assert evaluate.summarize(nearest.rows)["metrics"]["psnr"]["gain"] < 0
+    for one_row, other in zip(result.rows, nearest.rows, strict=True):
+        assert one_row["degraded_psnr"] == other["degraded_psnr"]
+
+
+def test_the_baseline_of_an_image_of_the_targets_shape_is_that_image():
+    image = jnp.asarray(GENERATOR.random((2, 8, 12, 4), np.float32))
+    np.testing.assert_array_equal(
+        evaluate.baseline(image, image[..., :3]), image[..., :3]
+    )
+    small = evaluate.baseline(image[:, ::4, ::4], image[..., :3])
+    np.testing.assert_array_equal(small, resize.resize(image[:, ::4, ::4, :3], 8, 12))

@@ -100,6 +100,14 @@ def test_a_residual_generator_starts_exactly_at_the_identity(name):
     np.testing.assert_array_equal(restored, degraded)
 
 
+@generators
+def test_a_generator_returns_colours_whatever_stands_beside_them(name):
+    tiny = GENERATORS[name](**TINY.get(name, {}))
+    degraded = jax.ShapeDtypeStruct((2, SIDE, SIDE, 4), jnp.float32)
+    _, (restored, _) = _shapes(tiny, degraded)
+    assert restored.shape == (2, tiny.scale * SIDE, tiny.scale * SIDE, 3)
+
+
 def _away_from_the_start(variables):
     """The variables with every kernel moved, so that no layer is silent."""
     leaves, structure = jax.tree.flatten(variables)

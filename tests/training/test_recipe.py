@@ -116,6 +116,17 @@ def test_contradictions_between_keys_are_refused(tiny):
         recipe.build(config)
 
 
+def test_a_generator_that_enlarges_is_judged_without_its_input(tiny, monkeypatch):
+    home = naming.module("models", "fcn")
+    monkeypatch.setattr(home.Generator, "scale", 4)
+    with pytest.raises(errors.ConfigError, match=r"scale 4, .*conditional to False"):
+        recipe.build(tiny())
+    alone = {"adversarial__mismatched": 0.0, "adversarial__identity": 0.0}
+    assert recipe.build(tiny(discriminator__conditional=False, **alone))
+    with pytest.raises(errors.ConfigError, match=r"crop is 30; it must divide by 4"):
+        recipe.build(tiny(crop=30))
+
+
 @pytest.mark.parametrize("penalty", ["gradient", "r1"])
 def test_a_penalty_on_each_image_is_refused_with_batch_normalisation(tiny, penalty):
     config = tiny(adversarial__penalty=penalty, discriminator__norm="batch")

@@ -55,6 +55,21 @@ def test_shapes_that_cannot_run_are_told_before_anything_compiles(tiny):
         setup.prepare(config, ONE)
 
 
+def test_a_degradation_that_shrinks_needs_a_generator_that_enlarges(tiny):
+    config = tiny()
+    config["degradation"] = {"name": "downsample", "scale": 4}
+    says = r"\(downsample\) makes 8x8 px of .* 32x32 and needs .* scale 4, .* scale 1;"
+    with pytest.raises(errors.ConfigError, match=says):
+        setup.prepare(config, ONE)
+
+
+def test_a_degradation_that_cannot_be_is_told_before_anything_compiles(tiny):
+    config = tiny()
+    config["degradation"] = {"name": "chain", "stages": [{"name": "batched"}]}
+    with pytest.raises(errors.ConfigError, match=r"config\.degradation: stage 1 .*"):
+        setup.prepare(config, ONE)
+
+
 @pytest.mark.parametrize(
     ("size", "words"), [(1_048_576, "1.0 MiB"), (3 * 2**30, "3.0 GiB")]
 )

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from jaxrestore import naming, sharding
+from jaxrestore.models import fcn
+from jaxrestore.ops import resize
 from jaxrestore.training import recipe, steps
 
 
@@ -283,3 +285,97 @@ def test_without_weights_the_batch_has_none(tiny):
     shown = jnp.asarray(images(config)[0])
     batch = steps.make_batch(recipe.build(config), jax.random.key(3), shown)
     assert set(batch) == {"target", "degraded", "key"}
+
+
+@pytest.mark.parametrize(("name", "channels"), [("holes", 4), ("scratches", 3)])
+def test_a_run_with_weighted_damage_and_an_adversary_trains(tiny, name, channels):
+    config = tiny(steps=2, optimizer__generator__warmup=0)
+    config["degradation"] = {"name": name, "weight": {"damaged": 6.0, "intact": 1.0}}
+    config["objective"] = {"restored": {"l1": 1.0}}  # the quickest to compile
+    built = recipe.build(config)
+    make = lambda shown: steps.make_batch(built, jax.random.key(0), shown)
+    batch = jax.eval_shape(make, images(config)[0])
+    assert batch["degraded"].shape == (4, 32, 32, channels)
+    assert batch["weight"].shape == (4, 32, 32, 1)
+    losses, state = run(config, 2)
+    assert (int(state.generator.updates), int(state.discriminator.updates)) == (2, 2)
+    assert np.isfinite([list(terms.values()) for terms in losses]).all()
+    # A new network is the identity on the colours, whatever stands beside them.
+    assert losses[0]["train/psnr_gain"] == 0
+    assert losses[1]["train/psnr_gain"] != 0
+
+
+@pytest.fixture
+def enlarging(tiny, monkeypatch):
+    """A recipe for x4 super-resolution; the networks that there are do not enlarge."""
+
+    class Generator(fcn.Generator):
+        scale = 4
+
+        def __call__(self, degraded, *, train):
+            side = 4 * degraded.shape[1]
+            return super().__call__(resize.resize(degraded, side, side), train=train)
+
+    monkeypatch.setattr(fcn, "Generator", Generator)
+
+    def make(**changes):
+        unpaired = {"adversarial__mismatched": 0.0, "adversarial__identity": 0.0}
+        config = tiny(discriminator__conditional=False, **unpaired, **changes)
+        config["degradation"] = {"name": "downsample", "scale": 4}
+        return config
+
+    return make
+
+
+def test_an_input_of_another_size_has_no_gain_and_trains(enlarging):
+    losses, state = run(enlarging(), 1)
+    assert int(state.generator.updates) == 1
+    assert losses[0]["train/psnr"] > 20
+    assert "train/psnr_gain" not in losses[0]
+
+
+@pytest.fixture
+def dropping(tiny):
+    """A recipe of the U-Net of pix2pix, whose dropout acts at 64 px with 6 levels."""
+
+    def make(**changes):
+        config = tiny(crop=64, batch_size=2, **changes)
+        config["adversarial"] = None
+        config["generator"] = {
+            "name": "pix2pix_unet",
+            "filters": 2,
+            "downs": 6,
+            "norm": "instance",
+        }
+        return config
+
+    return make
+
+
+def test_dropout_is_drawn_anew_from_the_key_of_each_batch(dropping):
+    config = dropping()
+    built = recipe.build(config)
+    state, _ = start(config)
+    shown = jnp.asarray(images(config)[0])
+    batch = steps.make_batch(built, jax.random.key(3), shown)
+    restore = jax.jit(lambda batch: steps.generator_step(built, state, batch)[1])
+    first = restore(batch)
+    np.testing.assert_array_equal(restore(batch), first)
+    assert (restore({**batch, "key": jax.random.key(4)}) != first).any()
+
+
+def test_a_run_with_dropout_goes_on_as_if_it_had_not_stopped(dropping):
+    config = dropping()
+    before, step = start(config)
+    step = jax.jit(step)
+    between, _ = step(before, images(config, seed=0))
+    whole, terms = step(between, images(config, seed=1))
+    assert np.isfinite(terms["generator/loss"]).all()
+    saved = jax.tree.map(np.asarray, numbers(between)), int(between.step)
+    (generator, _, ema), number = saved
+    again, step = start(config)
+    again = again.replace(
+        generator=generator, ema=ema, step=jnp.asarray(number, jnp.int32)
+    )
+    resumed, _ = jax.jit(step)(again, images(config, seed=1))
+    assert close(numbers(resumed), numbers(whole), 0)
