@@ -200,8 +200,8 @@ def _image(channels, seed=0):
 
 
 degradations = pytest.mark.parametrize("name", DEGRADATIONS)
-# It compiles for 5 s, and operation by operation for 16 s.
-LONG = ("second_order",)
+# Operation by operation they take 6 to 16 s.
+LONG = ("chain", "scratches", "second_order")
 
 
 @functools.cache

@@ -429,6 +429,7 @@ def test_the_u_net_of_pix2pix_has_the_published_parameters(downs, norm, count):
     assert _count(variables) == count
 
 
+@pytest.mark.slow
 def test_dropout_of_the_u_net_acts_in_training_on_the_inner_levels_only():
     image = _noise(1, 64, 64, 3)
     for downs, drawn in ((5, False), (6, True)):

@@ -220,6 +220,7 @@ def test_batch_statistics_move_in_the_discriminators_own_step_only(tiny):
     assert not close(before.discriminator.stats, moved.discriminator.stats, 1e-9)
 
 
+@pytest.mark.slow
 def test_a_relativistic_mode_trains_with_r1_in_parts_and_by_turns(tiny):
     config = tiny(
         adversarial__mode="relativistic_vanilla",
@@ -287,7 +288,10 @@ def test_without_weights_the_batch_has_none(tiny):
     assert set(batch) == {"target", "degraded", "key"}
 
 
-@pytest.mark.parametrize(("name", "channels"), [("holes", 4), ("scratches", 3)])
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("holes", 4), pytest.param("scratches", 3, marks=pytest.mark.slow)],
+)
 def test_a_run_with_weighted_damage_and_an_adversary_trains(tiny, name, channels):
     config = tiny(steps=2, optimizer__generator__warmup=0)
     config["degradation"] = {"name": name, "weight": {"damaged": 6.0, "intact": 1.0}}
@@ -364,6 +368,7 @@ def test_dropout_is_drawn_anew_from_the_key_of_each_batch(dropping):
     assert (restore({**batch, "key": jax.random.key(4)}) != first).any()
 
 
+@pytest.mark.slow
 def test_a_run_with_dropout_goes_on_as_if_it_had_not_stopped(dropping):
     config = dropping()
     before, step = start(config)
