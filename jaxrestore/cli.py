@@ -193,7 +193,7 @@ def _print_table(headings: list[str], rows: list[list[str]]) -> None:
 def _number(value: float | None, metric: str, sign: str = "") -> str:
     """Returns the number as papers print it: dB with two decimals, others with four."""
     if value is None:
-        return "inf"
+        return "-" if sign else "inf"  # a difference has lost its direction
     return f"{value:{sign}.2f}" if metric.startswith("psnr") else f"{value:{sign}.4f}"
 
 

@@ -17,6 +17,8 @@ from absl import logging
 from jaxrestore import errors
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_PLACE = {errno.EACCES, errno.EPERM, errno.ENOENT}
+_PLACE |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
 
 def run(task: Callable[[], object]) -> None:
@@ -33,6 +35,8 @@ def run(task: Callable[[], object]) -> None:
     except OSError as error:
         if error.errno in _DISK:
             _end(74, f"{error}; free some space, then give the same command again")
+        if error.errno in _PLACE:
+            _end(74, f"{error}; give a place that can be written")
         _bug(error)
     except Exception as error:
         if "RESOURCE_EXHAUSTED" in str(error):

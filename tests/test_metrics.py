@@ -414,6 +414,13 @@ def test_a_metric_of_colour_refuses_other_than_three_channels(name, channels):
         PAIRWISE[name](images, images)
 
 
+@pytest.mark.parametrize("side", [(64, 65), (256, 256)], ids=str)
+def test_large_equal_images_are_similar_to_the_bit(side):
+    images = jnp.asarray(np.random.default_rng(0).random((1, *side, 3), np.float32))
+    np.testing.assert_array_equal(COMPILED["ssim"](images, images), 1)
+    np.testing.assert_array_equal(metrics.ssim(images, images), 1)
+
+
 def test_the_components_multiply_to_ssim_where_one_window_fits():
     # One position: the mean of the product is the product of the means.
     a, b = _pair(2, 11, 11, 1)

@@ -117,7 +117,13 @@ def _arrays(given):
             "the blur 'given' has no kernels; set given to an array [n, k, k] or to "
             "the path of a .npy or .npz file"
         )
-    loaded = np.load(given)
+    try:
+        loaded = np.load(given)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"the kernels that given names, {given}, cannot be read: {error}; give the "
+            "path of a .npy or .npz file"
+        ) from error
     if isinstance(loaded, np.ndarray):
         return [loaded]
     with loaded:

@@ -105,7 +105,10 @@ def spread(summary: Mapping[str, Mapping[str, Any]]) -> str:
     means = {name: part["metrics"]["psnr"]["mean"] for name, part in summary.items()}
     known = {name: mean for name, mean in means.items() if mean is not None}
     if len(known) < 2:
-        return "PSNR is infinite under all protocols but one: the files are equal."
+        return (
+            f"PSNR is infinite for an image under {len(means) - len(known)} of "
+            f"{len(means)} protocols; there is no spread to speak of."
+        )
     low, high = min(known, key=lambda n: known[n]), max(known, key=lambda n: known[n])
     return (
         f"The same files have a PSNR of {known[low]:.2f} dB under {low} and of "

@@ -69,7 +69,7 @@ def score(workdir: Path, mesh: jax.sharding.Mesh | None = None) -> dict[str, Any
 def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
     """Returns a line: the gain, and where the report lies."""
     psnr = summary["metrics"]["psnr"]
-    if psnr["gain"] is None:
+    if None in (psnr["gain"], psnr["degraded"], psnr["restored"]):
         return f"PSNR is infinite for an image; {workdir / 'report.html'}"
     return (
         f"step {summary['step']}: PSNR {psnr['degraded']:.2f} -> "

@@ -31,6 +31,11 @@ def strided(
     arXiv 2016.
     """
     size, _, channels, features = kernel.shape
+    if min(x.shape[1:3]) + 2 * padding < size:
+        raise ValueError(
+            f"a convolution of {size}x{size} does not fit an image of "
+            f"{x.shape[1]}x{x.shape[2]} with {padding} px around; pass a larger image"
+        )
     if _small(x.size // stride**2, kernel):
         windows = _windows(_framed(x, padding), size, stride)
         weights = kernel.reshape(-1, kernel.shape[-1])
@@ -38,7 +43,7 @@ def strided(
         return product.reshape(*windows.shape[:3], -1)
     if stride > 1:
         return _strided(x, kernel, stride, padding)
-    if size**2 * features <= channels:
+    if 4 * size**2 * features <= channels:
         return _summed_taps(_framed(x, padding), kernel)
     return _convolve(x, kernel, stride, padding)
 
@@ -63,6 +68,11 @@ def transposed(
         (side - 1) * stride - 2 * padding + size + output_padding
         for side in x.shape[1:3]
     )
+    if min(height, width) < 1:
+        raise ValueError(
+            f"a transposed convolution of {size}x{size} leaves {height}x{width} of an "
+            f"image of {x.shape[1]}x{x.shape[2]}; lower its padding, {padding}"
+        )
     if not _small(x.size, kernel):
         return _by_phases(x, kernel, stride, padding, (height, width))
     # Room for the frame, and for the rows that output_padding adds.

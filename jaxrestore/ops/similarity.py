@@ -127,9 +127,10 @@ _mean.defvjp(_forward, _backward)
 
 
 def _average(values, weight, form):
+    # The mean of what is missing to 1: of equal images it is 0, and 1 less it is 1.
     if weight is None:
         positions = values[0].size // form.channels
-        return _total(values, form.channels) / positions
+        return 1 - _total(1 - values, form.channels) / positions
     total = _total(weight, form.channels)
     errors = _total(weight * (1 - values), form.channels)
     return 1 - errors / jnp.where(total > 0, total, 1)

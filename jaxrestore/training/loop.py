@@ -216,7 +216,7 @@ def _evaluate(prepared, number, run, timer, log):
     log.write(number, {name: x for name, x in scalars.items() if x is not None})
     log.show(number, result.strips)
     psnr = metrics["psnr"]
-    if psnr["gain"] is not None:
+    if None not in (psnr["gain"], psnr["restored"]):
         log.say(
             f"step {number}: evaluation PSNR {psnr['restored']:.2f} dB, "
             f"gain {psnr['gain']:+.2f} dB ({result.seconds:.1f} s)"

@@ -52,7 +52,7 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
         key = jax.random.key(config["seed"])
         shapes = jax.eval_shape(initial(built, config), key)
         jax.eval_shape(steps.train_steps(built), shapes, batch)
-    except (ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError) as error:
         raise errors.ConfigError(
             f"this config cannot run on crops of {side} px: {error}"
         ) from error

@@ -94,7 +94,7 @@ def test_a_convolution_is_what_it_is_the_transpose_of(setting, form):
 
 @pytest.mark.parametrize(
     ("shape", "features"),
-    [((1, 6, 5, 9), 32), ((2, 21, 22, 2), 5), ((2, 21, 22, 17), 1)],
+    [((1, 6, 5, 9), 32), ((2, 21, 22, 2), 5), ((2, 21, 22, 70), 1)],
     ids=["by products", "the compiler's", "by taps"],
 )
 @pytest.mark.parametrize("setting", [(4, 2, 1), (4, 2, 0), (3, 1, 1)], ids=str)
@@ -119,6 +119,13 @@ def test_a_convolution_equals_the_compilers_with_its_gradients(
     np.testing.assert_allclose(result, expected, atol=1e-4)
     for gradient, other in zip(pull(expected), pull_theirs(expected), strict=True):
         np.testing.assert_allclose(gradient, other, rtol=1e-4, atol=1e-2)
+
+
+def test_an_image_smaller_than_the_window_is_refused():
+    with pytest.raises(ValueError, match="4x4 does not fit an image of 1x9 with 1 px"):
+        convolution.strided(jnp.zeros((1, 1, 9, 2)), jnp.zeros((4, 4, 2, 2)), 2, 1)
+    with pytest.raises(ValueError, match="leaves 0x2 of an image of 1x2"):
+        convolution.transposed(jnp.zeros((1, 1, 2, 2)), jnp.zeros((2, 2, 2, 2)), 2, 1)
 
 
 def test_a_gradient_of_a_gradient_exists():
