@@ -199,7 +199,13 @@ def _image(channels, seed=0):
     return jnp.asarray(values)
 
 
-degradations = pytest.mark.parametrize("name", DEGRADATIONS)
+def _marked(name):
+    # Compiling it takes seconds; tests/degradations/test_second_order.py does it once.
+    slow = [pytest.mark.slow] if name == "second_order" else []
+    return pytest.param(name, marks=slow)
+
+
+degradations = pytest.mark.parametrize("name", [_marked(n) for n in DEGRADATIONS])
 # Operation by operation they take 6 to 16 s.
 LONG = ("chain", "scratches", "second_order")
 

@@ -43,6 +43,7 @@ def _waves(side=30):
     return 0.5 + 0.3 * np.sin(angle) * np.ones(3)
 
 
+@pytest.mark.slow
 def test_the_result_is_a_quarter_in_size_and_a_file_would_hold_it():
     degraded = _degrade(_waves())
     assert degraded.shape == (COUNT, 8, 8, 3)  # 30 / 4 rounded up

@@ -133,6 +133,7 @@ def test_a_changed_config_in_the_same_workdir_lists_its_keys(finished, tiny):
     assert "--fork" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_fork_goes_on_in_a_new_folder_under_the_changed_config(
     finished, tiny, tmp_path
 ):
@@ -219,6 +220,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tiny_overrides, tmp_path):
     assert final_hash(killed, 80) == final_hash(whole, 80)
 
 
+@pytest.mark.slow
 def test_damaged_files_are_named_once_and_the_run_goes_on(tiny, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()

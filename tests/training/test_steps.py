@@ -180,6 +180,7 @@ def test_a_good_update_ends_the_count_of_skipped_ones(tiny):
     assert int(after.generator.skipped) == 0
 
 
+@pytest.mark.slow
 def test_bfloat16_keeps_parameters_and_losses_in_float32(tiny):
     losses, state = run(tiny(precision="bfloat16"), 2)
     kinds = {leaf.dtype for leaf in jax.tree.leaves(state.generator.params)}
@@ -210,6 +211,7 @@ def test_the_average_follows_the_generator_slowly(tiny):
     assert close(expected, after.ema["params"], 1e-7)
 
 
+@pytest.mark.slow
 def test_batch_statistics_move_in_the_discriminators_own_step_only(tiny):
     config = tiny(discriminator__norm="batch", adversarial__generator_steps=2)
     before, step = start(config)
@@ -272,6 +274,7 @@ def test_damaged_pixels_weigh_in_training_what_the_recipe_says(weighted):
     assert losses[0]["generator/restored/l1"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_are_cut_into_parts_with_their_images(weighted):
     whole, _ = run(weighted(), 2)
     parts, _ = run(weighted(optimizer__accumulate=2), 2)
@@ -356,6 +359,7 @@ def dropping(tiny):
     return make
 
 
+@pytest.mark.slow
 def test_dropout_is_drawn_anew_from_the_key_of_each_batch(dropping):
     config = dropping()
     built = recipe.build(config)
