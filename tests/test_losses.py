@@ -116,6 +116,7 @@ def test_a_loss_takes_grey_and_many_channels(name, channels):
     assert values[1] > 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_under_jit_is_the_same_number(name):
     restored, target = (jnp.asarray(v) for v in _special_pairs(22, 23, 3))
@@ -182,6 +183,7 @@ def test_a_gradient_is_that_of_central_differences(name):
         assert above - below == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["frequency", "wavelet", "spatially_discounted_l1"])
 def test_a_batch_on_four_devices_costs_what_it_costs_on_one(name):
     shape = (12, 22, 23)

@@ -94,6 +94,7 @@ def test_strokes_favour_no_side_of_an_oblong_image():
     assert columns.min() > 0.2 * columns.max()
 
 
+@pytest.mark.slow
 def test_strokes_cover_a_plausible_share():
     shares = _masks("strokes").mean((1, 2))
     # A stroke of 7.5 segments of 5.7 px is 42 px long, 3.25 px wide: 138 of 1024 px.
@@ -107,6 +108,7 @@ def test_the_width_of_strokes_scales_with_the_side():
     assert large.mean() == pytest.approx(_masks("strokes").mean(), rel=0.05)
 
 
+@pytest.mark.slow
 def test_kinds_are_drawn_by_weight_and_both_is_the_box_and_the_strokes():
     masks = _damage(kinds={"box": 3.0, "both": 1.0})[1][..., 0]
     both = np.maximum(_masks("box"), _masks("strokes"))

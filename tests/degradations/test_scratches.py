@@ -47,6 +47,7 @@ def _levels(image):
     return np.round(np.clip(image, 0, 1) * np.float32(255))
 
 
+@pytest.mark.slow
 def test_without_any_damage_the_image_is_only_rounded():
     image = 2 * _photograph() - 0.3  # leaves the range on both sides
     degraded, mask = _damage(image)
