@@ -89,7 +89,7 @@ def transposed(
 
 
 def _small(numbers, kernel):
-    # Eight: of 0, 1, 3 and 8 the quickest for the step of pix2pix on two cores.
+    # Eight: try others with `python benchmarks/train_step.py pix2pix`.
     return kernel.size >= 8 * numbers
 
 

@@ -1,9 +1,9 @@
 """Separable filters on images [..., h, w, c].
 
-A filter is a sum of shifted copies: on CPUs several times faster than a product with a
-banded matrix, and faster still than a depthwise convolution. Width and channels are one
-axis inside, since the innermost loop should be long. The gradient has a rule of its
-own, for the adjoint of a shift would be a padding: one for each weight.
+A filter is a sum of shifted copies, for on CPUs a depthwise convolution is slow. Width
+and channels are one axis inside, since the innermost loop should be long. The gradient
+has a rule of its own, for the adjoint of a shift would be a padding: one for each
+weight.
 """
 
 import functools

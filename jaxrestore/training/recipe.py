@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxrestore import adversarial, errors, naming, networks
-from jaxrestore.training import objective, optimizers, steps, update
+from jaxrestore.training import adversary, objective, optimizers, steps, update
 
 # Type, and for a number its lowest and highest value (None: no bound). A tuple of
 # words lists the choices. Sections that are None here hold options of what they name.
@@ -241,59 +241,7 @@ def _check_together(config, devices):
             f"generator {config['generator']['name']}"
         )
     if config["adversarial"] is not None:
-        _check_adversary(config, parts, generator.scale)
-
-
-def _check_adversary(config, parts, scale):
-    gan = config["adversarial"]
-    model = networks.build("Discriminator", config["discriminator"])
-    if min(gan["generator_steps"], gan["discriminator_steps"]) > 1:
-        raise errors.ConfigError(
-            "config.adversarial.generator_steps and discriminator_steps are "
-            f"{gan['generator_steps']} and {gan['discriminator_steps']}; one is 1"
-        )
-    if scale != 1 and config["discriminator"].get("conditional", True):
-        raise errors.ConfigError(
-            f"config.generator ({config['generator']['name']}) has scale {scale}, so "
-            "the discriminator cannot see the degraded image beside the judged one; "
-            "set config.discriminator.conditional to False"
-        )
-    for pair in ("mismatched", "identity"):
-        if gan[pair] and not config["discriminator"].get("conditional", True):
-            raise errors.ConfigError(
-                f"config.adversarial.{pair} is {gan[pair]}, but the discriminator does "
-                "not see the degraded image; set config.discriminator.conditional, or "
-                f"{pair} to 0"
-            )
-    if gan["mismatched"] and config["batch_size"] // parts < 2:
-        raise errors.ConfigError(
-            "config.adversarial.mismatched pairs an image with another one; it needs "
-            "config.batch_size / config.optimizer.accumulate of 2 or more"
-        )
-    if gan["cutmix"] and config["discriminator"].get("one_number", False):
-        raise errors.ConfigError(
-            "config.adversarial.cutmix is judged patch by patch; set "
-            "config.discriminator.one_number to False, or cutmix to 0"
-        )
-    if gan["cutmix"] and gan["mode"].startswith("relativistic"):
-        raise errors.ConfigError(
-            f"config.adversarial.mode is {gan['mode']!r}, which compares images, but "
-            "cutmix shows both kinds in one; choose another mode, or set cutmix to 0"
-        )
-    if gan["penalty"] != "none" and getattr(model, "norm", "") == "batch":
-        raise errors.ConfigError(
-            f"config.adversarial.penalty is {gan['penalty']!r}, the gradient of each "
-            "image by itself, but batch normalisation ties the images of a batch "
-            "together; set config.discriminator.norm to 'instance' or 'none'"
-        )
-    penalised = gan["penalty"] != "none" and gan["penalty_weight"] > 0
-    held = penalised or getattr(model, "spectral_norm", True)
-    if gan["mode"] == "wgan" and not held:
-        raise errors.ConfigError(
-            "config.adversarial.mode is 'wgan', whose critic grows without bound if "
-            "nothing holds its slope; set config.adversarial.penalty to 'gradient', or "
-            "config.discriminator.spectral_norm to True"
-        )
+        adversary.check(config, parts, generator.scale)
 
 
 def _named(config, key):
