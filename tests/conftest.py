@@ -21,6 +21,7 @@ import pytest
 # Before anything asks for a device; processes that tests start have one.
 jax.config.update("jax_num_cpu_devices", 4)
 
+LONGEST = ("test_steps.py", "test_loop.py", "test_losses.py", "test_main.py")
 TINY = {
     "steps": 6,
     "batch_size": 4,
@@ -36,6 +37,11 @@ TINY = {
     "log_every": 2,
     "checkpoint_every": 3,
 }
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first: two workers then end together."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture
