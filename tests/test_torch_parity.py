@@ -2,6 +2,8 @@
 
 import functools
 import importlib.util
+import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxrestore import networks
+from jaxrestore.models import layers
 
 SHAPE = (2, 32, 32, 3)
 GENERATORS = {
@@ -24,6 +27,28 @@ COUNTS = [
     ("PatchGan", {"norm": "batch"}, 2_768_705),
     ("Fcn", {}, 1_222_147),
 ]
+
+
+# The published widths, at the side they are meant for, in evaluation and training.
+FULL = [
+    ("pix2pix_unet", {"filters": 64, "downs": 8, "norm": "batch"}, 256),
+    ("pix2pix_unet", {"filters": 64, "downs": 7, "norm": "instance"}, 128),
+    ("pix2pix_resnet", {"filters": 64, "blocks": 9, "norm": "batch"}, 256),
+    ("pix2pix_resnet", {"filters": 64, "blocks": 6, "norm": "instance"}, 256),
+    ("patchgan", {"filters": 64, "stages": 3, "norm": "batch"}, 256),
+    ("pixel_gan", {"filters": 64, "norm": "batch"}, 256),
+]
+STORED = Path(__file__).parent / "golden" / "pix2pix.json"
+
+
+def _maker():
+    spec = importlib.util.spec_from_file_location("golden", STORED.with_suffix(".py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+golden = _maker()
 
 
 def _images(count):
@@ -93,3 +118,52 @@ if importlib.util.find_spec("torch"):  # never among what [dev] installs
         variables = _init(model, *_images(1))
         with pytest.raises(RuntimeError, match="block1"):
             torch_networks.load(torch_networks.Fcn(width=8, blocks=2), variables)
+
+    @pytest.mark.parametrize("case", golden.CASES)
+    def test_the_stored_numbers_of_pix2pix_are_those_of_pytorch(case):
+        theirs = golden.numbers(golden.reference(*golden.CASES[case]))
+        stored = json.loads(STORED.read_text())[case]
+        np.testing.assert_allclose(theirs, stored, rtol=0, atol=1e-5)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("train", [False, True])
+    @pytest.mark.parametrize(("name", "options", "side"), FULL)
+    def test_a_network_of_pix2pix_at_full_width_equals_that_of_pytorch(
+        name, options, side, train
+    ):
+        batches = [jnp.asarray(batch) for batch in golden.images(side)]
+        if name.startswith("pix2pix"):
+            role, inputs, more = "Generator", batches[:1], {"dropout": 0.0}
+        else:
+            role, inputs, more = "Discriminator", [2 * b - 1 for b in batches], {}
+        model = networks.build(role, {"name": name, **options, **more})
+        init = functools.partial(model.init, train=False)
+        variables = golden.variables(jax.eval_shape(init, jax.random.key(0), *inputs))
+        apply = functools.partial(model.apply, train=train, mutable="batch_stats")
+        outputs, _ = jax.jit(apply)(variables, *inputs)
+        ours = outputs[0] if role == "Generator" else outputs
+        theirs = golden.reference(name, options, train, side)
+        assert theirs.std() > 0.05
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+
+    DRAWN = {
+        "normal": lambda weight: torch.nn.init.normal_(weight, 0, 0.3),
+        "xavier": lambda weight: torch.nn.init.xavier_normal_(weight, 0.3),
+        "kaiming": lambda weight: torch.nn.init.kaiming_normal_(weight, 0, "fan_in"),
+        "orthogonal": lambda weight: torch.nn.init.orthogonal_(weight, 0.3),
+    }
+
+    @pytest.mark.parametrize("kind", DRAWN)
+    @pytest.mark.parametrize("transposed", [False, True])
+    def test_weights_are_drawn_as_wide_as_in_pytorch(transposed, kind):
+        kernel = layers.initializer(kind, 0.3)
+        layer = (layers.ConvTranspose if transposed else layers.Conv)(
+            48, kernel=4, kernel_init=kernel
+        )
+        variables = layer.init(jax.random.key(0), jnp.zeros((1, 8, 8, 24)))
+        ours = variables["params"]["conv"]["kernel"]
+        twin = torch.nn.ConvTranspose2d if transposed else torch.nn.Conv2d
+        torch.manual_seed(0)
+        theirs = DRAWN[kind](twin(24, 48, 4).weight).detach().numpy()
+        assert ours.transpose(3, 2, 0, 1).shape == theirs.shape
+        assert np.std(ours) == pytest.approx(theirs.std(), rel=0.03)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxrestore.ops import convolution
+from jaxrestore.ops import convolution, patches
 
 Features = Float[Array, "b h w c"]
 
@@ -168,3 +168,81 @@ def residual_output(channels: int, dtype: Any, name: str) -> Conv:
     """
     zeros = nn.initializers.zeros
     return Conv(channels, kernel_init=zeros, dtype=dtype, name=name)
+
+
+def initializer(kind: str, gain: float) -> Callable[..., Any]:
+    """Returns how pix2pix draws kernels, by the name it has there.
+
+    Standard deviations: `normal` `gain`; `xavier` gain * sqrt(2 / (in + out));
+    `kaiming` sqrt(2 / in), whatever the gain; `orthogonal` has orthogonal rows or
+    columns of length `gain`. `in` is the area of the kernel times the channels it
+    takes, `out` times those it makes; of a transposed convolution, as in PyTorch, the
+    other way round. `Norm` draws its scale from N(1, 0.02) at every gain, the
+    reference from N(1, gain). Raises `ValueError` for an unknown name.
+
+    Source: `init_weights` of pytorch-CycleGAN-and-pix2pix; Glorot, Bengio, AISTATS
+    2010; He et al., ICCV 2015; Saxe et al., ICLR 2014.
+    """
+    # The last two sides of a kernel of `ops.convolution` are the second and the first
+    # of PyTorch's weight, transposed or not: one rule serves both.
+    scaling = functools.partial(nn.initializers.variance_scaling, distribution="normal")
+    if kind == "normal":
+        return nn.initializers.normal(gain)
+    if kind == "xavier":
+        return scaling(gain**2, "fan_avg")
+    if kind == "kaiming":
+        return scaling(2.0, "fan_in")
+    if kind == "orthogonal":
+        return nn.initializers.orthogonal(gain)
+    raise ValueError(
+        f"initialization is {kind!r}; it must be normal, xavier, kaiming or orthogonal"
+    )
+
+
+def upsampled(
+    x: Features,
+    features: int,
+    *,
+    method: str,
+    name: str,
+    kernel_init: Callable[..., Any],
+    kernel: int = 4,
+    bias: bool = True,
+    dtype: Any = jnp.float32,
+) -> Float[Array, "b hh ww d"]:
+    """Returns a map of twice the sides, by the layer `name` of the calling network.
+
+    `deconv` is a transposed convolution of stride 2 and `kernel` 3 or 4, which can
+    draw a checkerboard. `resize_conv` repeats every pixel before a 3x3 convolution and
+    cannot. `subpixel` makes the four pixels as channels of a 3x3 convolution, whose
+    weights start alike for the four. Raises `ValueError` for an unknown method.
+
+    Source: Odena et al., "Deconvolution and Checkerboard Artifacts", Distill 2016; Shi
+    et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
+    Sub-Pixel Convolutional Neural Network", CVPR 2016; Aitken et al.,
+    "Checkerboard artifact free sub-pixel convolution", arXiv 2017.
+    """
+    if method == "deconv":
+        room = 4 - kernel  # what a kernel of 3 leaves of twice the sides
+        deconv = functools.partial(ConvTranspose, kernel=kernel, output_padding=room)
+        return deconv(
+            features, bias=bias, kernel_init=kernel_init, dtype=dtype, name=name
+        )(x)
+    conv = functools.partial(Conv, bias=bias, dtype=dtype, name=name)
+    if method == "resize_conv":
+        return conv(features, kernel_init=kernel_init)(x.repeat(2, 1).repeat(2, 2))
+    if method == "subpixel":
+        alike = _alike_for_the_four(kernel_init)
+        return patches.depth_to_space(conv(4 * features, kernel_init=alike)(x), 2)
+    raise ValueError(
+        f"upsampling is {method!r}; it must be deconv, resize_conv or subpixel"
+    )
+
+
+def _alike_for_the_four(kernel_init):
+    def init(key, shape, dtype=jnp.float32):
+        *others, features = shape
+        one = kernel_init(key, (*others, features // 4), dtype)
+        return jnp.tile(one, 4)  # `depth_to_space` counts features fastest
+
+    return init

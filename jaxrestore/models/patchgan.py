@@ -15,8 +15,12 @@ class Discriminator(nn.Module):
     `stages` strided stages (1 to 5) give receptive fields of 16, 34, 70, 142 and 286
     px. A `conditional` one sees the degraded image beside the judged one. With
     `one_number` the map is averaged to a single logit an image: the same parameters,
-    but one judgement instead of many. 2,768,705 parameters with batch normalisation,
-    conditional, as it stands otherwise.
+    but one judgement instead of many. `initialization` and `gain`: see
+    `layers.initializer`. A `centred` one takes its images from [0, 1] to [-1, 1] first,
+    as the reference does.
+
+    With batch normalisation, conditional, at 64 filters: 139,585, 666,433, 2,768,705
+    (`stages=3`, pix2pix's `basic`), 6,964,033 and 11,159,361 parameters.
 
     Source: Isola et al., "Image-to-Image Translation with Conditional Adversarial
     Networks" (pix2pix), CVPR 2017; spectral normalisation from Miyato et al., ICLR
@@ -28,7 +32,10 @@ class Discriminator(nn.Module):
     norm: str = "instance"
     spectral_norm: bool = False
     conditional: bool = True
+    centred: bool = False
     one_number: bool = False
+    initialization: str = "normal"
+    gain: float = 0.02
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -44,6 +51,7 @@ class Discriminator(nn.Module):
         A `conditional` one needs a condition of the image's size.
         """
         h = jnp.concatenate([condition, image], -1) if self.conditional else image
+        h = 2 * h - 1 if self.centred else h
         h = self._stage(h, 0, stride=2, norm="none", train=train)
         for stage in range(1, self.stages):
             h = self._stage(h, stage, stride=2, norm=self.norm, train=train)
@@ -68,7 +76,7 @@ class Discriminator(nn.Module):
             padding=1,
             bias=bias,
             spectral_norm=self.spectral_norm,
-            kernel_init=nn.initializers.normal(0.02),
+            kernel_init=layers.initializer(self.initialization, self.gain),
             dtype=self.dtype,
             name=name,
         )

@@ -10,21 +10,31 @@ from jaxrestore.models import layers
 
 
 class Generator(nn.Module):
-    """`downs` strided 4x4 convolutions, as many transposed ones, and a tanh.
+    """`downs` strided 4x4 convolutions, as many layers that double, and a tanh.
 
     Inside, images are in [-1, 1]. `downs=8` is unet_256, `downs=7` unet_128: the map
     shrinks by 2 ** downs, so 256 px become one pixel. `dropout` acts on the three
-    inner levels of the widest, in training only. 54,413,955 parameters as it stands,
-    41,828,995 with `downs=7`, some less with instance normalisation.
+    inner levels of the widest, in training only. `upsampling` is `deconv`,
+    `resize_conv` or `subpixel`: see `layers.upsampled`. With `residual` the last layer
+    is linear and starts at zero, and its map is added to the degraded image: the
+    network starts at the identity. `norm` is `batch`, `instance` or `none`;
+    `initialization` and `gain`: see `layers.initializer`.
+
+    54,413,955 parameters as it stands, 41,828,995 with `downs=7`; with instance
+    normalisation 54,409,603 and 41,825,667.
 
     Source: Isola et al., "Image-to-Image Translation with Conditional Adversarial
-    Networks", CVPR 2017.
+    Networks", CVPR 2017; the variants are ours.
     """
 
     filters: int = 64
     downs: int = 8
     norm: str = "batch"
     dropout: float = 0.5
+    upsampling: str = "deconv"
+    residual: bool = False
+    initialization: str = "normal"
+    gain: float = 0.02
     channels: int = 3
     dtype: Any = jnp.float32
 
@@ -39,9 +49,10 @@ class Generator(nn.Module):
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool
     ) -> tuple[Float[Array, "b h w d"], dict[str, Array]]:
-        """Returns images in [0, 1], and no further outputs.
+        """Returns images, and no further outputs.
 
-        In training it needs a key for `dropout`, unless that is 0.
+        They are in [0, 1], or not clipped with `residual`. In training it needs a key
+        for `dropout`, unless that is 0.
         """
         widths = [self.filters * min(2**level, 8) for level in range(self.downs)]
         h = self._down(2 * degraded - 1, widths[0], 0)
@@ -50,21 +61,21 @@ class Generator(nn.Module):
             innermost = level == self.downs - 1
             norm = "none" if innermost else self.norm
             h = self._down(nn.leaky_relu(h, 0.2), widths[level], level)
-            h = layers.Norm(norm, dtype=self.dtype, name=f"down{level}_norm")(
-                h, train=train
-            )
+            h = self._normalised(h, norm, f"down{level}_norm", train)
             skips.append(h)
         h = skips.pop()
         for level in range(self.downs - 1, 0, -1):
-            h = self._up(nn.relu(h), widths[level - 1], level, bias=self._bias)
-            h = layers.Norm(self.norm, dtype=self.dtype, name=f"up{level}_norm")(
-                h, train=train
-            )
+            h = self._up(h, widths[level - 1], level)
+            h = self._normalised(h, self.norm, f"up{level}_norm", train)
             if 4 <= level < self.downs - 1:
                 h = nn.Dropout(self.dropout, deterministic=not train)(h)
             h = jnp.concatenate([skips.pop(), h], -1)
-        restored = nn.tanh(self._up(nn.relu(h), self.channels, 0, bias=True))
-        return (restored.astype(jnp.float32) + 1) / 2, {}
+        h = self._up(h, self.channels, 0)
+        if self.residual:
+            # A ReLU stands before the last layer, unlike `layers.residual_output`:
+            # normalised maps keep it open (tests/models/test_identity_trap.py).
+            return degraded[..., : self.channels] + h.astype(jnp.float32), {}
+        return (nn.tanh(h).astype(jnp.float32) + 1) / 2, {}
 
     @property
     def _bias(self):
@@ -78,19 +89,25 @@ class Generator(nn.Module):
             stride=2,
             padding=1,
             bias=self._bias,
-            kernel_init=nn.initializers.normal(0.02),
+            kernel_init=layers.initializer(self.initialization, self.gain),
             dtype=self.dtype,
             name=f"down{level}",
         )(h)
 
-    def _up(self, h, features, level, *, bias):
-        return layers.ConvTranspose(
+    def _normalised(self, h, norm, name, train):
+        return layers.Norm(norm, dtype=self.dtype, name=name)(h, train=train)
+
+    def _up(self, h, features, level):
+        last = level == 0
+        kernel_init = layers.initializer(self.initialization, self.gain)
+        return layers.upsampled(
+            nn.relu(h),
             features,
-            kernel=4,
-            stride=2,
-            padding=1,
-            bias=bias,
-            kernel_init=nn.initializers.normal(0.02),
+            method=self.upsampling,
+            bias=last or self._bias,
+            kernel_init=(
+                nn.initializers.zeros if last and self.residual else kernel_init
+            ),
             dtype=self.dtype,
             name=f"up{level}",
-        )(h)
+        )

@@ -9,7 +9,7 @@ import pytest
 import scipy.signal
 
 from jaxrestore import models
-from jaxrestore.models import fcn, layers, patchgan, pix2pix_unet, unet
+from jaxrestore.models import fcn, layers, patchgan, unet
 
 SIDE = 32
 # Options that make a network small enough to run here; a network that is not named is
@@ -18,11 +18,13 @@ TINY = {
     "fcn": {"width": 8, "blocks": 2},
     "unet": {"widths": (8, 12), "blocks": (1, 1)},
     "patchgan": {"filters": 4, "stages": 1},
+    "pixel_gan": {"filters": 4},
+    "pix2pix_resnet": {"filters": 4, "blocks": 1},
     "pix2pix_unet": {"filters": 4, "downs": 3},
 }
 COLLECTIONS = {"params", "batch_stats"}
 # Networks that draw the image anew: they start anywhere.
-NOT_RESIDUAL = {"pix2pix_unet"}
+NOT_RESIDUAL = {"pix2pix_resnet", "pix2pix_unet"}
 
 
 def _walk(role):
@@ -409,36 +411,3 @@ def test_a_spectrally_normalised_convolution_divides_by_sigma():
     expected = plain.apply({"params": params}, image)
     result = normalised.apply(variables, image, train=False)
     np.testing.assert_allclose(result, expected, rtol=1e-2, atol=1e-3)
-
-
-# pix2pix
-
-
-@pytest.mark.parametrize(
-    ("downs", "norm", "count"),
-    [
-        (8, "batch", 54_413_955),
-        (8, "instance", 54_409_603),
-        (7, "batch", 41_828_995),
-        (7, "instance", 41_825_667),
-    ],
-)
-def test_the_u_net_of_pix2pix_has_the_published_parameters(downs, norm, count):
-    model = pix2pix_unet.Generator(downs=downs, norm=norm)
-    variables, _ = _shapes(model, _noise(1, 2**downs, 2**downs, 3))
-    assert _count(variables) == count
-
-
-@pytest.mark.slow
-def test_dropout_of_the_u_net_acts_in_training_on_the_inner_levels_only():
-    image = _noise(1, 64, 64, 3)
-    for downs, drawn in ((5, False), (6, True)):
-        model = pix2pix_unet.Generator(filters=2, downs=downs, norm="instance")
-        variables = _init(model, image)
-        outputs = [
-            model.apply(
-                variables, image, train=True, rngs={"dropout": jax.random.key(seed)}
-            )[0]
-            for seed in (0, 1)
-        ]
-        assert bool((outputs[0] != outputs[1]).any()) == drawn
