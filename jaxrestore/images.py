@@ -1,7 +1,7 @@
 """The only door to image files.
 
 An image is uint8[h, w, channels], sRGB, upright, rows from the top. What a file holds
-decides how it is read; its name does not. Nothing is resized, and nothing is guessed:
+decides how it is read; its name does not. No file is resized, and nothing is guessed:
 what cannot be brought to 8-bit sRGB faithfully is refused with an `ImageError`.
 16-bit colour is the exception Pillow makes: it hands over the upper 8 bits.
 """
@@ -143,6 +143,23 @@ def encoded(
     file = io.BytesIO()
     picture.save(file, format=kind, **options)
     return file.getvalue()
+
+
+def resized(
+    image: UInt8[np.ndarray, "h w 3"], *, width: int = 256, height: int = 256
+) -> UInt8[np.ndarray, "hh ww 3"]:
+    """Returns the image at another size, by Pillow's bicubic interpolation.
+
+    Cubic convolution with a = -0.5, widened where it shrinks so that nothing aliases;
+    rounded and clipped to 8 bits.
+
+    Source: Keys, "Cubic convolution interpolation for digital image processing", IEEE
+    Transactions on Acoustics, Speech, and Signal Processing 1981,
+    https://doi.org/10.1109/TASSP.1981.1163711.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(_picture(image).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _open(source: Path | str | bytes) -> io.BytesIO | io.BufferedReader:

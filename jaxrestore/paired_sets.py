@@ -1,11 +1,14 @@
 """Paired sets on disk: clean images, and beside each the damaged one.
 
+`write` makes them, `side_by_side` turns one layout into the other, and `data.paired`
+reads them for training.
+
 Pictures belong together by their stem: the path below their folder, without suffix.
 """
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,10 @@ import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
 
 from jaxrestore import __version__, errors, images, naming
-from jaxrestore.data import sources
+from jaxrestore.data import paired, sources
 
-LAYOUTS = ("folders", "AB")
+# The folders below a set's own in which the pictures of a pair lie.
+LAYOUTS = {"folders": ("input", "target"), "AB": ("",)}
 CARD = "degradation.json"
 
 
@@ -29,32 +33,27 @@ def by_stem(where: Path) -> dict[str, Path]:
     """
     if where.is_file():
         return {where.stem: where}
-    folder = sources.Folder(where)
-    found: dict[str, Path] = {}
-    for position in range(len(folder)):
-        path = where / folder.name(position)
-        stem = path.relative_to(where).with_suffix("").as_posix()
-        if stem in found:
-            raise errors.ConfigError(
-                f"{found[stem]} and {path.name} differ in their suffix alone; rename "
-                "or remove one of them"
-            )
-        found[stem] = path
-    return found
+    return paired.stems(sources.Folder(where))
 
 
 def partners(
-    places: Mapping[str, Path],
+    where: Mapping[str, Path],
 ) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
     """Returns by stem the file of each role, and why other stems are left out.
 
-    `places` has a folder for each role ("prediction", "target", ...). Single files are
+    `where` has a folder for each role ("prediction", "target", ...). Single files are
     partners whatever they are called, under the stem of the first one. Raises
     `NoInputError` when no file has a partner in every other place.
     """
-    if all(place.is_file() for place in places.values()):
-        return {next(iter(places.values())).stem: dict(places)}, {}
-    files = {role: by_stem(place) for role, place in places.items()}
+    if all(place.is_file() for place in where.values()):
+        return {next(iter(where.values())).stem: dict(where)}, {}
+    return matched({role: by_stem(place) for role, place in where.items()}, where)
+
+
+def matched(
+    files: Mapping[str, Mapping[str, Path]], where: Mapping[str, Path]
+) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
+    """Returns what `partners` does, for files that are known by role and stem."""
     stems = sorted(set().union(*files.values()))
     lacking = {s: [role for role in files if s not in files[role]] for s in stems}
     found = {
@@ -64,7 +63,8 @@ def partners(
     }
     if not found:
         held = (
-            f"{places[role]} has {', '.join([*own][:3])}" for role, own in files.items()
+            f"{where[role]} has {', '.join([*own][:3]) or 'none'}"
+            for role, own in files.items()
         )
         raise errors.NoInputError(
             f"no image has a partner: {'; '.join(held)}. Files belong together by "
@@ -98,37 +98,35 @@ def write(
     stems written and the damaged files that were skipped.
 
     Raises `ConfigError` for a kind, option, value or layout that cannot be meant, for
-    an `output` inside `source`, and for files that exist, unless `overwrite`;
-    `NoInputError` when nothing can be read.
+    an `output` inside `source`, for files that exist, unless `overwrite`, and for a set
+    there whose files would stay beside the new ones; `NoInputError` when nothing can be
+    read. All of that is found before anything is written.
     """
     degrade, chosen = _degradation(kind, options or {})
     if layout not in LAYOUTS:
         raise errors.ConfigError(
             f"there is no layout {layout!r}: {naming.nearest(layout, LAYOUTS)}"
         )
-    if output.resolve().is_relative_to(source.resolve()):
-        raise errors.ConfigError(
-            f"{output} lies in {source}, so the set would be degraded with the images "
-            "the next time; choose a folder outside"
-        )
-    files = by_stem(source)
+    refuse_inside(output, source)
+    files, rooms = by_stem(source), LAYOUTS[layout]
     if not overwrite:
-        _refuse_existing(output, [*files], layout)
-    key, written, skipped = jax.random.key(seed), [], {}
+        would = (place for stem in files for place in places(output, stem, rooms))
+        refuse_existing([*would, output / CARD])
+    shapes, skipped = _shapes(files, source)
+    _refuse_leftovers(output, shapes, layout)
+    for shape in {*shapes.values()}:
+        stem = next(stem for stem, own in shapes.items() if own == shape)
+        _check_shape(degrade, shape, layout, kind, stem)
+    key = jax.random.key(seed)
     for index, (stem, path) in enumerate(files.items()):
-        try:
-            target = images.decode(path)[..., : 1 if images.is_grey(path) else 3]
-        except images.ImageError as error:
-            skipped[stem] = str(error)
+        if stem not in shapes:
             continue
-        damaged = _damaged(degrade, jax.random.fold_in(key, index), target, kind)
-        _write_pair(output, stem, layout, damaged, target)
-        written.append(stem)
-    if not written:
-        raise errors.NoInputError(
-            f"none of the {len(files)} images of {source} can be read; the first: "
-            f"{next(iter(skipped.values()))}"
-        )
+        target = _without_alpha(path)
+        damaged = _damaged(degrade, jax.random.fold_in(key, index), target)
+        pictures = [damaged, target]
+        if layout == "AB":
+            pictures = [np.concatenate(pictures, 1)]
+        save(places(output, stem, rooms), pictures)
     card = {
         "kind": kind,
         "options": chosen,
@@ -137,11 +135,65 @@ def write(
         "source": str(source),
         "jaxrestore": __version__,
         "jax": jax.__version__,
-        "images": written,
+        "images": [*shapes],
         "skipped": skipped,
     }
     (output / CARD).write_text(json.dumps(card, indent=2, default=str) + "\n")
     return card
+
+
+def places(output: Path, stem: str, rooms: Sequence[str]) -> list[Path]:
+    """Returns where the pictures of a pair lie: `STEM.png` in each of the folders."""
+    # Not with_suffix: a stem may hold a dot.
+    return [output / room / f"{stem}.png" for room in rooms]
+
+
+def save(where: Sequence[Path], pictures: Sequence[np.ndarray]) -> None:
+    """Writes each picture, uint8[h, w, 1 | 3 | 4], to its place; makes the folders."""
+    for place, picture in zip(where, pictures, strict=True):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        images.encode(picture, place)
+
+
+def refuse_inside(output: Path, source: Path) -> None:
+    """Raises `ConfigError` for an output that would be read as a source."""
+    if output.resolve().is_relative_to(source.resolve()):
+        raise errors.ConfigError(
+            f"{output} lies in {source}, so what is written would be read the next "
+            "time; choose a folder outside"
+        )
+
+
+def refuse_existing(files: Iterable[Path]) -> None:
+    """Raises `ConfigError` that names the first file that exists and their number."""
+    existing = [file for file in files if file.exists()]
+    if existing:
+        raise errors.ConfigError(
+            f"{existing[0]} exists, one of {len(existing)} such files that would be "
+            "written; choose another folder, or give --overwrite"
+        )
+
+
+def _without_alpha(path: Path) -> UInt8[np.ndarray, "h w c"]:
+    return images.decode(path)[..., : 1 if images.is_grey(path) else 3]
+
+
+def _shapes(
+    files: Mapping[str, Path], source: Path
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """Returns the shape of each image by stem, and why others cannot be read."""
+    shapes, skipped = {}, {}
+    for stem, path in files.items():
+        try:
+            shapes[stem] = _without_alpha(path).shape
+        except images.ImageError as error:
+            skipped[stem] = str(error)
+    if not shapes:
+        raise errors.NoInputError(
+            f"none of the {len(files)} images of {source} can be read; the first: "
+            f"{next(iter(skipped.values()))}"
+        )
+    return shapes, skipped
 
 
 def _degradation(kind: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -163,55 +215,52 @@ def _degradation(kind: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, 
     return jax.jit(lambda key, image: degrade(key, image, **chosen)), chosen
 
 
-def _damaged(
-    degrade: Any, key: PRNGKeyArray, target: UInt8[np.ndarray, "h w d"], kind: str
-) -> UInt8[np.ndarray, "hh ww c"]:
+def _check_shape(
+    degrade: Any, shape: tuple[int, ...], layout: str, kind: str, stem: str
+) -> None:
+    """Raises `ConfigError` where an image of this shape cannot become a pair."""
+    image = jax.ShapeDtypeStruct(shape, jnp.float32)
     try:
-        damaged = np.asarray(degrade(key, jnp.asarray(target, jnp.float32) / 255))
+        damaged = jax.eval_shape(degrade, jax.random.key(0), image).shape
     except (TypeError, ValueError) as error:
-        raise errors.ConfigError(f"{kind}: {error}") from error
-    if damaged.shape[2] == 2:  # grey with a mask
-        damaged = damaged[..., [0, 0, 0, 1]]
-    if damaged.shape[2] not in (1, 3, 4):
+        raise errors.ConfigError(f"{kind}: {error} (first met at {stem})") from error
+    channels = 4 if damaged[2] == 2 else damaged[2]  # grey with a mask becomes RGBA
+    if channels not in (1, 3, 4):
         raise errors.ConfigError(
-            f"{kind} gives {damaged.shape[2]} channels, but a PNG file holds 1, 3 or 4"
+            f"{kind} gives {channels} channels, but a PNG file holds 1, 3 or 4"
         )
+    if layout == "AB" and (*damaged[:2], channels) != shape:
+        raise errors.ConfigError(
+            f"{stem}: side by side, both have one shape, got {damaged} and {shape}; "
+            "take the layout 'folders'"
+        )
+
+
+def _damaged(
+    degrade: Any, key: PRNGKeyArray, target: UInt8[np.ndarray, "h w d"]
+) -> UInt8[np.ndarray, "hh ww c"]:
+    damaged = np.asarray(degrade(key, jnp.asarray(target, jnp.float32) / 255))
+    if damaged.shape[2] == 2:
+        damaged = damaged[..., [0, 0, 0, 1]]
     return np.round(np.clip(damaged, 0, 1) * 255).astype(np.uint8)
 
 
-def _places(output: Path, stem: str, layout: str) -> list[Path]:
-    # Not with_suffix: a stem may hold a dot.
-    if layout == "AB":
-        return [output / f"{stem}.png"]
-    return [output / room / f"{stem}.png" for room in ("input", "target")]
-
-
-def _refuse_existing(output: Path, stems: list[str], layout: str) -> None:
-    places = [place for stem in stems for place in _places(output, stem, layout)]
-    existing = [place for place in [*places, output / CARD] if place.exists()]
-    if existing:
+def _refuse_leftovers(output: Path, stems: Iterable[str], layout: str) -> None:
+    """Refuses a set whose files would stay, unnamed by the card, beside the new."""
+    card = output / CARD
+    if not card.exists():
+        return
+    try:
+        before = json.loads(card.read_text())
+        held, stale = before["layout"], {*before["images"]} - {*stems}
+    except (ValueError, KeyError, TypeError) as error:
         raise errors.ConfigError(
-            f"{existing[0]} exists, one of {len(existing)} such files that would be "
-            "written; choose another folder, or give --overwrite"
+            f"{card} cannot be read ({error}), so what else lies there is not known; "
+            "delete the folder or choose another"
+        ) from error
+    if held != layout or stale:
+        raise errors.ConfigError(
+            f"{output} holds a set of {len(before['images'])} images in the layout "
+            f"{held!r}, of which files would stay beside the new ones; delete the "
+            "folder or choose another"
         )
-
-
-def _write_pair(
-    output: Path,
-    stem: str,
-    layout: str,
-    damaged: UInt8[np.ndarray, "hh ww c"],
-    target: UInt8[np.ndarray, "h w d"],
-) -> None:
-    pictures = [damaged, target]
-    if layout == "AB":
-        if damaged.shape != target.shape:
-            raise errors.ConfigError(
-                f"{stem}: side by side, both have one shape, got {damaged.shape} and "
-                f"{target.shape}; take the layout 'folders'"
-            )
-        pictures = [np.concatenate(pictures, 1)]
-    places = _places(output, stem, layout)
-    for place, picture in zip(places, pictures, strict=True):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        images.encode(picture, place)

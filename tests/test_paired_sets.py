@@ -182,6 +182,37 @@ def test_files_that_exist_are_kept_unless_told_otherwise(photographs, tmp_path):
     assert (out / "input" / "a.png").read_bytes() != before
 
 
+@pytest.mark.parametrize("layouts", [("folders", "AB"), ("AB", "folders")])
+def test_a_set_of_the_other_layout_is_not_written_over(photographs, tmp_path, layouts):
+    out = tmp_path / "set"
+    paired_sets.write(photographs, out, layout=layouts[0])
+    files = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    message = f"holds a set of 2 images in the layout '{layouts[0]}'.*delete the folder"
+    with pytest.raises(errors.ConfigError, match=message):
+        paired_sets.write(photographs, out, layout=layouts[1], overwrite=True)
+    assert files == {f: f.read_bytes() for f in out.rglob("*") if f.is_file()}
+
+
+def test_a_set_that_would_keep_old_pairs_is_not_written_over(photographs, tmp_path):
+    out = tmp_path / "set"
+    paired_sets.write(photographs, out)
+    with pytest.raises(errors.ConfigError, match="would stay beside the new ones"):
+        paired_sets.write(photographs / "a.png", out, overwrite=True)
+    (out / "degradation.json").write_text("{")
+    with pytest.raises(errors.ConfigError, match=r"degradation\.json cannot be read"):
+        paired_sets.write(photographs, out, overwrite=True)
+
+
+def test_an_image_that_cannot_be_a_pair_is_found_before_others_are_written(
+    photographs, tmp_path
+):
+    # One pixel stays one, and would be written first; the other image shrinks.
+    images.encode(_picture(0, size=(1, 1)), photographs / "a.png")
+    with pytest.raises(errors.ConfigError, match=r"below/c: side by side"):
+        paired_sets.write(photographs, tmp_path / "set", kind="downsample", layout="AB")
+    assert not (tmp_path / "set").exists()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -1,1 +1,1 @@
-"""Images in: folders, the photographs inside scikit-image, and dead leaves."""
+"""Images in: folders of images and of pairs, scikit-image's, and dead leaves."""

@@ -21,6 +21,8 @@ class Bank:
     would have to repaint.
     """
 
+    channels = 3
+
     def __init__(self, seed: int, *, count: int = 160, side: int = 192, refresh: int):
         """Paints nothing yet: call `fill`, or let the first reads do it."""
         if seed < 0 or min(count, side, refresh) < 1:

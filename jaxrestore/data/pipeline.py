@@ -15,8 +15,19 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors
-from jaxrestore.data import bank, samples, sources
+from jaxrestore import errors, naming
+from jaxrestore.data import bank, paired, resizing, samples, sources, splits
+
+LAYOUTS = ("images", "AB", "folders")
+# Of keys that configs of finished runs may lack.
+DEFAULTS = {
+    "layout": "images",
+    "direction": "AtoB",
+    "include": "",
+    "split": (),
+    "preprocess": "crop",
+    "load_size": 286,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +57,31 @@ def _grow(image, side):
 def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, float]]:
     """Returns (source, share) pairs: photographs and dead leaves.
 
-    `data["train"]` is `"embedded"` (photographs inside scikit-image), a folder, or
-    several with commas between; `data["leaves"]` is the share of dead leaves, 0 to 1.
+    `data` is a config's section, where keys that an older one lacks are as in
+    `DEFAULTS`:
+    `train` and `evaluation`: `"embedded"` (photographs inside scikit-image), a folder,
+    or several with commas between;
+    `leaves`: the share of dead leaves, 0 to 1;
+    `layout`: `"images"`, each file is one; `"AB"`, each is a pair, see
+    `paired.SideBySide`; `"folders"`, two folders are pairs, see `paired.TwoFolders`;
+    `direction`: `"AtoB"`, A is the input and B the target, or `"BtoA"`;
+    `include`: which images of `train` there are, see `splits.included`;
+    `split`: `()`, all of `train` trains; otherwise a part of it trains, the rest is
+    evaluated, and `evaluation` is ignored, see `splits.divided`.
+
+    Raises `ConfigError` for a value that cannot be meant, dead leaves beside pairs
+    among them, and `NoInputError` when a folder is missing or holds no image.
     """
+    data = {**DEFAULTS, **data}
     share = data["leaves"]
+    if share > 0 and data["layout"] != "images":
+        raise errors.ConfigError(
+            f"config.data.leaves is {share}, but dead leaves are no pairs; with the "
+            f"layout {data['layout']!r} it is 0"
+        )
     chosen = []
     if share < 1:
-        chosen.append((photographs(data["train"], samples.training), 1 - share))
+        chosen.append((_training_and_held_out(data)[0], 1 - share))
     if share > 0:
         leaves = bank.Bank(
             seed,
@@ -64,17 +93,100 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
     return chosen
 
 
-def photographs(where: str, embedded: Any) -> Any:
+def evaluation_source(data: Mapping[str, Any], crop: int) -> Any:
+    """Returns the images that are evaluated: a folder's, or what `split` holds out.
+
+    `data` is as for `training_sources`. With `preprocess` `resize_and_crop` they are
+    whole images of `crop` x `crop`, with `scale_width` and `scale_width_and_crop` of
+    that width, as pix2pix tests; otherwise as their files are.
+    """
+    data = {**DEFAULTS, **data}
+    resizing.check(data["preprocess"], data["load_size"], crop)
+    source = _training_and_held_out(data)[1] if len(data["split"]) else None
+    if source is None:
+        layout, direction = data["layout"], data["direction"]
+        source = photographs(
+            data["evaluation"], samples.evaluation, layout=layout, direction=direction
+        )
+    return resizing.applied(source, data["preprocess"], crop)
+
+
+def image_count(data: Mapping[str, Any]) -> float:
+    """Returns the images of an epoch: in it, each training photograph is shown once.
+
+    Dead leaves are counted in, so it may be no whole number. Raises `ConfigError` when
+    there is nothing but them, and otherwise what `training_sources` raises.
+    """
+    data = {**DEFAULTS, **data}
+    if data["leaves"] >= 1:
+        raise errors.ConfigError(
+            "config.data.leaves is 1: an endless source has no epochs; give the length "
+            "in steps, or a share of photographs"
+        )
+    return len(_training_and_held_out(data)[0]) / (1 - data["leaves"])
+
+
+def photographs(
+    where: str, embedded: Any, *, layout: str = "images", direction: str = "AtoB"
+) -> Any:
     """Returns the images below the folders `where`, or those that `embedded()` makes.
 
-    Raises `NoInputError` when a folder is missing or holds no image.
+    Raises `NoInputError` when a folder is missing or holds no image, `ConfigError` for
+    another layout or direction and for pairs from `embedded`.
     """
+    return _joined(_opened(where, embedded, layout, direction))
+
+
+def _training_and_held_out(data: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Returns what `include` leaves of `data["train"]`, cut in two if `split` asks."""
+    layout, direction = data["layout"], data["direction"]
+    found = _opened(data["train"], samples.training, layout, direction)
+    flat = [(source, place) for source in found for place in range(len(source))]
+    names = [source.name(place) for source, place in flat]
+    there = splits.included(names, data["include"])
+    if not len(data["split"]):
+        return _part(found, there), None
+    names = [names[i] for i in there]
+    fingerprints = [flat[i][0].fingerprints(flat[i][1]) for i in there]
+    train, held_out = splits.divided(names, fingerprints, data["split"])
+    return _part(found, [there[i] for i in train]), _part(
+        found, [there[i] for i in held_out]
+    )
+
+
+def _opened(where: str, embedded: Any, layout: str, direction: str) -> list[Any]:
+    if layout not in LAYOUTS:
+        raise errors.ConfigError(
+            f"config.data.layout is {layout!r}: {naming.nearest(layout, LAYOUTS)}"
+        )
     if where == "embedded":
-        return embedded()
+        if layout != "images":
+            raise errors.ConfigError(
+                f"the embedded photographs are no pairs, but the layout is {layout!r}; "
+                "name a folder of pairs, or cut one in two by config.data.split"
+            )
+        return [embedded()]
     folders = [Path(name.strip()) for name in where.split(",") if name.strip()]
     if not folders:
         raise errors.NoInputError("no folder given; name one, or 'embedded'")
-    found = [sources.Folder(folder) for folder in folders]
+    if layout == "AB":
+        return [paired.SideBySide(folder, direction=direction) for folder in folders]
+    if layout == "folders":
+        return [paired.TwoFolders(folder, direction=direction) for folder in folders]
+    return [sources.Folder(folder) for folder in folders]
+
+
+def _part(found: list[Any], positions: list[int]) -> Any:
+    """Returns the images at `positions`, counted through all of the sources."""
+    parts = []
+    for source in found:
+        here = [position for position in positions if 0 <= position < len(source)]
+        positions = [position - len(source) for position in positions]
+        parts.append(source.only(here))
+    return _joined(parts)
+
+
+def _joined(found: list[Any]) -> Any:
     return found[0] if len(found) == 1 else sources.Joined(*found)
 
 
@@ -86,15 +198,28 @@ def batches(
     crop: int,
     first_step: int,
     threads: int = 2,
+    preprocess: str = "crop",
+    load_size: int = 286,
 ) -> Generator[UInt8[np.ndarray, "b h w c"], None, None]:
     """Yields this process's rows of each global batch from `first_step` on, for ever.
+
+    With `preprocess` (`resizing.PREPROCESS`) photographs are resized to `load_size`
+    before the crop; dead leaves have a size of their own and are cropped as they are.
+    Raises `ConfigError` for another name, and a `load_size` below the crop.
 
     Rows are in the order of the global batch: process p of P holds rows p * b to
     (p + 1) * b with b = batch_size / P.
     """
+    resizing.check(preprocess, load_size, crop)
+    ready = [
+        source
+        if _is_endless(source)
+        else resizing.applied(source, preprocess, load_size)
+        for source, _ in chosen
+    ]
     datasets = [
         _endless(source, seed + index).random_map(RandomCrop(crop))
-        for index, (source, _) in enumerate(chosen)
+        for index, source in enumerate(ready)
     ]
     mixed = datasets[0]
     if len(datasets) > 1:
@@ -110,4 +235,8 @@ def batches(
 def _endless(source, seed):
     dataset = grain.MapDataset.source(source).seed(seed)
     # A bank of painted images is endless, and in an order of its own.
-    return dataset if len(source) == sys.maxsize else dataset.shuffle().repeat()
+    return dataset if _is_endless(source) else dataset.shuffle().repeat()
+
+
+def _is_endless(source):
+    return len(source) == sys.maxsize

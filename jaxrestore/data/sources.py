@@ -1,15 +1,18 @@
 """Where images come from: random-access sources for Grain.
 
 A source has a length, a stable `repr`, and at each index a dict of `image`
-(uint8[h, w, 3], sRGB) and `name`. What lies at an index depends on the files alone,
-not on what was asked before, so a run resumes without any iterator state.
+(uint8[h, w, channels], sRGB; six channels are a pair) and `name`. What lies at an index
+depends on the files alone, not on what was asked before, so a run resumes without any
+iterator state.
 """
 
 import bisect
+import copy
+import hashlib
 import itertools
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -17,6 +20,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import errors, images
+from jaxrestore.data import splits
 
 _TRIES = 10
 _STRIDE = 7919  # prime, and far: the neighbours of a damaged file often are damaged too
@@ -26,8 +30,11 @@ class Folder:
     """All image files below a folder, sorted by their path; hidden ones left out.
 
     In the place of a damaged file stands another, always the same one, and the others
-    keep their places. `damaged` says why, by name, for each such file met so far.
+    keep their places. `damaged` says why, by name, for each such file met so far;
+    `paths` are the files.
     """
+
+    channels = 3
 
     def __init__(self, root: Path | str, *, minimum: int = 1):
         """Lists the files; images with a side below `minimum` pixels count as damaged.
@@ -44,8 +51,8 @@ class Folder:
             raise errors.NoInputError(
                 f"{self.root} {what}; give the path of a folder of images."
             )
-        self._paths = self._find()
-        if not self._paths:
+        self.paths = self._find()
+        if not self.paths:
             raise errors.NoInputError(
                 f"{self.root} holds no image files; looked there and below for "
                 f"{', '.join(images.SUFFIXES)}."
@@ -53,7 +60,7 @@ class Folder:
 
     def __len__(self) -> int:
         """Returns the number of image files, damaged ones included."""
-        return len(self._paths)
+        return len(self.paths)
 
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
         """Returns the image at `index`, or the substitute of a damaged one.
@@ -79,7 +86,8 @@ class Folder:
 
     def __repr__(self) -> str:
         """Returns the folder, the count and the limit: the same in every process."""
-        return f"Folder({str(self.root)!r}, minimum={self.minimum}, images={len(self)})"
+        kind = type(self).__name__
+        return f"{kind}({str(self.root)!r}, minimum={self.minimum}, images={len(self)})"
 
     def report(self) -> dict[str, Any]:
         """Returns what was found and what was damaged so far, ready for JSON."""
@@ -89,6 +97,23 @@ class Folder:
             "images": len(self),
             "damaged": [{"name": name, "reason": reason} for name, reason in damaged],
         }
+
+    def only(self, positions: Iterable[int]) -> "Folder":
+        """Returns a source of these images alone, also as substitutes of damaged ones.
+
+        There may be none, for a part of several folders; see `Joined`.
+        """
+        chosen = copy.copy(self)
+        chosen.paths = [self.paths[position] for position in positions]
+        chosen.damaged = dict(self.damaged)
+        return chosen
+
+    def fingerprints(self, position: int) -> list[str]:
+        """Returns the SHA-256 of each file of an image (a pair may have two)."""
+        return [splits.fingerprint(path) for path in self._files(position)]
+
+    def _files(self, position: int) -> list[Path]:
+        return [self.paths[position]]
 
     def _find(self) -> list[Path]:
         paths = []
@@ -110,16 +135,16 @@ class Folder:
 
     def name(self, position: int) -> str:
         """Returns the path of a file below the folder, readable or not."""
-        name = self._paths[position].relative_to(self.root).as_posix()
+        name = self.paths[position].relative_to(self.root).as_posix()
         # Names that are no UTF-8 would fail later, in a report or a table.
         return os.fsencode(name).decode("utf-8", "backslashreplace")
 
     def _read(self, position: int) -> UInt8[np.ndarray, "h w 3"]:
-        image = images.decode(self._paths[position])
+        image = images.decode(self.paths[position])
         height, width, _ = image.shape
         if min(height, width) < self.minimum:
             raise images.ImageError(
-                f"{self._paths[position]}: {width}x{height} is below the minimum of "
+                f"{self.paths[position]}: {width}x{height} is below the minimum of "
                 f"{self.minimum} pixels a side; remove it or use smaller crops."
             )
         return image
@@ -127,6 +152,8 @@ class Folder:
 
 class Arrays:
     """Images in memory, each with its name; handed out read-only."""
+
+    channels = 3
 
     def __init__(self, arrays: Sequence[np.ndarray], names: Sequence[str]):
         """Keeps views of uint8[h, w, 3] arrays; raises `ValueError` for others."""
@@ -159,6 +186,16 @@ class Arrays:
         """Returns the name of an image."""
         return self.names[position]
 
+    def only(self, positions: Iterable[int]) -> "Arrays":
+        """Returns a source of these images alone; raises `ValueError` for none."""
+        chosen = [*positions]
+        names = [self.names[position] for position in chosen]
+        return Arrays([self._arrays[position] for position in chosen], names)
+
+    def fingerprints(self, position: int) -> list[str]:
+        """Returns the SHA-256 of an image's pixels, as a list of one."""
+        return [hashlib.sha256(self._arrays[position].tobytes()).hexdigest()]
+
     def __repr__(self) -> str:
         """Returns the names."""
         return f"Arrays({', '.join(self.names)})"
@@ -179,6 +216,7 @@ class Joined:
         if not sources:
             raise ValueError("Joined needs at least one source, got none")
         self.sources = sources
+        self.channels: int = sources[0].channels
         self._ends = list(itertools.accumulate(len(source) for source in sources))
 
     def __len__(self) -> int:

@@ -39,6 +39,39 @@ def degrade(
     Source: the data of the project github.com/PieterBijl/Group28 (pix2pix on pixelated
     photographs), made with Pillow: `resize` with BILINEAR, then NEAREST.
     """
+    small, rows, columns = _shrunk(key, image, block, side, sides)
+    height, width = image.shape[:2]
+    return small[_nearest(height, rows)[:, None], _nearest(width, columns)]
+
+
+def interpolated(
+    key: PRNGKeyArray,
+    image: Float[Array, "h w c"],
+    *,
+    block: draws.Number = 4.0,
+    side: draws.Number = 0,
+    sides: Sequence[int] = (),
+    method: str = "cubic",
+) -> Float[Array, "h w c"]:
+    """Returns what can be made of the pixelated image without learning anything.
+
+    It is enlarged smoothly from its blocks, whose number is known; `method` is
+    `"linear"` or `"cubic"`. With the key and the options of `degrade` it is that
+    image's. A restoration worth its name is better.
+    """
+    small, rows, columns = _shrunk(key, image, block, side, sides)
+    height, width = image.shape[:2]
+    # Beyond the last block the canvas holds no more of the picture: its edge goes on.
+    row, column = jnp.arange(height), jnp.arange(width)
+    small = small[jnp.minimum(row, rows - 1)[:, None], jnp.minimum(column, columns - 1)]
+    scale = jnp.stack([height / rows, width / columns]).astype(jnp.float32)
+    return jax.image.scale_and_translate(
+        small, image.shape, (0, 1), scale, jnp.zeros(2), method, antialias=False
+    )
+
+
+def _shrunk(key, image, block, side, sides):
+    """The image shrunk into a corner of its canvas, and the blocks down and across."""
     height, width = image.shape[:2]
     shorter = min(height, width)
     count = jnp.clip(_count(key, shorter, block, side, sides), 1, shorter)
@@ -49,7 +82,7 @@ def degrade(
     small = jax.image.scale_and_translate(
         image, image.shape, (0, 1), scale, jnp.zeros(2), "linear", antialias=True
     )
-    return small[_nearest(height, rows)[:, None], _nearest(width, columns)]
+    return small, rows, columns
 
 
 def _count(key, shorter, block, side, sides):

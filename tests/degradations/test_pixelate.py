@@ -122,3 +122,36 @@ def test_impossible_sides_are_refused():
         pixelate.degrade(key, image, block=(0.5, 2.0))
     with pytest.raises(ValueError, match="give only one"):
         pixelate.degrade(key, image, side=4, sides=(4, 8))
+
+
+@pytest.mark.parametrize(
+    ("method", "filter", "reach"),
+    [("linear", Image.Resampling.BILINEAR, 1), ("cubic", Image.Resampling.BICUBIC, 2)],
+)
+def test_the_enlargement_of_the_blocks_equals_pillow_inside(method, filter, reach):
+    image = _random(32, 48)
+    small = _degrade(image, block=4.0)[::4, ::4]  # one pixel a block
+    run = jax.jit(functools.partial(pixelate.interpolated, block=4.0, method=method))
+    ours = np.asarray(run(jax.random.key(0), jnp.asarray(image)))
+    theirs = np.stack(
+        [
+            np.asarray(Image.fromarray(small[..., c]).resize((48, 32), filter))
+            for c in range(3)
+        ],
+        -1,
+    )
+    # Beyond its edge Pillow leaves a picture out, ours goes on with its last pixel.
+    edge = 4 * reach
+    np.testing.assert_allclose(
+        ours[edge:-edge, edge:-edge], theirs[edge:-edge, edge:-edge], atol=1e-5
+    )
+
+
+def test_a_smooth_enlargement_knows_the_blocks_that_were_drawn():
+    image = jnp.asarray(_photograph(), jnp.float32)[:64, :64] / 255
+    for seed in range(4):
+        key = jax.random.key(seed)
+        blocks = pixelate.degrade(key, image, side=(12, 30))
+        smooth = pixelate.interpolated(key, image, side=(12, 30))
+        error = lambda made: float(jnp.square(made - image).mean())
+        assert error(smooth) < error(blocks)
