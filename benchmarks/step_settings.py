@@ -26,7 +26,7 @@ def config_of(options: Any, gpu: bool) -> dict[str, Any]:
     _, config = config_files.load("configs/gan_full.py" + ("" if gpu else ":demo"))
     config = config.to_dict()
     config |= {"precision": options.precision or ("bfloat16" if gpu else "float32")}
-    config |= {"augment": False}
+    config |= {"augment": "none"}
     for player in ("generator", "discriminator"):
         config["optimizer"][player] |= {"schedule": "constant", "warmup": 0}
     if options.system == "pix2pix":

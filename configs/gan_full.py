@@ -28,15 +28,29 @@ def get_config(argument: str = "") -> ConfigDict:
     config = ConfigDict()
     config.seed = 0  # of everything random: weights, batches, degradations
     config.steps = 100_000  # batches in all
+    # If not 0: passes over the training images, instead of steps. evaluation.every,
+    # log_every and checkpoint_every then count epochs as well.
+    config.epochs = 0
     config.batch_size = 16  # images a step, over all devices
     config.crop = 128  # side of the training crops
-    config.augment = True  # flips and quarter turns, on the device
+    config.augment = "flip_and_turn"  # on the device; or flip, none
     config.precision = "float32"  # or bfloat16: the arithmetic inside the networks
     config.steps_per_call = 1  # steps a dispatch; more hides latency of small steps
     config.max_bad_steps = 10  # non-finite updates in a row before the run stops
 
     config.data = ConfigDict()
     config.data.train = "embedded"  # or a folder; several with commas between
+    # images: damaged on the fly. Pairs, with config.degradation = None: AB (side by
+    # side in one file), folders (A and B, or input and target).
+    config.data.layout = "images"
+    config.data.direction = "AtoB"  # A is the input of a pair; or BtoA
+    config.data.include = ""  # patterns such as *_0.jpg,cats/*, or a file of names
+    # Of data.train, in place of data.evaluation: (share that trains, seed), (fold,
+    # folds, seed), or two files of names.
+    config.data.split = ()
+    # crop: at random. Or resize_and_crop, scale_width, scale_width_and_crop, none.
+    config.data.preprocess = "crop"
+    config.data.load_size = 286  # the side or width before the crop of the others
     config.data.leaves = 0.5  # share of dead-leaves images, 0 to 1
     config.data.leaves_bank = 160  # dead-leaves images held at a time
     config.data.leaves_side = 192  # their side
@@ -70,6 +84,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.adversarial.mismatched = 0.25  # weight of (degraded, another's target)
     config.adversarial.identity = 0.25  # weight of (degraded, degraded)
     config.adversarial.cutmix = 0.0  # weight of patchwise mixed images
+    config.adversarial.pool = 0  # earlier restored images that are shown again
     config.adversarial.penalty = "none"  # or gradient (WGAN-GP), r1
     config.adversarial.penalty_weight = 10.0  # the papers': 10; 5 for r1
 
@@ -86,7 +101,11 @@ def get_config(argument: str = "") -> ConfigDict:
     config.optimizer.accumulate = 1  # parts a batch is cut into to save memory
     config.optimizer.generator = ConfigDict()
     config.optimizer.generator.rate = 2e-4
-    config.optimizer.generator.schedule = "cosine"  # or constant
+    # Or constant; linear_epochs, step_epochs, cosine_epochs (those of pix2pix, which
+    # change between epochs); plateau (a fifth after 6 evaluations without 1 % less).
+    config.optimizer.generator.schedule = "cosine"
+    config.optimizer.generator.constant_epochs = 100  # before linear_epochs falls
+    config.optimizer.generator.drop_epochs = 50  # of step_epochs: tenfold drops
     # Updates. Without it the first one, from a last layer of zeros, throws the output
     # 10 dB below the input (21.96 to 11.51 dB over the first
     # two batches; see it with --config.optimizer.generator.warmup=0).
@@ -104,6 +123,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.evaluation = ConfigDict()
     config.evaluation.every = 5_000  # steps
     config.evaluation.protocol = "rgb8"  # a function of protocols.py
+    config.evaluation.statistics = "eval"  # or pix2pix: an image's own, with dropout
     config.evaluation.batch_size = 4  # images, over all devices
     config.evaluation.seed = 1  # of the fixed degradations of the evaluation images
     config.log_every = 100  # steps

@@ -42,23 +42,42 @@ def load(name: str) -> tuple[str, ml_collections.ConfigDict]:
     Raises `ConfigError` with the nearest recipe, or with what the recipe says.
     """
     path, colon, argument = name.partition(":")
-    file = Path(path) if Path(path).is_file() else _packaged() / Path(path).name
+    file = Path(path) if Path(path).is_file() else packaged() / Path(path).name
     if not file.is_file():
-        known = [f"configs/{recipe.name}" for recipe in _packaged().glob("[!_]*.py")]
+        known = [f"configs/{recipe.name}" for recipe in packaged().glob("[!_]*.py")]
         raise errors.ConfigError(f"no config {path}: {naming.nearest(path, known)}")
-    _make_importable()
-    spec = importlib.util.spec_from_file_location(f"configs.{file.stem}", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     try:
-        return f"{file}{colon}{argument}", module.get_config(argument)
+        return f"{file}{colon}{argument}", module(file).get_config(argument)
     except ValueError as error:
         raise errors.ConfigError(f"{path}: {error}") from error
 
 
-def _packaged() -> Path:
-    """The recipes of the package: inside it when installed, beside it in a checkout."""
+def translate(path: str, config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """Returns the plain config that a run takes, once all overrides are made.
+
+    A recipe with names of its own, as `configs/pix2pix.py`, defines `translate`, which
+    turns them into those of `configs/gan_full.py`; `path` is what `load` returned.
+    Raises `ConfigError` with what it refuses.
+    """
+    recipe = module(Path(path.partition(":")[0]))
+    try:
+        return getattr(recipe, "translate", lambda config: config.to_dict())(config)
+    except ValueError as error:
+        raise errors.ConfigError(str(error)) from error
+
+
+def module(file: Path) -> Any:
+    """Returns the recipe in `file`, imported; recipes it imports are found."""
+    _make_importable()
+    spec = importlib.util.spec_from_file_location(f"configs.{file.stem}", file)
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def packaged() -> Path:
+    """Returns the folder of recipes: in an installed package, or in a checkout."""
     inside = Path(__file__).parent / "configs"
     return inside if inside.is_dir() else inside.parents[1] / "configs"
 
@@ -67,7 +86,7 @@ def _make_importable() -> None:
     """Makes `configs` a package of both folders, the working folder's first."""
     spec = importlib.util.spec_from_loader("configs", None, is_package=True)
     assert spec is not None
-    spec.submodule_search_locations = [str(Path("configs").resolve()), str(_packaged())]
+    spec.submodule_search_locations = [str(Path("configs").resolve()), str(packaged())]
     sys.modules["configs"] = importlib.util.module_from_spec(spec)
 
 

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
         summary = outcome.score(_workdir())
         print(outcome.verdict(summary, _workdir()))
         return
-    config = _CONFIG.value.to_dict()
+    config = config_files.translate(_recipe(), _CONFIG.value)
     if _DRY_RUN.value:
         dry_run.show(config)
         return
@@ -54,10 +54,12 @@ def _workdir() -> Path:
         return Path(_WORKDIR.value)
     if flags.FLAGS["config"].value is None:
         raise errors.ConfigError("give --workdir, the folder of the run to evaluate")
-    file, _, argument = config_flags.get_config_filename(
-        flags.FLAGS["config"]
-    ).partition(":")
+    file, _, argument = _recipe().partition(":")
     return Path("runs") / "-".join([Path(file).stem, *argument.split(",")]).rstrip("-")
+
+
+def _recipe() -> str:
+    return config_flags.get_config_filename(flags.FLAGS["config"])
 
 
 def parse(arguments: list[str]) -> list[str]:

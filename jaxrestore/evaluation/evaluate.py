@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
@@ -37,7 +38,7 @@ class Evaluator:
         self,
         source: Any,
         *,
-        degradation: Mapping[str, Any],
+        degradation: Mapping[str, Any] | None,
         protocol: str,
         seed: int,
         batch_size: int,
@@ -50,9 +51,11 @@ class Evaluator:
         """Takes a `source` of named images; `crop` is a centre crop, 0 for none.
 
         Image i is degraded with the key `fold_in(key(seed), i)`: every checkpoint of
-        every run with this seed is asked the same question. Its sides are first cut
-        down to multiples of `scale`, by which the restorer enlarges. `strips` bounds
-        how many images are shown. What a gain is measured against: see `baseline`.
+        every run with this seed is asked the same question. Without a `degradation`
+        the images are pairs of six channels, the target's first. Its sides are first
+        cut down to multiples of `scale`, by which the restorer enlarges. `strips`
+        bounds how many images are shown. What a gain is measured against: see
+        `baseline`.
         """
         self.source = source
         self._crop = crop
@@ -65,11 +68,13 @@ class Evaluator:
         score = naming.function("protocols", protocol)
 
         @jax.jit
-        def degrade(index, target):
+        def pair(index, images):
+            if degradation is None:
+                return jnp.split(images, 2, axis=-1)
             keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
-            return batched.degrade(keys, target, recipe=degradation)
+            return images, batched.degrade(keys, images, recipe=degradation)
 
-        self._degrade = degrade
+        self._pair = pair
         self._score = jax.jit(score)
         self._baseline = jax.jit(baseline)
 
@@ -82,8 +87,10 @@ class Evaluator:
             valid = len(indices)
             padded = _pad_rows(images, self._batch_size)
             index = _pad_rows(np.array(indices, np.int32), self._batch_size)
-            target = sharding.put(padded.astype(np.float32) / 255, self._mesh)
-            degraded = self._degrade(sharding.put(index, self._mesh), target)
+            target, degraded = self._pair(
+                sharding.put(index, self._mesh),
+                sharding.put(padded.astype(np.float32) / 255, self._mesh),
+            )
             restored = restore(degraded)
             degraded = self._baseline(degraded, target)
             scores = jax.device_get(

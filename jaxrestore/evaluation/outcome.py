@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from jaxrestore import __version__, checkpoints, networks, sharding
+from jaxrestore import __version__, checkpoints, errors, networks, sharding
 from jaxrestore.data import pipeline, samples
 from jaxrestore.evaluation import evaluate, report
 
@@ -23,10 +23,11 @@ def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Ev
 
     Raises `NoInputError` when its folder is missing or holds no image.
     """
-    where = config["data"]["evaluation"]
+    elsewhere = config["data"]["evaluation"] != "embedded" or config["data"]["split"]
+    source = pipeline.evaluation_source(config["data"], config["crop"])
     model = networks.build("Generator", config["generator"], config["precision"])
     return evaluate.Evaluator(
-        pipeline.photographs(where, samples.evaluation),
+        source,
         degradation=config["degradation"],
         protocol=config["evaluation"]["protocol"],
         seed=config["evaluation"]["seed"],
@@ -35,7 +36,7 @@ def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Ev
         mesh=mesh,
         scale=model.scale,
         # Only the embedded samples hold a person's photograph.
-        not_shown=samples.NOT_SHOWN if where == "embedded" else frozenset(),
+        not_shown=frozenset() if elsewhere else samples.NOT_SHOWN,
     )
 
 
@@ -45,25 +46,52 @@ def score(workdir: Path, mesh: jax.sharding.Mesh | None = None) -> dict[str, Any
     What `jaxrestore restore` would use is what is scored. Raises `MismatchError` when
     `workdir` is no run or has no finished checkpoint.
     """
-    mesh = mesh or sharding.mesh()
     config = checkpoints.read_config(workdir)
+    result, summary = _score(workdir, config, mesh or sharding.mesh())
+    if jax.process_index() == 0:
+        _write(workdir, config, result, summary)
+    return summary
+
+
+def score_under(
+    workdir: Path, changes: Mapping[str, Any], mesh: jax.sharding.Mesh | None = None
+) -> dict[str, Any]:
+    """Scores the best checkpoint of a run on another question; writes nothing.
+
+    `changes` are keys of its config with their dots (`"data.evaluation"`,
+    `"degradation"`, `"evaluation.statistics"`) and what they hold instead. Returns the
+    summary that `score` writes, and the images' `rows`. Raises `ConfigError` for a key
+    that the config does not have.
+    """
+    config = checkpoints.read_config(workdir)
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        section = config
+        for part in sections:
+            section = section.get(part) if isinstance(section, Mapping) else None
+        if not isinstance(section, dict) or name not in section:
+            raise errors.ConfigError(f"{workdir} has no config.{key} to score under")
+        section[name] = value
+    result, summary = _score(workdir, config, mesh or sharding.mesh())
+    return {**summary, "rows": result.rows}
+
+
+def _score(workdir, config, mesh):
+    """What the best checkpoint scores in the evaluation that `config` asks for."""
     step = checkpoints.best_step(workdir)
     variables = checkpoints.load_restorer(workdir, step)
     model = networks.build("Generator", config["generator"], config["precision"])
-    restore = networks.restore_function(model)
+    restore = networks.restore_function(model, config["evaluation"]["statistics"])
     placed = sharding.replicate(variables, mesh)
     result = evaluator(config, mesh)(lambda degraded: restore(placed, degraded))
     size = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
-    summary = {
+    return result, {
         **evaluate.summarize(result.rows),
         "protocol": config["evaluation"]["protocol"],
         "seconds": round(result.seconds, 3),
         "step": step,
         "parameters": {"generator": size},
     }
-    if jax.process_index() == 0:
-        _write(workdir, config, result, summary)
-    return summary
 
 
 def verdict(summary: Mapping[str, Any], workdir: Path) -> str:

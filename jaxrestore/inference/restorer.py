@@ -39,19 +39,28 @@ def load(workdir: Path, step: int | None = None) -> Restorer:
         )
     step = checkpoints.best_step(workdir) if step is None else step
     variables = checkpoints.load_restorer(workdir, step)
-    return build(config["generator"], variables, config["precision"])
+    return build(
+        config["generator"],
+        variables,
+        config["precision"],
+        config["evaluation"]["statistics"],
+    )
 
 
 def build(
-    generator: Mapping[str, Any], variables: Any, precision: str = "float32"
+    generator: Mapping[str, Any],
+    variables: Any,
+    precision: str = "float32",
+    statistics: str = "eval",
 ) -> Restorer:
     """Returns the restorer of a config's `generator` with these variables.
 
-    Its arithmetic is in `precision`, as it was when the run was scored.
+    Its arithmetic is in `precision` and its `statistics` are those of
+    `networks.restore_function`, as they were when the run was scored.
     """
     model = networks.build("Generator", generator, precision)
     variables = jax.device_put(variables)
-    apply = networks.restore_function(model)
+    apply = networks.restore_function(model, statistics)
     return Restorer(
         lambda degraded: apply(variables, degraded),
         model.scale,

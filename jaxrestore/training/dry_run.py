@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from clu import parameter_overview
 
-from jaxrestore.training import recipe, setup
+from jaxrestore.training import compilation, recipe, setup
 
 _BARS = "▁▂▃▄▅▆▇█"
 _POINTS = 40
@@ -37,7 +37,7 @@ def show(config: Mapping[str, Any]) -> None:
     counts = recipe.updates(config)
     for name, count in zip(players, counts, strict=False):
         print(f"  {name:14s} {curve(getattr(prepared.recipe, name).rate, count)}")
-    setup.compile_step(prepared, print)
+    compilation.compile_step(prepared, print)
 
 
 def curve(schedule: Any, updates: int) -> str:

@@ -111,8 +111,20 @@ class JsonLines(_Writer):
 class Logbook:
     """The writers and the progress bar of one run; only process 0 has any."""
 
-    def __init__(self, workdir: Path, *, step: int, steps: int, active: bool = True):
-        """Begins at `step` of `steps`; nothing is written or shown if not `active`."""
+    def __init__(
+        self,
+        workdir: Path,
+        *,
+        step: int,
+        steps: int,
+        active: bool = True,
+        label: str = "",
+    ):
+        """Begins at `step` of `steps`; nothing is written or shown if not `active`.
+
+        A `label` marks one of several runs: its lines begin with it, and it has no bar.
+        """
+        self._label = f"{label}: " if label else ""
         self.console = rich.console.Console(quiet=not active, highlight=False)
         self._steps = steps
         self._spoken = 0.0
@@ -133,7 +145,7 @@ class Logbook:
             rich.progress.TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
-            disable=not (active and self.console.is_terminal),
+            disable=not (active and self.console.is_terminal and not label),
         )
         self._task = self._bar.add_task("", total=steps, completed=step)
 
@@ -150,7 +162,7 @@ class Logbook:
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(self._label + text, markup=False, soft_wrap=True)
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Writes numbers of a step to TensorBoard and metrics.jsonl."""

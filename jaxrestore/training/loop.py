@@ -12,8 +12,16 @@ import numpy as np
 
 from jaxrestore import checkpoints, errors, sharding
 from jaxrestore.data import bank, pipeline
-from jaxrestore.evaluation import evaluate, outcome
-from jaxrestore.training import clock, interruption, logbook, recipe, setup
+from jaxrestore.evaluation import outcome
+from jaxrestore.training import (
+    clock,
+    compilation,
+    interruption,
+    logbook,
+    recipe,
+    runs,
+    setup,
+)
 
 
 def train(
@@ -22,37 +30,80 @@ def train(
     *,
     fork: Path | None = None,
     devices: Sequence[Any] | None = None,
+    stop: interruption.Interruption | None = None,
 ) -> dict[str, Any]:
     """Trains until `config["steps"]`, from the latest checkpoint; returns the summary.
 
     `workdir` is made or resumed. With `fork` the run in `workdir` is continued in the
     new folder `fork` under the changed config. Raises `MismatchError` when `workdir`
     holds a run of another config, `TrainingError` when updates stay non-finite, and
-    `Interrupted` after a signal, the state saved.
+    `Interrupted` after a signal, the state saved. Signals are watched here unless
+    `stop`, which several runs may share, does it.
     """
-    prepared = setup.prepare(config, devices)
     folders = [workdir]
     if fork is not None:
         checkpoints.steps(workdir)  # raises where there is nothing to go on from
         folders, workdir = [fork, workdir], fork
+    prepared = setup.prepare(config, devices)
     _claim(workdir, config)
     first = _latest(folders)
     if first is not None and not (workdir / "metrics.jsonl").exists():
         shutil.copy(first[0] / "metrics.jsonl", workdir)
-    with logbook.Logbook(
-        workdir,
-        step=first[1] if first else 0,
-        steps=config["steps"],
-        active=jax.process_index() == 0,
-    ) as log:
-        log.say(setup.headline(prepared))
-        step = setup.compile_step(prepared, log.say)
-        run = _first_state(prepared, first, log)
-        _run(prepared, step, run, workdir, log)
-        log.say("scoring the best checkpoint")
-        summary = outcome.score(workdir, prepared.mesh)
-        log.say(outcome.verdict(summary, workdir))
-    return summary
+    step = lambda say: compilation.compile_step(prepared, say)
+    return _train([prepared], [workdir], first and [first], step, stop)[0]
+
+
+def train_together(
+    configs: Sequence[Mapping[str, Any]],
+    workdirs: Sequence[Path],
+    mode: str,
+    *,
+    devices: Sequence[Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Trains runs that differ in their `recipe.numbers` alone by one program.
+
+    They share their batches, degradations included. Folders, resuming and errors are
+    those of `train`; runs go on from the latest step that all have saved, and an error
+    of one stops all. Modes: see `compilation.compile_together`.
+    """
+    prepared = [setup.prepare(config, devices) for config in configs]
+    for config, workdir in zip(configs, workdirs, strict=True):
+        _claim(workdir, config)
+    saved = set.intersection(*(set(checkpoints.finished(x)) for x in workdirs))
+    first = [(workdir, max(saved)) for workdir in workdirs] if saved else None
+    step = lambda say: compilation.compile_together(prepared, mode, say)
+    return _train(prepared, workdirs, first, step, None)
+
+
+def _train(prepared, workdirs, first, compile_step, stop):
+    """The summaries of the runs; `first` has the (folder, step) each goes on from."""
+    leader, several = prepared[0], len(prepared) > 1
+    watch = contextlib.nullcontext(stop) if stop else interruption.Interruption()
+    with contextlib.ExitStack() as entered:
+        group = []
+        for one, workdir in zip(prepared, workdirs, strict=True):
+            log = logbook.Logbook(
+                workdir,
+                step=first[0][1] if first else 0,
+                steps=leader.config["steps"],
+                active=jax.process_index() == 0,
+                label=workdir.name if several else "",
+            )
+            group.append(runs.Run(one, workdir, entered.enter_context(log)))
+        group[0].log.say(setup.headline(leader))
+        step = compile_step(group[0].log.say)
+        for index, run in enumerate(group):
+            runs.write_cost(run, step, len(group))
+            runs.begin(run, first and first[index])
+        _fill_banks(leader, group[0])
+        with watch as watching:
+            _run(group, step.call, watching)
+        summaries = []
+        for run in group:
+            run.log.say("scoring the best checkpoint")
+            summaries.append(outcome.score(run.workdir, leader.mesh))
+            run.log.say(outcome.verdict(summaries[-1], run.workdir))
+    return summaries
 
 
 def _claim(workdir, config):
@@ -82,163 +133,67 @@ def _latest(folders):
     return None
 
 
-def _first_state(prepared, first, log):
-    """The state to go on from, `first` being (folder, step) or None for a new run."""
-    config = prepared.config
-    if first is not None:
-        folder, latest = first
-        if latest % config["steps_per_call"]:
-            raise errors.MismatchError(
-                f"{folder} stopped at step {latest}, which does not divide by "
-                f"config.steps_per_call ({config['steps_per_call']}); set it to 1"
-            )
-        with checkpoints.manager(folder) as manager:
-            run = checkpoints.restore(manager, latest, prepared.state)
-        log.say(f"resumed {folder} at step {latest}")
-    else:
-        everywhere = sharding.replicated(prepared.mesh)
-        begin = jax.jit(
-            setup.initial(prepared.recipe, config), out_shardings=everywhere
-        )
-        run = begin(jax.random.key(config["seed"]))
+def _fill_banks(prepared, run):
     for images, share in prepared.sources:
         if isinstance(images, bank.Bank):
-            drawn = int(run.step) * config["batch_size"] * share
+            drawn = int(run.state.step) * prepared.config["batch_size"] * share
             seconds = images.fill(index=int(drawn))
-            log.say(f"painted {images.count} dead-leaves images in {seconds:.1f} s")
-    return run
+            run.log.say(f"painted {images.count} dead-leaves images in {seconds:.1f} s")
 
 
-def _run(prepared, step, run, workdir, log):
-    """From the state `run` to the last step, or to a signal."""
-    config = prepared.config
+def _run(group, step, stop):
+    """From the states of the runs to the last step, or to a signal."""
+    leader = group[0].prepared
+    config = leader.config
     together, steps = config["steps_per_call"], config["steps"]
-    first = int(run.step)
+    first = int(group[0].state.step)
     batches = pipeline.batches(
-        prepared.sources,
+        leader.sources,
         seed=config["seed"],
         batch_size=config["batch_size"],
         crop=config["crop"],
         first_step=first,
         threads=config["data"]["threads"],
+        preprocess=config["data"]["preprocess"],
+        load_size=config["data"]["load_size"],
     )
-    timer = clock.Clock(spent=_seconds_before(workdir))
-    waiting = []
-    with (
-        interruption.Interruption() as stop,
-        checkpoints.manager(workdir) as manager,
-        contextlib.closing(batches),
-        _data_report(prepared, workdir),
-    ):
+    timer = clock.Clock(spent=runs.seconds_before(group[0].workdir))
+    with contextlib.ExitStack() as entered:
+        entered.enter_context(contextlib.closing(batches))
+        for run in group:
+            run.manager = entered.enter_context(checkpoints.manager(run.workdir))
+            entered.enter_context(runs.data_report(run))
         for number in range(first + together, steps + 1, together):
             with timer.measure("data"):
                 images = np.stack([next(batches) for _ in range(together)])
-                images = sharding.put(images, prepared.mesh, axis=1)
-            run, terms = step(run, images)
-            waiting.append(terms)
+                images = sharding.put(images, leader.mesh, axis=1)
+            states, terms = step(tuple(run.state for run in group), images)
+            for run, state, new in zip(group, states, terms, strict=True):
+                run.state = state
+                run.waiting.append(new)
             stopped = stop.signal
             last = stopped is not None or number == steps
             if last or number % config["log_every"] == 0:
-                _log(config, number, waiting, timer, log)
-            score = None
+                times, seconds = timer.interval(), timer.total
+                for run in group:
+                    runs.log(run, number, times, seconds)
             due = number == steps or number % config["evaluation"]["every"] == 0
-            if due and stopped is None:
-                with timer.measure("evaluation"):
-                    score = _evaluate(prepared, number, run, timer, log)
-            if last or score is not None or number % config["checkpoint_every"] == 0:
-                with timer.measure("checkpoint"):
-                    checkpoints.save(
-                        manager,
-                        number,
-                        run,
-                        restorer=run.ema,
-                        config=config,
-                        score=score,
-                    )
+            due = due and stopped is None
+            saves = last or due or number % config["checkpoint_every"] == 0
+            for run in group:
+                score = runs.evaluated(run, number, timer) if due else None
+                if saves:
+                    with timer.measure("checkpoint"):
+                        runs.save(run, number, score)
             if stopped is not None:
+                folders = ", ".join(str(run.workdir) for run in group)
                 raise errors.Interrupted(
                     f"stopped by signal {stopped}; step {number} is saved in "
-                    f"{workdir}. The same command goes on from there.",
+                    f"{folders}. The same command goes on from there.",
                     stopped,
                 )
     shares = [
         f"{part} {logbook.duration(seconds)} ({share:.0%})"
         for part, (seconds, share) in timer.shares().items()
     ]
-    log.say(f"time: {', '.join(shares)}")
-
-
-def _log(config, number, waiting, timer, log):
-    """Fetches the terms since the last call, writes their means, looks for trouble."""
-    fetched = jax.device_get(waiting)
-    waiting.clear()
-    terms = {
-        name: np.concatenate([call[name] for call in fetched]) for name in fetched[0]
-    }
-    # A player that rested in a step has NaN there.
-    finite = {name: values[np.isfinite(values)] for name, values in terms.items()}
-    scalars = {name: float(v.mean()) for name, v in finite.items() if len(v)}
-    times = timer.interval()
-    images = len(terms["train/psnr"]) * config["batch_size"]
-    scalars["images_per_second"] = images / (times["data"] + times["device"])
-    scalars["seconds"] = timer.total
-    scalars |= {f"time/{part}": seconds for part, seconds in times.items()}
-    log.write(number, scalars)
-    log.progress(number, scalars)
-    for player in ("generator", "discriminator"):
-        skipped = finite.get(f"{player}/skipped", np.zeros(0))
-        worst = int(skipped.max(initial=0))
-        if worst:
-            log.say(f"step {number}: {player} skipped {worst} non-finite updates")
-        if worst >= config["max_bad_steps"]:
-            bad = [
-                name
-                for name, values in terms.items()
-                if name.startswith(player) and not np.isfinite(values[-1])
-            ]
-            raise errors.TrainingError(
-                f"the {player}'s update was not finite {worst} times in a row, up to "
-                f"step {number} ({', '.join(bad) or 'its gradient'}); the last "
-                f"checkpoint is sound. Lower config.optimizer.{player}.rate, "
-                "or look at the images of these steps."
-            )
-
-
-def _evaluate(prepared, number, run, timer, log):
-    """Scores the averaged generator, writes it down; returns the mean PSNR in dB."""
-    result = prepared.evaluator(lambda degraded: prepared.restore(run.ema, degraded))
-    metrics = evaluate.summarize(result.rows)["metrics"]
-    scalars = {"seconds": timer.total}
-    for name, numbers in metrics.items():
-        scalars[f"evaluation/{name}"] = numbers["restored"]
-        scalars[f"evaluation/degraded_{name}"] = numbers["degraded"]
-        scalars[f"evaluation/{name}_gain"] = numbers["gain"]
-    log.write(number, {name: x for name, x in scalars.items() if x is not None})
-    log.show(number, result.strips)
-    psnr = metrics["psnr"]
-    if None not in (psnr["gain"], psnr["restored"]):
-        log.say(
-            f"step {number}: evaluation PSNR {psnr['restored']:.2f} dB, "
-            f"gain {psnr['gain']:+.2f} dB ({result.seconds:.1f} s)"
-        )
-    return float(np.mean([row["restored_psnr"] for row in result.rows]))
-
-
-@contextlib.contextmanager
-def _data_report(prepared, workdir):
-    """Leaves `data_report.json`, the names of what could not be read, at the end."""
-    try:
-        yield
-    finally:
-        photographs = [images for images, _ in prepared.sources]
-        found = [x.report() for x in photographs if not isinstance(x, bank.Bank)]
-        if jax.process_index() == 0:
-            outcome.write_json(
-                workdir / "data_report.json",
-                {"training": found, "evaluation": prepared.evaluator.source.report()},
-            )
-
-
-def _seconds_before(workdir):
-    rows = outcome.read_history(workdir / "metrics.jsonl")
-    return rows[-1]["seconds"] if rows else 0.0
+    group[0].log.say(f"time: {', '.join(shares)}")

@@ -18,8 +18,8 @@ from jaxtyping import Array, Bool, Float
 
 from jaxrestore import adversarial
 
-# (image, stats) -> (logits, new stats), for the degraded images of the batch.
-Judge = Callable[[Array, Any], tuple[Array, Any]]
+# (image, degraded, stats) -> (logits, new stats).
+Judge = Callable[[Array, Array, Any], tuple[Array, Any]]
 
 
 def discriminator_loss(
@@ -30,6 +30,8 @@ def discriminator_loss(
     `gan` is the config's `adversarial`; its weights bring in `mismatched` (a degraded
     image with another image's target), `identity` (the degraded image twice) and
     `cutmix` (a restored image with a rectangle of its target, judged patch by patch).
+    The restored image is `shown_restored`, with the input `shown_degraded` it was made
+    of, where the batch has them: what a pool of earlier images gave.
     The statistics pass from call to call in this order; a penalty does not move them.
 
     `penalty_weight` is the papers', whose loss is the whole sum of two means: here the
@@ -37,8 +39,10 @@ def discriminator_loss(
     """
     mode = adversarial.mode(gan["mode"])
     cutmix_key, penalty_key = jax.random.split(batch["key"])
-    real, stats = judge(batch["target"], stats)
-    fake, stats = judge(batch["restored"], stats)
+    degraded = batch["degraded"]
+    real, stats = judge(batch["target"], degraded, stats)
+    shown = batch.get("shown_restored", batch["restored"])
+    fake, stats = judge(shown, batch.get("shown_degraded", degraded), stats)
     total = adversarial.discriminator_loss(mode, real, fake)
     terms = {
         "logit_real": real.mean(),
@@ -49,19 +53,19 @@ def discriminator_loss(
     wrong_images = {
         "mismatched": lambda: jnp.roll(batch["target"], 1, axis=0),
         # Of channels, as many as images have: a mask beside them is no picture.
-        "identity": lambda: batch["degraded"][..., : batch["target"].shape[-1]],
+        "identity": lambda: degraded[..., : batch["target"].shape[-1]],
     }
     for name, image in wrong_images.items():
         if gan[name]:
-            wrong, stats = judge(image(), stats)
+            wrong, stats = judge(image(), degraded, stats)
             contest = adversarial.discriminator_loss(mode, real, wrong)
             total = total + gan[name] * contest
     if gan["cutmix"]:
         image, is_real = cutmix({**batch, "key": cutmix_key})
-        logits, stats = judge(image, stats)
+        logits, stats = judge(image, degraded, stats)
         total = total + gan["cutmix"] * _patchwise(mode, logits, is_real)
     if gan["penalty"] != "none":
-        critic = lambda image: judge(image, stats)[0]
+        critic = lambda image: judge(image, degraded, stats)[0]
         terms["penalty"] = _penalty(gan["penalty"], penalty_key, critic, batch)
         total = total + gan["penalty_weight"] * terms["penalty"] / 2
     return total, stats, {"loss": total, **terms}

@@ -1,99 +1,38 @@
-"""Checking a config before anything is compiled, and turning it into a run.
-
-Every mistake is a `ConfigError` of one sentence that names the key, what it holds, what
-it must hold, and the nearest right name.
-"""
+"""Turning a config into what stays fixed about its run."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxrestore import adversarial, errors, naming, networks
-from jaxrestore.training import adversary, objective, optimizers, steps, update
-
-# Type, and for a number its lowest and highest value (None: no bound). A tuple of
-# words lists the choices. Sections that are None here hold options of what they name.
-_ANY = None
-_PLAYER = {
-    "rate": (float, 0, 1),
-    "schedule": optimizers.SCHEDULES,
-    "warmup": (int, 0, _ANY),
-    "final_rate": (float, 0, 1),
-    "beta1": (float, 0, 0.9999),
-    "beta2": (float, 0, 0.99999),
-    "clip": (float, 0, _ANY),
-}
-_RULES: dict[str, Any] = {
-    "seed": (int, 0, 2**31 - 1),
-    "steps": (int, 1, _ANY),
-    "batch_size": (int, 1, _ANY),
-    "crop": (int, 8, _ANY),
-    "augment": (bool, _ANY, _ANY),
-    "precision": networks.PRECISIONS,
-    "steps_per_call": (int, 1, _ANY),
-    "max_bad_steps": (int, 1, _ANY),
-    "data": {
-        "train": (str, _ANY, _ANY),
-        "leaves": (float, 0, 1),
-        "leaves_bank": (int, 1, _ANY),
-        "leaves_side": (int, 16, _ANY),
-        "leaves_refresh": (int, 1, _ANY),
-        "evaluation": (str, _ANY, _ANY),
-        "evaluation_crop": (int, 0, _ANY),
-        "threads": (int, 1, 256),
-    },
-    "degradation": None,
-    "generator": None,
-    "ema": (float, 0, 0.999999),
-    "objective": None,
-    "adversarial": {
-        "mode": adversarial.MODES,
-        "weight": (float, 0, _ANY),
-        "generator_steps": (int, 1, _ANY),
-        "discriminator_steps": (int, 1, _ANY),
-        "mismatched": (float, 0, _ANY),
-        "identity": (float, 0, _ANY),
-        "cutmix": (float, 0, _ANY),
-        "penalty": adversarial.PENALTIES,
-        "penalty_weight": (float, 0, _ANY),
-    },
-    "discriminator": None,
-    "optimizer": {
-        "accumulate": (int, 1, _ANY),
-        "generator": _PLAYER,
-        "discriminator": _PLAYER,
-    },
-    "evaluation": {
-        "every": (int, 1, _ANY),
-        "protocol": (str, _ANY, _ANY),
-        "batch_size": (int, 1, _ANY),
-        "seed": (int, 0, 2**31 - 1),
-    },
-    "log_every": (int, 1, _ANY),
-    "checkpoint_every": (int, 1, _ANY),
-}
+from jaxrestore import networks
+from jaxrestore.data import pipeline
+from jaxrestore.training import optimizers, rules, steps, update
 
 
 def build(config: Mapping[str, Any], devices: int = 1) -> steps.Recipe:
-    """Returns what stays fixed about the run, for a machine of `devices` devices.
+    """Returns what stays fixed about a run, for a machine of `devices` devices.
 
-    Raises `ConfigError` for a missing or unknown key, a wrong type, a value out of
-    range, an unknown name or option, and keys that contradict each other. Shapes are
-    not looked at: `jax.eval_shape` of the step does that.
+    Raises `ConfigError` for a config that breaks one of the `rules`.
     """
-    _check_section(config, _RULES, "")
-    _check_names(config)
-    _check_together(config, devices)
-    gan = config["adversarial"]
-    generator_updates, discriminator_updates = updates(config)
-    optimizer = config["optimizer"]
+    rules.check(config, devices)
+    return assemble(in_steps(config))
+
+
+def assemble(config: Mapping[str, Any]) -> steps.Recipe:
+    """Returns the same for a config that was checked and has its lengths in steps.
+
+    What `numbers` names may be traced.
+    """
+    gan, optimizer = config["adversarial"], config["optimizer"]
+    every_generator, every_discriminator = steps.cycle(gan)
+    generator = _player(config, "Generator", optimizer["generator"], every_generator)
+    discriminator = None
+    if gan is not None:
+        discriminator = _player(
+            config, "Discriminator", optimizer["discriminator"], every_discriminator
+        )
     return steps.Recipe(
-        generator=_player(
-            config, "Generator", optimizer["generator"], generator_updates
-        ),
-        discriminator=gan
-        and _player(
-            config, "Discriminator", optimizer["discriminator"], discriminator_updates
-        ),
+        generator=generator,
+        discriminator=discriminator,
         objective=config["objective"],
         gan=gan,
         degradation=config["degradation"],
@@ -103,10 +42,67 @@ def build(config: Mapping[str, Any], devices: int = 1) -> steps.Recipe:
     )
 
 
+def numbers(config: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the scalars of a config that a compiled train step takes as arguments.
+
+    These are the learning rates, the weights in the objective and that of the
+    adversary, by their keys with dots. Runs that differ in them alone share a program.
+    """
+    found = {}
+    for player in ("generator", "discriminator"):
+        found[f"optimizer.{player}.rate"] = config["optimizer"][player]["rate"]
+    for output, rows in config["objective"].items():
+        for name, entry in rows.items():
+            key = f"objective.{output}.{name}"
+            if isinstance(entry, Mapping):
+                found[f"{key}.weight"] = entry["weight"]
+            else:
+                found[key] = entry
+    if config["adversarial"] is not None:
+        found["adversarial.weight"] = config["adversarial"]["weight"]
+    return {key: float(value) for key, value in found.items()}
+
+
+def with_numbers(config: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """Returns the config with these values, traced or not, at the keys of `numbers`."""
+    for key, value in values.items():
+        config = _replaced(config, key.split("."), value)
+    return config
+
+
+def _replaced(section, names, value):
+    first, *rest = names
+    return {**section, first: _replaced(section[first], rest, value) if rest else value}
+
+
+def in_steps(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the config with its lengths in steps, if `epochs` gave them in epochs.
+
+    These are `steps`, `evaluation.every`, `log_every` and `checkpoint_every`. The data
+    are listed for their number. Raises `ConfigError` for data without end.
+    """
+    if not config["epochs"]:
+        return config
+    images, together = pipeline.image_count(config["data"]), config["steps_per_call"]
+
+    def steps_of(epochs):
+        calls = epochs * images / (config["batch_size"] * together)
+        return together * max(1, round(calls))
+
+    evaluation = config["evaluation"]
+    return {
+        **config,
+        "steps": steps_of(config["epochs"]),
+        "evaluation": {**evaluation, "every": steps_of(evaluation["every"])},
+        "log_every": steps_of(config["log_every"]),
+        "checkpoint_every": steps_of(config["checkpoint_every"]),
+    }
+
+
 def updates(config: Mapping[str, Any]) -> tuple[int, int]:
     """Returns how often the generator and the discriminator move in the whole run."""
-    every_generator, every_discriminator = steps.cycle(config["adversarial"])
-    return config["steps"] // every_generator, config["steps"] // every_discriminator
+    generator, discriminator = steps.cycle(config["adversarial"])
+    return config["steps"] // generator, config["steps"] // discriminator
 
 
 def differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
@@ -119,154 +115,15 @@ def differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
         yield f"{key}: {before!r} -> {after!r}"
 
 
-def _player(config, role, optimizer, count):
-    rate = optimizers.schedule(optimizer, count)
-    model = networks.build(role, config[role.lower()], config["precision"])
-    return update.Player(model, optimizers.adam(optimizer, rate), rate)
-
-
-def _check_section(section, rules, prefix):
-    if not isinstance(section, Mapping):
-        raise errors.ConfigError(
-            f"config.{prefix.rstrip('.')} is {section!r}; it must hold keys"
-        )
-    for name in section:
-        if name not in rules:
-            raise errors.ConfigError(
-                f"config.{prefix}{name} is no key: {naming.nearest(name, rules)}"
-            )
-    for name, rule in rules.items():
-        key = f"{prefix}{name}"
-        if name not in section:
-            raise errors.ConfigError(
-                f"config.{key} is missing; configs/gan_full.py has every key"
-            )
-        value = section[name]
-        if isinstance(rule, dict):
-            if value is not None or name != "adversarial":
-                _check_section(value, rule, f"{key}.")
-        elif rule is not None:
-            _check_value(key, value, rule)
-
-
-def _check_value(key, value, rule):
-    if isinstance(rule[0], str):
-        if value not in rule:
-            hint = naming.nearest(str(value), rule)
-            raise errors.ConfigError(f"config.{key} is {value!r}: {hint}")
-        return
-    kind, low, high = rule
-    # JSON and command lines write 1 for 1.0; True is no number.
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)) and (
-        kind is not float or not number
-    ):
-        raise errors.ConfigError(
-            f"config.{key} is {value!r}; it must be of type {kind.__name__}"
-        )
-    if (low is not None and not value >= low) or (high is not None and value > high):
-        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise errors.ConfigError(f"config.{key} is {value!r}; it must be {bounds}")
-
-
-def _check_names(config):
-    """Networks, degradation, losses and protocol exist and know their options."""
-    roles = ["generator"] + ["discriminator"] * (config["adversarial"] is not None)
-    for role in roles:
-        _named(config, role)
-        with _naming_key(f"config.{role}"):
-            networks.build(role.capitalize(), config[role])
-    _named(config, "degradation")
-    with _naming_key("config.degradation"):
-        home = naming.module("degradations", config["degradation"]["name"])
-        if not hasattr(home, "degrade"):
-            raise ValueError(f"{home.__name__} has no degrade; choose another")
-        options = set(config["degradation"]) - {"name", "weight"}
-        _known(options, networks.keyword_options(home.degrade))
-    if "weight" in config["degradation"]:
-        _check_pixel_weight(config["degradation"]["weight"], home)
-    if not config["objective"]:
-        raise errors.ConfigError("config.objective is empty; give it a row of losses")
-    for output, rows in config["objective"].items():
-        for name, entry in rows.items():
-            with _naming_key(f"config.objective.{output}.{name}"):
-                loss = naming.function("losses", name)
-                if isinstance(entry, Mapping) and "weight" not in entry:
-                    raise ValueError("a row with options needs a weight")
-                weight, options = objective.weight_and_options(entry)
-                _known(options, networks.keyword_options(loss))
-                if isinstance(weight, bool) or not isinstance(weight, int | float):
-                    raise ValueError(f"the weight is {weight!r}; it must be a number")
-    with _naming_key("config.evaluation.protocol"):
-        naming.function("protocols", config["evaluation"]["protocol"])
-
-
-def _check_pixel_weight(weight, home):
-    if not hasattr(home, "damage"):
-        raise errors.ConfigError(
-            f"config.degradation.weight is {weight!r}, but "
-            f"{home.__name__.split('.')[-1]} does not say which pixels it damages; "
-            "leave the weight out"
-        )
-    number = (float, 0, _ANY)
-    _check_section(weight, {"damaged": number, "intact": number}, "degradation.weight.")
-
-
-def _check_together(config, devices):
-    parts = config["optimizer"]["accumulate"]
-    if config["batch_size"] % (devices * parts):
-        raise errors.ConfigError(
-            f"config.batch_size is {config['batch_size']}; it must divide by "
-            f"{devices} devices x {parts} parts (config.optimizer.accumulate)"
-        )
-    if config["evaluation"]["batch_size"] % devices:
-        raise errors.ConfigError(
-            f"config.evaluation.batch_size is {config['evaluation']['batch_size']}; it "
-            f"must divide by the {devices} devices"
-        )
-    together = config["steps_per_call"]
-    for key in ("steps", "log_every", "checkpoint_every", "evaluation.every"):
-        section, _, name = key.rpartition(".")
-        value = (config[section] if section else config)[name]
-        if value % together:
-            raise errors.ConfigError(
-                f"config.{key} is {value}; it must divide by config.steps_per_call, "
-                f"which is {together}"
-            )
-    generator = networks.build("Generator", config["generator"])
-    multiple = generator.multiple * generator.scale
-    if config["crop"] % multiple:
-        raise errors.ConfigError(
-            f"config.crop is {config['crop']}; it must divide by {multiple} for the "
-            f"generator {config['generator']['name']}"
-        )
-    if config["adversarial"] is not None:
-        adversary.check(config, parts, generator.scale)
-
-
-def _named(config, key):
-    if not isinstance(config[key], Mapping) or "name" not in config[key]:
-        held = ", ".join(config[key]) if isinstance(config[key], Mapping) else "no keys"
-        raise errors.ConfigError(
-            f"config.{key} has no 'name', which names a file; it holds {held}"
-        )
-
-
-def _known(options, known):
-    for name in options:
-        if name not in known:
-            raise ValueError(f"no option {name!r}: {naming.nearest(name, known)}")
-
-
-class _naming_key:
-    """Turns the `ValueError` of a look-up into a `ConfigError` that names the key."""
-
-    def __init__(self, key):
-        self._key = key
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, ValueError):
-            raise errors.ConfigError(f"{self._key}: {error}") from error
+def _player(config, role, optimizer, every):
+    epoch = (1, 1)
+    if optimizer["schedule"] in optimizers.EPOCH_SCHEDULES:
+        images = pipeline.image_count(config["data"])
+        epoch = config["batch_size"] * every, max(1, round(images))
+    rate = optimizers.schedule(optimizer, config["steps"] // every, epoch)
+    return update.Player(
+        networks.build(role, config[role.lower()], config["precision"]),
+        optimizers.adam(optimizer, rate),
+        rate,
+        waits=optimizer["schedule"] == "plateau",
+    )

@@ -1,6 +1,5 @@
-"""What is known of a run before it runs: shapes, sizes, cost, the compiled step."""
+"""What is known of a run before it runs: shapes, sizes, where its data come from."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 from jaxrestore import errors, networks, sharding
 from jaxrestore.data import pipeline
 from jaxrestore.evaluation import evaluate, outcome
-from jaxrestore.training import cost, logbook, recipe, state, steps
+from jaxrestore.training import batches, cost, recipe, rules, state, steps
 
 
 class Setup(NamedTuple):
@@ -38,16 +37,19 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     folder that is missing or empty.
     """
     mesh = sharding.mesh(devices)
-    built = recipe.build(config, mesh.size)
+    rules.check(config, mesh.size)
+    config = recipe.in_steps(config)
+    built = recipe.assemble(config)
     sources = pipeline.training_sources(config["data"], config["seed"])
     evaluator = outcome.evaluator(config, mesh)
     side, together = config["crop"], config["steps_per_call"]
+    channels = 3 if config["data"]["layout"] == "images" else 6  # a pair
     batch = jax.ShapeDtypeStruct(
-        (together, config["batch_size"], side, side, 3),
+        (together, config["batch_size"], side, side, channels),
         np.uint8,
         sharding=sharding.by_row(mesh, axis=1),
     )
-    _check_sizes(built, config)
+    _check_sizes(built, config, channels)
     try:
         key = jax.random.key(config["seed"])
         shapes = jax.eval_shape(initial(built, config), key)
@@ -61,21 +63,29 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere),
         shapes,
     )
-    restore = networks.restore_function(built.generator.model)
+    restore = networks.restore_function(
+        built.generator.model, config["evaluation"]["statistics"]
+    )
     return Setup(config, built, mesh, sources, evaluator, restore, placed, batch)
 
 
-def _check_sizes(built, config):
+def _check_sizes(built, config, channels):
     """The generator brings degraded crops back to the size of the crop."""
     side, scale = config["crop"], built.generator.model.scale
-    images = jax.ShapeDtypeStruct((1, side, side, 3), np.uint8)
-    make = lambda images: steps.make_batch(built, jax.random.key(0), images)
+    images = jax.ShapeDtypeStruct((1, side, side, channels), np.uint8)
+    make = lambda images: batches.make(
+        jax.random.key(0),
+        images,
+        degradation=built.degradation,
+        augment=built.augment,
+    )
     try:
         height, width = jax.eval_shape(make, images)["degraded"].shape[1:3]
     except (TypeError, ValueError) as error:
         raise errors.ConfigError(f"config.degradation: {error}") from error
     if (scale * height, scale * width) != (side, side):
-        names = config["degradation"]["name"], config["generator"]["name"]
+        damage = (config["degradation"] or {"name": "pairs"})["name"]
+        names = damage, config["generator"]["name"]
         raise errors.ConfigError(
             f"config.degradation ({names[0]}) makes {width}x{height} px of a crop of "
             f"{side}x{side} and needs a generator of scale {round(side / height)}, but "
@@ -113,31 +123,3 @@ def headline(setup: Setup) -> str:
             f"'jaxrestore[cuda]'\n{line}"
         )
     return line
-
-
-def compile_step(setup: Setup, say: Callable[[str], object]) -> Any:
-    """Returns the compiled train step; says what it costs in hours and memory."""
-    everywhere = sharding.replicated(setup.mesh)
-    step = jax.jit(
-        steps.train_steps(setup.recipe),
-        donate_argnums=0,
-        out_shardings=(everywhere, everywhere),
-    )
-    lowered = step.lower(setup.state, setup.batch)
-    count = setup.config["steps"]
-    if jax.default_backend() == "cpu":
-        seconds = cost.expected_seconds(lowered, setup.recipe.accumulate * count)
-        line = (
-            f"no accelerator: {count:,} steps should take about "
-            f"{logbook.duration(seconds)} on this CPU"
-        )
-        if seconds > 3600:
-            line += "; the argument demo (configs/gan_full.py:demo) takes minutes"
-        say(line)
-    started = time.perf_counter()
-    compiled = lowered.compile()
-    say(
-        f"compiled in {logbook.duration(time.perf_counter() - started)}; a step holds "
-        f"{cost.in_words(cost.step_memory(compiled))} a device"
-    )
-    return compiled

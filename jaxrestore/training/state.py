@@ -28,6 +28,9 @@ class TrainState(struct.PyTreeNode):
 
     `ema` is the exponential average of the generator's parameters and statistics, as
     the variables of the model; `discriminator` is None in a run without adversary.
+    `pool` holds earlier restored images for the discriminator (`image_pool`), `plateau`
+    what a learning rate that waits for the evaluation knows (`optimizers`); both are
+    None where there is no use of them.
     """
 
     step: Any
@@ -35,6 +38,8 @@ class TrainState(struct.PyTreeNode):
     generator: Network
     discriminator: Network | None
     ema: Any
+    pool: Any = None
+    plateau: Any = None
 
 
 def network(variables: Any, transform: optax.GradientTransformation) -> Network:

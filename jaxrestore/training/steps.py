@@ -13,15 +13,23 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
-from jaxrestore import adversarial, metrics
-from jaxrestore.data import augmentation
+from jaxrestore import adversarial
 from jaxrestore.degradations import batched
-from jaxrestore.training import objective, pairs, state, update
+from jaxrestore.training import (
+    batches,
+    image_pool,
+    objective,
+    optimizers,
+    pairs,
+    state,
+    update,
+)
 
 Terms = dict[str, Float[Array, ""]]
 # Folded into a batch's key for the generator's dropout: far from the small numbers that
 # are folded in for the parts of a batch, and from those that a split stands for.
 _DROPOUT = 2**31 - 1
+_POOL = _DROPOUT - 1  # and for the exchange with the pool of images
 
 TrainStep = Callable[
     [state.TrainState, UInt8[Array, "k b h w c"]], tuple[state.TrainState, Any]
@@ -29,14 +37,17 @@ TrainStep = Callable[
 
 
 class Recipe(NamedTuple):
-    """What stays fixed about a run. `gan` is the config's `adversarial`, or None."""
+    """What stays fixed about a run. `gan` is the config's `adversarial`, or None.
+
+    Without a `degradation` the data are pairs, which bring their degraded images.
+    """
 
     generator: update.Player
     discriminator: update.Player | None
     objective: Mapping[str, Mapping[str, Any]]
     gan: Mapping[str, Any] | None
-    degradation: Mapping[str, Any]
-    augment: bool
+    degradation: Mapping[str, Any] | None
+    augment: str
     ema: float
     accumulate: int
 
@@ -45,21 +56,32 @@ def initial_state(recipe: Recipe, key: PRNGKeyArray, crop: int) -> state.TrainSt
     """Returns the state before the first step of a run on RGB crops of side `crop`."""
     root, generator_key, discriminator_key, degrade_key = jax.random.split(key, 4)
     target = jnp.zeros((1, crop, crop, 3))
-    keys = batched.image_keys(degrade_key, 1)
-    degraded = batched.degrade(keys, target, recipe=recipe.degradation)
+    degraded = target
+    if recipe.degradation is not None:
+        keys = batched.image_keys(degrade_key, 1)
+        degraded = batched.degrade(keys, target, recipe=recipe.degradation)
 
     def start(player, key, *inputs):
         variables = player.model.init(key, *inputs, train=False)
         return state.network(variables, player.optimizer)
 
     generator = start(recipe.generator, generator_key, degraded)
-    discriminator = None
+    discriminator = pool = None
     if recipe.discriminator is not None:
         discriminator = start(recipe.discriminator, discriminator_key, target, degraded)
+    if recipe.gan is not None and recipe.gan["pool"]:
+        pool = image_pool.empty(recipe.gan["pool"], restored=target, degraded=degraded)
+    waits = any(p and p.waits for p in (recipe.generator, recipe.discriminator))
     # A copy, since a buffer that two leaves share cannot be donated.
     ema = jax.tree.map(jnp.copy, state.variables(generator))
     return state.TrainState(
-        jnp.zeros((), jnp.int32), root, generator, discriminator, ema
+        step=jnp.zeros((), jnp.int32),
+        key=root,
+        generator=generator,
+        discriminator=discriminator,
+        ema=ema,
+        pool=pool,
+        plateau=optimizers.plateau() if waits else None,
     )
 
 
@@ -69,22 +91,46 @@ def train_steps(recipe: Recipe) -> TrainStep:
     Each of the `terms` is float32 [k]; a player that rested in a step has NaN there.
     """
     step = train_step(recipe)
+    return lambda state, images: repeated(step, state, images)
 
-    def steps(state, images):
-        if len(images) > 1:
-            return jax.lax.scan(step, state, images)
-        state, terms = step(state, images[0])
-        return state, jax.tree.map(lambda term: term[None], terms)
 
-    return steps
+def repeated(
+    step: Callable[..., Any], state: Any, images: UInt8[Array, "k b h w c"]
+) -> tuple[Any, Any]:
+    """Returns the state after `step` on each batch in turn, and all terms stacked."""
+    if len(images) > 1:
+        return jax.lax.scan(step, state, images)
+    state, terms = step(state, images[0])
+    return state, jax.tree.map(lambda term: term[None], terms)
 
 
 def train_step(recipe: Recipe) -> Callable[..., tuple[state.TrainState, Terms]]:
-    """Returns the step on one uint8 batch [b, h, w, c]."""
-    every_generator, every_discriminator = cycle(recipe.gan)
+    """Returns the step on one uint8 batch [b, h, w, c]; see `batches.make`."""
+    advance = batch_step(recipe)
 
     def step(run, images):
-        batch = make_batch(recipe, jax.random.fold_in(run.key, run.step), images)
+        return advance(run, batch_of(recipe, run, images))
+
+    return step
+
+
+def batch_of(
+    recipe: Recipe, run: state.TrainState, images: UInt8[Array, "b h w c"]
+) -> dict[str, Array]:
+    """Returns the batch that a run makes of these images in the step it is at."""
+    return batches.make(
+        jax.random.fold_in(run.key, run.step),
+        images,
+        degradation=recipe.degradation,
+        augment=recipe.augment,
+    )
+
+
+def batch_step(recipe: Recipe) -> Callable[..., tuple[state.TrainState, Terms]]:
+    """Returns the step `(state, batch) -> (state, terms)` on a batch that is made."""
+    every_generator, every_discriminator = cycle(recipe.gan)
+
+    def step(run, batch):
         run, restored, terms = _sometimes(
             every_generator,
             run,
@@ -99,32 +145,10 @@ def train_step(recipe: Recipe) -> Callable[..., tuple[state.TrainState, Terms]]:
                 lambda run: (run,),
             )
             terms |= more
-        terms |= _psnr_terms(batch, restored)
+        terms |= batches.psnr_terms(batch, restored)
         return run.replace(step=run.step + 1), terms
 
     return step
-
-
-def make_batch(
-    recipe: Recipe, key: PRNGKeyArray, images: UInt8[Array, "b h w c"]
-) -> dict[str, Array]:
-    """Returns the batch of a step: `target`, `degraded` float32 in [0, 1], and `key`.
-
-    A degradation that says which pixels it damages adds `weight` [b, h, w, 1], for the
-    losses of pixels. Image i is turned and degraded by keys of its own, whatever
-    device holds it.
-    """
-    turn_key, degrade_key, model_key = jax.random.split(key, 3)
-    target = images.astype(jnp.float32) / 255
-    if recipe.augment:
-        keys = batched.image_keys(turn_key, len(images))
-        target = jax.vmap(augmentation.flip_and_turn)(keys, target)
-    keys = batched.image_keys(degrade_key, len(images))
-    degraded, weight = batched.degrade_with_weight(
-        keys, target, recipe=recipe.degradation
-    )
-    batch = {"target": target, "degraded": degraded, "key": model_key}
-    return batch if weight is None else {**batch, "weight": weight}
 
 
 def generator_step(
@@ -150,7 +174,12 @@ def generator_step(
         return total, (stats, outputs["restored"], terms)
 
     player, restored, terms = update.update(
-        recipe.generator, run.generator, loss, batch, parts=recipe.accumulate
+        recipe.generator,
+        run.generator,
+        loss,
+        batch,
+        parts=recipe.accumulate,
+        slowed=_slowed(recipe.generator, run),
     )
     # A choice between two results: nothing of NaN times 0 may reach the average.
     moved = optax.incremental_update(state.variables(player), run.ema, 1 - recipe.ema)
@@ -169,23 +198,35 @@ def discriminator_step(
 ) -> tuple[state.TrainState, Terms]:
     """Returns the state with the discriminator moved on `restored`, and its terms.
 
-    What it is shown: see `pairs.discriminator_loss`.
+    What it is shown: see `pairs.discriminator_loss`. With a pool, the restored images
+    are exchanged for earlier ones first.
     """
 
     gan, player, network = recipe.gan, recipe.discriminator, run.discriminator
     assert gan is not None and player is not None and network is not None
 
     def loss(params, stats, batch):
-        def judge(image, stats):
+        def judge(image, condition, stats):
             variables = {"params": params, **stats}
-            return _judge(recipe, variables, image, batch["degraded"])
+            return _judge(recipe, variables, image, condition)
 
         total, stats, terms = pairs.discriminator_loss(gan, judge, batch, stats)
         return total, (stats, jnp.zeros(()), terms)
 
     batch = dict(batch, restored=jax.lax.stop_gradient(restored))
+    if run.pool is not None:
+        fresh = {name: batch[name] for name in ("restored", "degraded")}
+        key = jax.random.fold_in(batch["key"], _POOL)
+        pool, shown = image_pool.exchange(key, run.pool, fresh)
+        run = run.replace(pool=pool)
+        batch |= {f"shown_{name}": image for name, image in shown.items()}
     moved, _, terms = update.update(
-        player, network, loss, batch, parts=recipe.accumulate
+        player,
+        network,
+        loss,
+        batch,
+        parts=recipe.accumulate,
+        slowed=_slowed(player, run),
     )
     terms = {f"discriminator/{name}": value for name, value in terms.items()}
     return run.replace(discriminator=moved), terms
@@ -221,6 +262,11 @@ def _adversarial_value(recipe, run, batch, restored):
     return adversarial.mode(recipe.gan["mode"]).generator(real, fake).mean()
 
 
+def _slowed(player, run):
+    """The factor of a player's learning rate."""
+    return run.plateau.scale if player.waits else 1.0
+
+
 def cycle(gan: Mapping[str, Any] | None) -> tuple[int, int]:
     """Returns after how many steps (generator, discriminator) move once."""
     if gan is None:
@@ -233,19 +279,6 @@ def _restore_only(recipe, run, batch):
     variables = state.variables(run.generator)
     outputs, _ = _apply(recipe.generator, variables, batch)
     return run, outputs["restored"]
-
-
-def _psnr_terms(batch, restored):
-    target, channels = batch["target"], batch["target"].shape[-1]
-    after = metrics.psnr(jnp.clip(restored, 0, 1), target)
-    terms = {"train/psnr": after.mean()}
-    # Further channels, as the mask of holes, are no colours. An input of another size
-    # than its target has no PSNR, and so there is no gain over it.
-    degraded = batch["degraded"][..., :channels]
-    if degraded.shape == target.shape:
-        before = metrics.psnr(jnp.clip(degraded, 0, 1), target)
-        terms["train/psnr_gain"] = (after - before).mean()
-    return terms
 
 
 def _sometimes(every, run, act, rest):

@@ -15,11 +15,15 @@ Loss = Callable[[Any, Any, Any], tuple[Any, tuple[Any, Any, dict[str, Array]]]]
 
 
 class Player(NamedTuple):
-    """What stays fixed about a network: its model, its optimiser, its learning rate."""
+    """What stays fixed about a network: its model, its optimiser, its learning rate.
+
+    A player that `waits` slows down when evaluations get no better.
+    """
 
     model: Any
     optimizer: optax.GradientTransformation
     rate: optax.Schedule
+    waits: bool = False
 
 
 def update(
@@ -29,8 +33,11 @@ def update(
     batch: Mapping[str, Array],
     *,
     parts: int,
+    slowed: Array | float = 1.0,
 ) -> tuple[state.Network, Any, dict[str, Array]]:
     """Returns the network moved by the gradient of `loss`, its output and its terms.
+
+    The learning rate is the player's times `slowed`.
 
     The gradient is the mean over `parts` parts of the batch, taken one after another.
     Where the loss or the gradient is not finite, the network stays as it was, to the
@@ -45,7 +52,9 @@ def update(
             grads, network.optimizer, network.params
         )
         return network.replace(
-            params=optax.apply_updates(network.params, change),
+            params=optax.apply_updates(
+                network.params, optax.tree.scale(slowed, change)
+            ),
             stats=stats,
             optimizer=optimizer,
             updates=network.updates + 1,
@@ -59,7 +68,7 @@ def update(
     kept = jax.lax.cond(finite, moved, rested, network)
     terms |= {
         "grad_norm": norm,
-        "rate": jnp.asarray(player.rate(network.updates), jnp.float32),
+        "rate": jnp.asarray(slowed * player.rate(network.updates), jnp.float32),
         "skipped": kept.skipped.astype(jnp.float32),
     }
     return kept, output, terms

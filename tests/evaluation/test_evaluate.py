@@ -95,13 +95,13 @@ def test_a_perfect_restoration_is_infinite_and_the_summary_says_none():
         return targets["now"]
 
     one = evaluator(batch_size=2)
-    original = one._degrade
+    original = one._pair
 
     def remember(index, target):
         targets["now"] = target
         return original(index, target)
 
-    one._degrade = remember
+    one._pair = remember
     rows = one(perfect).rows
     assert all(row["restored_psnr"] == float("inf") for row in rows)
     summary = evaluate.summarize(rows)

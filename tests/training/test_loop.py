@@ -241,7 +241,9 @@ def test_a_folder_without_images_is_told_before_anything_compiles(
     tiny, tmp_path, folder, monkeypatch
 ):
     (tmp_path / "empty").mkdir()
-    monkeypatch.setattr(loop.setup, "compile_step", lambda *_: pytest.fail("compiled"))
+    monkeypatch.setattr(
+        loop.compilation, "compile_step", lambda *_: pytest.fail("compiled")
+    )
     config = tiny(data__train=str(tmp_path / folder))
     with pytest.raises(errors.NoInputError, match=folder):
         train(config, tmp_path / "run")

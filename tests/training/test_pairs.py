@@ -27,7 +27,7 @@ def judged(**weights):
     """The loss, and the images that a discriminator with constant logits was shown."""
     seen = []
 
-    def judge(image, stats):
+    def judge(image, degraded, stats):
         seen.append(image)
         return jnp.zeros((4, 4, 4, 1)), stats + 1
 
@@ -58,13 +58,29 @@ def test_pairs_are_shown_what_their_names_say():
     np.testing.assert_array_equal(shown[3], BATCH["degraded"])
 
 
+def test_a_pool_changes_the_restored_pair_that_is_shown_and_nothing_else():
+    seen = []
+
+    def judge(image, degraded, stats):
+        seen.append((image, degraded))
+        return jnp.zeros((4, 4, 4, 1)), stats
+
+    earlier = {"shown_restored": TARGET * 0.1, "shown_degraded": TARGET * 0.2}
+    pairs.discriminator_loss({**PLAIN, "identity": 1.0}, judge, BATCH | earlier, 0)
+    own = BATCH["degraded"]
+    expected = [(TARGET, own), (TARGET * 0.1, TARGET * 0.2), (own, own)]
+    for (image, degraded), (right, condition) in zip(seen, expected, strict=True):
+        np.testing.assert_array_equal(image, right)
+        np.testing.assert_array_equal(degraded, condition)
+
+
 def test_cutmix_is_judged_by_what_each_patch_shows():
     cutmix_key, _ = jax.random.split(BATCH["key"])  # the other one is the penalty's
     _, is_real = pairs.cutmix({**BATCH, "key": cutmix_key})
     # Logits that know: +9 where the target shows, -9 elsewhere, at full resolution.
     knows = jnp.where(is_real, 9.0, -9.0)
 
-    def judge(image, stats):
+    def judge(image, degraded, stats):
         return knows, stats
 
     right, *_ = pairs.discriminator_loss({**PLAIN, "cutmix": 1.0}, judge, BATCH, 0)
@@ -90,7 +106,7 @@ def test_cutmix_marks_the_pixels_that_show_the_target():
             assert box.all()
 
 
-def brightness(image, stats):
+def brightness(image, degraded, stats):
     """Logits whose gradient is 1 / 768 at each of the 16 x 16 x 3 values."""
     return image.mean((1, 2, 3)).reshape(4, 1, 1, 1), stats + 1
 
@@ -129,7 +145,7 @@ def test_a_penalty_is_logged_and_joins_as_half_of_its_weight(penalty, expected):
 def test_cutmix_and_the_penalty_draw_from_keys_of_their_own():
     shown = []
 
-    def judge(image, stats):
+    def judge(image, degraded, stats):
         shown.append(image)
         return jnp.square(image).mean((1, 2, 3)).reshape(4, 1, 1, 1), stats
 

@@ -55,7 +55,7 @@ def test_every_key_misspelt_by_one_edit_is_refused_and_the_key_is_named(tiny):
         ("steps", 0, "config.steps is 0; it must be at least 1"),
         ("steps", 1.5, "config.steps is 1.5; it must be of type int"),
         ("steps", True, "config.steps is True; it must be of type int"),
-        ("augment", 1, "config.augment is 1; it must be of type bool"),
+        ("augment", "flp", "config.augment is 'flp': did you mean 'flip'"),
         ("ema", 1.0, "config.ema is 1.0; it must be between 0 and 0.999999"),
         ("ema", float("nan"), "config.ema is nan; it must be between"),
         ("data.leaves", -0.1, "config.data.leaves is -0.1"),

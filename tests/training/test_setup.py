@@ -2,7 +2,7 @@ import jax
 import pytest
 
 from jaxrestore import errors
-from jaxrestore.training import cost, dry_run, optimizers, setup
+from jaxrestore.training import compilation, cost, dry_run, optimizers, setup
 
 ONE = jax.devices()[:1]
 
@@ -30,17 +30,17 @@ def test_a_gpu_that_jax_does_not_see_is_the_first_thing_said(tiny, monkeypatch):
 
 def test_the_compiled_step_says_its_hours_and_memory(tiny):
     said = []
-    compiled = setup.compile_step(setup.prepare(tiny(), ONE), said.append)
+    compiled = compilation.compile_step(setup.prepare(tiny(), ONE), said.append)
     assert said[0].startswith("no accelerator: 6 steps should take about")
     assert "demo" not in said[0]
     assert "a step holds" in said[1]
     # The batch, twice the state that is donated, and what lies between.
-    assert cost.step_memory(compiled) > 4 * 32 * 32 * 3
+    assert compiled.memory > 4 * 32 * 32 * 3
 
 
 def test_a_long_run_without_an_accelerator_names_the_demo(tiny):
     said = []
-    setup.compile_step(setup.prepare(tiny(steps=600_000_000), ONE), said.append)
+    compilation.compile_step(setup.prepare(tiny(steps=600_000_000), ONE), said.append)
     assert " days " in said[0]
     assert "configs/gan_full.py:demo" in said[0]
 

@@ -6,7 +6,7 @@ import pytest
 from jaxrestore import naming, sharding
 from jaxrestore.models import fcn
 from jaxrestore.ops import resize
-from jaxrestore.training import recipe, steps
+from jaxrestore.training import batches, recipe, steps
 
 
 def images(config, count=1, seed=0):
@@ -18,6 +18,12 @@ def images(config, count=1, seed=0):
     whole = jax.image.resize(coarse, (*shape[:2], side, side, 3), "linear")
     noise = generator.normal(0, 0.05, whole.shape)
     return np.asarray(np.clip(whole + noise, 0, 1) * 255, np.uint8)
+
+
+def make_batch(built, key, images):
+    return batches.make(
+        key, images, degradation=built.degradation, augment=built.augment
+    )
 
 
 def start(config):
@@ -103,7 +109,7 @@ def test_every_number_of_devices_makes_the_same_batch_to_the_bit(tiny):
     config = tiny()
     built = recipe.build(config)
     batch = images(config)[0]
-    make = jax.jit(lambda images: steps.make_batch(built, jax.random.key(3), images))
+    make = jax.jit(lambda images: make_batch(built, jax.random.key(3), images))
     whole = jax.device_get(make(batch)["degraded"])
     for count in (2, 4):
         mesh = sharding.mesh(jax.devices()[:count])
@@ -141,7 +147,7 @@ def test_accumulation_returns_restored_images_in_their_order(tiny):
 
     @jax.jit
     def restore(state, images):
-        batch = steps.make_batch(built, jax.random.key(1), images)
+        batch = make_batch(built, jax.random.key(1), images)
         _, restored, _ = steps.generator_step(built, state, batch)
         return batch["degraded"], restored
 
@@ -265,7 +271,7 @@ def weighted(tiny, monkeypatch):
 def test_damaged_pixels_weigh_in_training_what_the_recipe_says(weighted):
     config = weighted()
     shown = jnp.asarray(images(config)[0])
-    batch = steps.make_batch(recipe.build(config), jax.random.key(3), shown)
+    batch = make_batch(recipe.build(config), jax.random.key(3), shown)
     off = (batch["degraded"] != batch["target"]).any(-1, keepdims=True)
     np.testing.assert_array_equal(batch["weight"], jnp.where(off, 6, 1))
     losses, _ = run(config, 1)
@@ -287,7 +293,7 @@ def test_weights_are_cut_into_parts_with_their_images(weighted):
 def test_without_weights_the_batch_has_none(tiny):
     config = tiny()
     shown = jnp.asarray(images(config)[0])
-    batch = steps.make_batch(recipe.build(config), jax.random.key(3), shown)
+    batch = make_batch(recipe.build(config), jax.random.key(3), shown)
     assert set(batch) == {"target", "degraded", "key"}
 
 
@@ -300,7 +306,7 @@ def test_a_run_with_weighted_damage_and_an_adversary_trains(tiny, name, channels
     config["degradation"] = {"name": name, "weight": {"damaged": 6.0, "intact": 1.0}}
     config["objective"] = {"restored": {"l1": 1.0}}  # the quickest to compile
     built = recipe.build(config)
-    make = lambda shown: steps.make_batch(built, jax.random.key(0), shown)
+    make = lambda shown: make_batch(built, jax.random.key(0), shown)
     batch = jax.eval_shape(make, images(config)[0])
     assert batch["degraded"].shape == (4, 32, 32, channels)
     assert batch["weight"].shape == (4, 32, 32, 1)
@@ -365,7 +371,7 @@ def test_dropout_is_drawn_anew_from_the_key_of_each_batch(dropping):
     built = recipe.build(config)
     state, _ = start(config)
     shown = jnp.asarray(images(config)[0])
-    batch = steps.make_batch(built, jax.random.key(3), shown)
+    batch = make_batch(built, jax.random.key(3), shown)
     restore = jax.jit(lambda batch: steps.generator_step(built, state, batch)[1])
     first = restore(batch)
     np.testing.assert_array_equal(restore(batch), first)
