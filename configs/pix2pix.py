@@ -30,6 +30,7 @@ from configs import gan_full
 NETWORKS = {  # what netG names
     "unet_256": {"name": "pix2pix_unet", "downs": 8},
     "unet_128": {"name": "pix2pix_unet", "downs": 7},
+    "unet_64": {"name": "pix2pix_unet", "downs": 6},  # not pix2pix's, for small trials
     "resnet_9blocks": {"name": "pix2pix_resnet", "blocks": 9},
     "resnet_6blocks": {"name": "pix2pix_resnet", "blocks": 6},
     # Not pix2pix's: a sum of input and change, skips are sums, no normalisation.
@@ -127,7 +128,7 @@ def _shrink(config):
     config.ngf = 40 if residual else 32
     config.netG = "residual_unet" if residual else "unet_128"
     config.batch_size = 4
-    config.steps = 5000
+    config.steps = 4000
     config.evaluation.every = config.checkpoint_every = 500
     config.evaluation.batch_size = 4
     config.log_every = 50

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import __version__, console, errors
+from jaxrestore import __version__, cli_studies, console, errors
 
 app = typer.Typer(
     help="Image restoration in JAX.",
@@ -82,7 +82,7 @@ def evaluate(
         json.parent.mkdir(parents=True, exist_ok=True)
         document = folders.document(scores, predictions, targets, inputs)
         outcome.write_json(json, document)
-    _end_partial(scores.skipped, "not scored")
+    errors.raise_partial(scores.skipped, "not scored")
 
 
 @app.command()
@@ -123,7 +123,44 @@ def degrade(
     print(
         f"{len(card['images'])} pairs in {output}, made as its {paired_sets.CARD} says"
     )
-    _end_partial(card["skipped"], "skipped")
+    errors.raise_partial(card["skipped"], "skipped")
+
+
+@app.command()
+def combine(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Folder or file: left.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Folder or file: right.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
+) -> None:
+    """Put pairs side by side: equal stems, or ends _A and _B in one folder or two."""
+    from jaxrestore import side_by_side
+
+    written, skipped = side_by_side.combine(a, b, output, overwrite=overwrite)
+    print(f"{len(written)} pairs in {output}")
+    errors.raise_partial(skipped, "left out")
+
+
+@app.command()
+def split(
+    source: Annotated[Path, typer.Argument(metavar="AB", help="Folder or file.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="For OUT/A, OUT/B.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
+) -> None:
+    """Cut side-by-side pictures into OUT/A and OUT/B."""
+    from jaxrestore import side_by_side
+
+    written, skipped = side_by_side.split(source, output, overwrite=overwrite)
+    print(f"{len(written)} pairs in {output / 'A'} and {output / 'B'}")
+    errors.raise_partial(skipped, "left out")
+
+
+app.command()(cli_studies.sweep)
+app.add_typer(cli_studies.study, name="study")
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -140,15 +177,6 @@ def _option(text: str) -> tuple[str, Any]:
                 "or 'raster'"
             ) from None
         return name, value
-
-
-def _end_partial(skipped: dict[str, str], what: str) -> None:
-    """Names what was left out and ends with code 6, if there is anything."""
-    if not skipped:
-        return
-    shown = [f"{name}: {reason}" for name, reason in [*skipped.items()][:10]]
-    more = [f"and {len(skipped) - 10} more"] if len(skipped) > 10 else []
-    raise errors.PartialError("\n  ".join([f"{len(skipped)} {what}:", *shown, *more]))
 
 
 def _print_metrics(summary: dict[str, Any], protocol: str) -> None:

@@ -3,6 +3,8 @@
 The message of each is one sentence or two: what, where, why, and what to do about it.
 """
 
+from collections.abc import Mapping
+
 
 class UserError(Exception):
     """Something the user can mend; shown without a traceback."""
@@ -47,3 +49,15 @@ class Interrupted(UserError):
         """Keeps the signal: the exit code is 128 + its number, as shells have it."""
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def raise_partial(skipped: Mapping[str, str], what: str) -> None:
+    """Raises `PartialError` with up to ten of `skipped`, if there are any.
+
+    `skipped` has a reason for each name, `what` says what became of them.
+    """
+    if not skipped:
+        return
+    shown = [f"{name}: {reason}" for name, reason in [*skipped.items()][:10]]
+    more = [f"and {len(skipped) - 10} more"] if len(skipped) > 10 else []
+    raise PartialError("\n  ".join([f"{len(skipped)} {what}:", *shown, *more]))

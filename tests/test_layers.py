@@ -21,6 +21,7 @@ FLOORS = {
     "adversarial": 1,
     "sharding": 1,
     "checkpoints": 1,
+    "config_files": 1,
     "metrics": 2,
     "degradations": 2,
     "models": 2,
@@ -30,16 +31,17 @@ FLOORS = {
     "networks": 3,
     "paired_sets": 3,
     "evaluation": 4,
+    "side_by_side": 4,
     "training": 5,
     "inference": 5,
     "experiments": 6,
-    "config_files": 6,
     "console": 6,
     "web": 7,
     "main": 7,
-    "cli": 7,
+    "cli_studies": 7,
+    "cli": 8,
 }
-CONFIGS = 8  # above everything: nothing imports them but other configs
+CONFIGS = 9  # above everything: nothing imports them but other configs
 
 # Where a third-party library may be imported: a file, or a folder with a slash.
 ANYWHERE = ("jaxrestore/", "configs/")
@@ -61,10 +63,10 @@ DOORS = {
         "jaxrestore/data/dead_leaves.py",
     ),
     "skimage": ("jaxrestore/data/samples.py",),
-    "matplotlib": ("jaxrestore/evaluation/",),
+    "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/experiments/"),
     "jinja2": ("jaxrestore/evaluation/",),
     "rich": ("jaxrestore/training/logbook.py", "jaxrestore/cli.py"),
-    "typer": ("jaxrestore/cli.py",),
+    "typer": ("jaxrestore/cli.py", "jaxrestore/cli_studies.py"),
     "absl": ("jaxrestore/main.py", "jaxrestore/console.py"),
     "ml_collections": (
         "configs/",

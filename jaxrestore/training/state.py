@@ -36,7 +36,7 @@ class TrainState(struct.PyTreeNode):
     step: Any
     key: Any
     generator: Network
-    discriminator: Network | None
+    discriminator: Any
     ema: Any
     pool: Any = None
     plateau: Any = None
