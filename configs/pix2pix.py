@@ -128,7 +128,7 @@ def _shrink(config):
     config.ngf = 40 if residual else 32
     config.netG = "residual_unet" if residual else "unet_128"
     config.batch_size = 4
-    config.steps = 4000
+    config.steps = 3000
     config.evaluation.every = config.checkpoint_every = 500
     config.evaluation.batch_size = 4
     config.log_every = 50
