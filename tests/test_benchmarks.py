@@ -26,6 +26,7 @@ TINY = {
     "pixel_shuffle": ["--batches", "2", "--sides", "16"],
     "degradations": ["--only", "noise", "pixel_shuffle"],
     "convolution_border": [],
+    "arms": [],
 }
 
 

@@ -1,5 +1,6 @@
 """Running a study: every cell once, the failed ones named, then the table and plots."""
 
+import contextlib
 import dataclasses
 import json
 import queue
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 from jaxrestore import config_files, errors, naming, sharding
 from jaxrestore.evaluation import outcome
@@ -106,7 +108,8 @@ def run(
     pending = output / ".pending"  # until table and plots show what there is
     if open_jobs or changed:
         pending.touch()
-        _work(open_jobs, mode, devices, _Players(train, together, score), say)
+        with _programs_kept(output / ".programs"):
+            _work(open_jobs, mode, devices, _Players(train, together, score), say)
     finished = [job for job in jobs if _finished(job)]
     records = [cells.record(study, job.cell, job.folder) for job in finished]
     if records and pending.exists():
@@ -117,6 +120,27 @@ def run(
         pending.unlink()
     _end(jobs)
     return records
+
+
+@contextlib.contextmanager
+def _programs_kept(folder):
+    """Cells that differ in seed, rates and weights alone are compiled once.
+
+    A cache that the user has chosen stays in use.
+    """
+    before = jax.config.jax_compilation_cache_dir  # pyright: ignore
+    if before is None:
+        _keep_programs(str(folder))
+    try:
+        yield
+    finally:
+        if before is None:
+            _keep_programs(None)
+
+
+def _keep_programs(folder):
+    jax.config.update("jax_compilation_cache_dir", folder)
+    compilation_cache.reset_cache()  # which had chosen its folder, or none
 
 
 def _job(study, cell, output):

@@ -434,3 +434,20 @@ def test_cells_at_once_and_in_one_program_end_in_the_same_bits_as_in_turn(
         hashes.append([checkpoints.state_hash(folder, 3) for folder in folders])
     assert hashes[0] == hashes[1] == hashes[2]
     assert hashes[0][0] != hashes[0][1]
+
+
+def test_programs_are_kept_with_the_sweep_unless_the_user_keeps_them(tmp_path):
+    chosen = jax.config.jax_compilation_cache_dir  # the tests' own
+    assert chosen
+    seen = []
+    note = lambda config: seen.append(jax.config.jax_compilation_cache_dir)
+    run(study(), tmp_path / "a", Trainer(note))
+    assert set(seen) == {chosen}
+    jax.config.update("jax_compilation_cache_dir", None)
+    try:
+        seen.clear()
+        run(study(), tmp_path / "b", Trainer(note))
+        assert set(seen) == {str(tmp_path / "b" / ".programs")}
+        assert jax.config.jax_compilation_cache_dir is None
+    finally:
+        jax.config.update("jax_compilation_cache_dir", chosen)
