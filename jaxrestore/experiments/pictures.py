@@ -6,6 +6,7 @@ Images that may not be shown (`samples.NOT_SHOWN`) are scored and not drawn.
 
 import csv
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,7 +76,8 @@ def sheet(
         _show(row[-1], target, name)
     titles = ["input", *(arm for arm, _ in found), "target"]
     for axes, title in zip(grid_of_axes[0], titles, strict=True):
-        axes.set_title(title, fontsize=6, color=figures.INK, wrap=True)
+        # Matplotlib's own wrapping looks for spaces, which `key=value` has not.
+        axes.set_title(textwrap.fill(title, 22), fontsize=6, color=figures.INK)
     return figure
 
 

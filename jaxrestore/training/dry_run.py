@@ -34,10 +34,20 @@ def show(config: Mapping[str, Any]) -> None:
             )
         )
     print("\nlearning rates")
-    counts = recipe.updates(config)
-    for name, count in zip(players, counts, strict=False):
-        print(f"  {name:14s} {curve(getattr(prepared.recipe, name).rate, count)}")
+    print("\n".join(rates(prepared)))
     compilation.compile_step(prepared, print)
+
+
+def rates(prepared: setup.Setup) -> list[str]:
+    """Returns for each player its learning rate over the run, as a line of bars."""
+    counts = recipe.updates(prepared.config)
+    players = prepared.recipe.generator, prepared.recipe.discriminator
+    names = "generator", "discriminator"
+    return [
+        f"  {name:14s} {curve(player.rate, count)}"
+        for name, player, count in zip(names, players, counts, strict=True)
+        if player is not None
+    ]
 
 
 def curve(schedule: Any, updates: int) -> str:

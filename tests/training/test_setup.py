@@ -2,6 +2,7 @@ import jax
 import pytest
 
 from jaxrestore import errors
+from jaxrestore.data import pipeline
 from jaxrestore.training import compilation, cost, dry_run, optimizers, setup
 
 ONE = jax.devices()[:1]
@@ -84,3 +85,18 @@ def test_a_learning_rate_is_drawn_as_a_line_of_bars(tiny):
     assert len(bars) == 40 and "█" in bars
     assert bars[-1] == "▁"
     assert "highest 2.00e-03" in line and "(100 updates)" in line
+
+
+def test_the_plan_of_a_run_in_epochs_shows_its_rates_over_all_updates(tiny):
+    config = tiny(epochs=8, data__leaves=0.0, adversarial__weight=0.5)
+    images = pipeline.image_count(config["data"])
+    for player in config["optimizer"].values():
+        if isinstance(player, dict):
+            player |= {"schedule": "linear_epochs", "constant_epochs": 4, "warmup": 0}
+    lines = dry_run.rates(setup.prepare(config, ONE))
+    updates = round(8 * images / 4)
+    assert [line.split()[0] for line in lines] == ["generator", "discriminator"]
+    for line, rate in zip(lines, (2e-3, 2e-4), strict=True):
+        # In the last epoch four of the five falls from the rate to 0 are done.
+        assert f"first {rate:.2e}, highest {rate:.2e}, last {rate / 5:.2e}" in line
+        assert f"({updates:,} updates)" in line
