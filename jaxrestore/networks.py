@@ -54,6 +54,12 @@ def keyword_options(function: Callable[..., Any]) -> set[str]:
     return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
+def statistics(config: Mapping[str, Any]) -> str:
+    """Returns the word of `STATISTICS` with which a run is scored and used."""
+    # Runs that are older than the choice were scored with the averages.
+    return config.get("evaluation", {}).get("statistics", "eval")
+
+
 def restore_function(
     model: Any, statistics: str = "eval"
 ) -> Callable[..., Float[Array, "b h w d"]]:

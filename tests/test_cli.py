@@ -26,11 +26,7 @@ def trained(tmp_path_factory):
     model = networks.build("Generator", generator)
     key = jax.random.key(0)
     variables = model.init(key, jnp.zeros((1, 8, 8, 3)), train=False)
-    config = {
-        "generator": generator,
-        "precision": "float32",
-        "evaluation": {"statistics": "eval"},
-    }
+    config = {"generator": generator, "precision": "float32"}
     outcome.write_json(workdir / "config.json", config)
     with checkpoints.manager(workdir) as manager:
         for step, score in ((1, 30.0), (2, 20.0)):

@@ -16,16 +16,23 @@ def test_an_installed_wheel_runs_its_recipes_from_an_empty_folder(tmp_path):
     site, empty = tmp_path / "site", tmp_path / "empty"
     subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
     empty.mkdir()
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "jaxrestore.main", "--dry_run"),
-            *("--config", "configs/gan_l1.py:low,demo"),
-        ],
-        cwd=empty,
-        env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "generator 84,995" in done.stdout
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=empty,
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    recipe = ("--config", "configs/gan_l1.py:low,demo")
+    printed = run("-m", "jaxrestore.main", "--dry_run", *recipe)
+    assert "generator 84,995" in printed
+    study = "from jaxrestore.experiments import sweep; sweep.load('figure_03.py')"
+    assert not run("-c", study)
+    pages = {page.name for page in (site / "jaxrestore").rglob("*.html")}
+    assert {"report.html", "perceptual_study.html"} <= pages
     assert not list(empty.iterdir())

@@ -81,13 +81,15 @@ def _score(workdir, config, mesh):
     step = checkpoints.best_step(workdir)
     variables = checkpoints.load_restorer(workdir, step)
     model = networks.build("Generator", config["generator"], config["precision"])
-    restore = networks.restore_function(model, config["evaluation"]["statistics"])
+    statistics = networks.statistics(config)
+    restore = networks.restore_function(model, statistics)
     placed = sharding.replicate(variables, mesh)
     result = evaluator(config, mesh)(lambda degraded: restore(placed, degraded))
     size = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
     return result, {
         **evaluate.summarize(result.rows),
         "protocol": config["evaluation"]["protocol"],
+        "statistics": statistics,
         "seconds": round(result.seconds, 3),
         "step": step,
         "parameters": {"generator": size},

@@ -43,7 +43,7 @@ def load(workdir: Path, step: int | None = None) -> Restorer:
         config["generator"],
         variables,
         config["precision"],
-        config["evaluation"]["statistics"],
+        networks.statistics(config),
     )
 
 
