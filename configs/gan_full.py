@@ -15,7 +15,9 @@ This recipe holds every key; the others import it and change what they study. Le
 are in pixels, a `rate` of an optimiser is its learning rate, images lie in [0, 1].
 """
 
-from ml_collections import ConfigDict
+from typing import Any
+
+from ml_collections import ConfigDict, FieldReference
 
 
 def get_config(argument: str = "") -> ConfigDict:
@@ -30,7 +32,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.steps = 100_000  # batches in all
     # If not 0: passes over the training images, instead of steps. evaluation.every,
     # log_every and checkpoint_every then count epochs as well.
-    config.epochs = 0
+    config.epochs = 0.0
     config.batch_size = 16  # images a step, over all devices
     config.crop = 128  # side of the training crops
     config.augment = "flip_and_turn"  # on the device; or flip, none
@@ -61,7 +63,8 @@ def get_config(argument: str = "") -> ConfigDict:
 
     config.degradation = ConfigDict()
     config.degradation.name = "pixel_shuffle"  # a file in degradations/; its options:
-    config.degradation.rate = 0.15 if "low" in words else 0.40  # share of active sites
+    # Share of active sites; (low, high): drawn for each image.
+    config.degradation.rate = number_or_range(0.15 if "low" in words else 0.40)
     config.degradation.radius = 2  # 2: windows of 5x5
     config.degradation.order = "raster"  # or colour: quicker on GPUs, not identical
 
@@ -132,6 +135,11 @@ def get_config(argument: str = "") -> ConfigDict:
     if "demo" in words:
         _shrink(config)
     return config
+
+
+def number_or_range(value: Any) -> FieldReference:
+    """A value that the command line may replace by one of another type."""
+    return FieldReference(value, field_type=object)
 
 
 def _shrink(config: ConfigDict) -> None:

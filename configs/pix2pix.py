@@ -64,7 +64,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.steps = 0  # if not 0: the whole run and all other lengths, in steps
     config.batch_size = 1
     config.lr = 2e-4  # of both networks
-    config.lr_D = config.get_ref("lr")  # unless the discriminator's is given
+    config.lr_D = config.get_oneway_ref("lr")  # unless the discriminator's is given
     config.warmup = 0  # updates over which the generator's rate rises from 0
     config.beta1 = 0.5
     config.lr_policy = "linear"  # or step, plateau, cosine
@@ -95,7 +95,8 @@ def get_config(argument: str = "") -> ConfigDict:
     config.ema = 0.0  # no average: the last weights are scored
     config.degradation = ConfigDict()
     config.degradation.name = "pixelate"
-    config.degradation.side = (48, 128) if "variational" in words else 64
+    side = (48, 128) if "variational" in words else 64
+    config.degradation.side = gan_full.number_or_range(side)
     config.evaluation.every = 5  # epochs, and so the next two
     config.log_every = 1
     config.checkpoint_every = 5
@@ -140,7 +141,7 @@ def translate(config: ConfigDict) -> dict[str, Any]:
     """Returns the config with the keys of `gan_full` alone."""
     recipe = config.to_dict()
     own = {key: recipe.pop(key) for key in _OWN}
-    _check(own)
+    _check(own, recipe["steps"])
     if not recipe["steps"]:
         recipe["steps"] = 1  # `epochs` says it
         recipe["epochs"] = own["n_epochs"] + own["n_epochs_decay"]
@@ -175,7 +176,7 @@ _OWN = (
 )
 
 
-def _check(own):
+def _check(own, steps):
     words = {
         "netG": NETWORKS,
         "netD": JUDGES,
@@ -187,6 +188,11 @@ def _check(own):
             raise ValueError(
                 f"config.{key} is {own[key]!r}; it must be one of {', '.join(known)}"
             )
+    if not steps and own["n_epochs"] + own["n_epochs_decay"] < 1:
+        raise ValueError(
+            "config.n_epochs and config.n_epochs_decay are 0 together; give the run "
+            "epochs, or config.steps"
+        )
 
 
 def _generator(own):

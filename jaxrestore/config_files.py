@@ -13,6 +13,9 @@ import ml_collections
 
 from jaxrestore import errors, naming
 
+# Sections whose keys follow from what they name; a run may need others.
+TABLES = ("objective", "degradation", "generator", "discriminator")
+
 
 def found(arguments: list[str]) -> list[str]:
     """Returns the arguments with --config=FOUND first, for flags to be parsed.
@@ -32,7 +35,8 @@ def found(arguments: list[str]) -> list[str]:
     path, config = load(chosen[-1].removeprefix("--config="))
     for word in joined:
         if word.startswith("--config."):
-            _check_override(word.removeprefix("--config.").partition("=")[0], config)
+            key, _, value = word.removeprefix("--config.").partition("=")
+            _check_override(key, value, config)
     return [f"--config={path}", *joined]
 
 
@@ -90,7 +94,7 @@ def _make_importable() -> None:
     sys.modules["configs"] = importlib.util.module_from_spec(spec)
 
 
-def _check_override(key: str, config: Any) -> None:
+def _check_override(key: str, value: str, config: Any) -> None:
     section = config
     names = key.split(".")
     for depth, name in enumerate(names):
@@ -100,5 +104,12 @@ def _check_override(key: str, config: Any) -> None:
         if name not in section:
             where = ".".join(names[: depth + 1])
             hint = naming.nearest(name, section.keys())
+            if names[0] in TABLES and depth:
+                hint += f" A table is given whole: --config.{names[0]}='{{...}}'"
             raise errors.ConfigError(f"config.{where} is no key: {hint}")
         section = section[name]
+    if value == "None" and isinstance(section, ml_collections.ConfigDict):
+        raise errors.ConfigError(
+            f"config.{key} holds keys and cannot become None on a command line; write "
+            "a recipe that imports this one and says so, as configs/cnn_full.py does"
+        )

@@ -95,11 +95,12 @@ def _as_trained(model, variables, degraded):
     """Each image as a batch of its own; the statistics it moves are dropped."""
     moved = [name for name in variables if name != "params"]
 
-    def one(key, image):
+    def one(image):
+        # One key for all: an image is restored alike, whatever stands beside it.
+        rngs = {"dropout": jax.random.key(0)}
         (restored, _), _ = model.apply(
-            variables, image[None], train=True, mutable=moved, rngs={"dropout": key}
+            variables, image[None], train=True, mutable=moved, rngs=rngs
         )
         return restored[0]
 
-    keys = jax.random.split(jax.random.key(0), len(degraded))
-    return jax.vmap(one)(keys, degraded)
+    return jax.vmap(one)(degraded)

@@ -11,7 +11,7 @@ import pytest
 
 import configs
 from configs import gan_full
-from jaxrestore import config_files
+from jaxrestore import config_files, errors
 from jaxrestore.training import recipe, steps
 
 RECIPES = [entry for entry in pkgutil.iter_modules(configs.__path__) if not entry.ispkg]
@@ -138,3 +138,29 @@ def _the_projects_own_configs():
     before = {name: value for name, value in sys.modules.items() if "configs" in name}
     yield
     sys.modules.update(before)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("objective.restored.huber=1", "A table is given whole: --config.objective="),
+        ("degradation.block=2", "A table is given whole: --config.degradation="),
+        ("adversarial=None", "as configs/cnn_full.py does"),
+    ],
+)
+def test_what_an_override_cannot_say_is_refused_with_what_can(override, message):
+    with pytest.raises(errors.ConfigError, match=message):
+        config_files.found(["--config=configs/gan_full.py", f"--config.{override}"])
+
+
+def test_a_number_of_a_degradation_may_become_a_range_by_an_override():
+    from absl import flags
+    from ml_collections import config_flags
+
+    values = flags.FlagValues()
+    held = config_flags.DEFINE_config_dict(
+        "config", gan_full.get_config(), flag_values=values
+    )
+    values(["main", "--config.degradation.rate=(0.1, 0.5)"])
+    assert held.value.degradation.rate == (0.1, 0.5)
+    assert recipe.build(held.value.to_dict()).degradation["rate"] == (0.1, 0.5)

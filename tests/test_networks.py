@@ -31,6 +31,12 @@ def test_pix2pix_statistics_are_those_of_the_image_alone():
     assert float(jnp.abs(together - restored("eval", IMAGES, dropout=0.0)).max()) > 1e-3
 
 
+def test_pix2pix_statistics_treat_an_image_alike_in_any_company():
+    together = restored("pix2pix", IMAGES)
+    alone = restored("pix2pix", IMAGES[2:])
+    np.testing.assert_allclose(alone[0], together[2], atol=1e-5)
+
+
 def test_pix2pix_statistics_keep_dropout_on_and_give_the_same_image_again():
     once, again = restored("pix2pix", IMAGES), restored("pix2pix", IMAGES)
     np.testing.assert_array_equal(once, again)

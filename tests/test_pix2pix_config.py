@@ -98,6 +98,17 @@ def test_every_policy_has_a_schedule_of_ours(policy):
     assert config["optimizer"]["discriminator"]["rate"] == 1e-3
     config = translated(lr=1e-3, lr_D=1e-4)
     assert config["optimizer"]["discriminator"]["rate"] == 1e-4
+    assert config["optimizer"]["generator"]["rate"] == 1e-3
+    residual = translated("residual")["optimizer"]
+    assert (residual["generator"]["rate"], residual["discriminator"]["rate"]) == (
+        1e-3,
+        2e-4,
+    )
+
+
+def test_a_run_of_no_epochs_is_refused():
+    with pytest.raises(errors.ConfigError, match=r"config\.n_epochs"):
+        translated(n_epochs=0, n_epochs_decay=0)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Ev
 
     Raises `NoInputError` when its folder is missing or holds no image.
     """
-    elsewhere = config["data"]["evaluation"] != "embedded" or config["data"]["split"]
+    data = config["data"]
+    elsewhere = data["evaluation"] != "embedded" or data.get("split")
     source = pipeline.evaluation_source(config["data"], config["crop"])
     model = networks.build("Generator", config["generator"], config["precision"])
     return evaluate.Evaluator(

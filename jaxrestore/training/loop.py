@@ -178,7 +178,9 @@ def _run(group, step, stop):
                 for run in group:
                     runs.log(run, number, times, seconds)
             due = number == steps or number % config["evaluation"]["every"] == 0
-            due = due and stopped is None
+            # A rate that waits for evaluations must not miss one.
+            waits = group[0].state.plateau is not None
+            due = due and (stopped is None or waits)
             saves = last or due or number % config["checkpoint_every"] == 0
             for run in group:
                 score = runs.evaluated(run, number, timer) if due else None

@@ -61,7 +61,7 @@ def _by_epoch(recipe, updates, images_per_update, images):
         finished = (count * images_per_update // images) * 1.0  # epochs
         if recipe["schedule"] == "linear_epochs":
             hold = recipe["constant_epochs"]
-            fallen = jnp.maximum(0.0, finished + 1 - hold) / (total - hold + 1)
+            fallen = jnp.maximum(0.0, finished + 1 - hold) / max(total - hold + 1, 1)
             factor = 1 - fallen
         elif recipe["schedule"] == "step_epochs":
             factor = 0.1 ** (finished // recipe["drop_epochs"])

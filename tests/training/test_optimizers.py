@@ -102,6 +102,13 @@ def test_an_epoch_schedule_of_a_run_in_steps_never_rests():
     assert float(schedule(jnp.asarray(23))) == pytest.approx(1e-2 * 0.25)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4])
+def test_a_linear_run_that_ends_before_its_decay_keeps_its_rate(epochs):
+    recipe = {**RECIPE, "schedule": "linear_epochs", "constant_epochs": 3}
+    schedule = optimizers.schedule(recipe, epochs * 10, epoch=(1, 10))
+    assert float(schedule(jnp.asarray(0))) == pytest.approx(1e-2)
+
+
 def test_the_plateau_equals_the_reference():
     errors = (
         *(1, 0.9, 0.89, 0.885, 0.884, 0.883, 0.882, 0.8815),
