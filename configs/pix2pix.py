@@ -188,6 +188,9 @@ def _check(own, steps):
             raise ValueError(
                 f"config.{key} is {own[key]!r}; it must be one of {', '.join(known)}"
             )
+    for key in ("ngf", "ndf", "n_layers_D"):
+        if own[key] < 1:
+            raise ValueError(f"config.{key} is {own[key]}; it must be at least 1")
     if not steps and own["n_epochs"] + own["n_epochs_decay"] < 1:
         raise ValueError(
             "config.n_epochs and config.n_epochs_decay are 0 together; give the run "

@@ -94,8 +94,10 @@ def restore(manager: ocp.CheckpointManager, step: int, template: Any) -> Any:
         )
     except (ValueError, KeyError) as error:
         raise errors.MismatchError(
-            f"{manager.directory}/{step} does not fit this config's networks: "
-            f"{str(error).splitlines()[0]} Use the config it was written with."
+            f"{manager.directory}/{step} holds another state than this config asks for "
+            "(other networks, adversarial.pool, a plateau schedule, or another version "
+            f"of jaxrestore): {str(error).splitlines()[0]} Use the config it was "
+            "written with."
         ) from error
     return restored["state"]
 

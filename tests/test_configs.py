@@ -4,10 +4,13 @@ import importlib
 import json
 import pkgutil
 import re
+import sys
 
 import jax
 import numpy as np
 import pytest
+from absl import flags
+from ml_collections import config_flags
 
 import configs
 from configs import gan_full
@@ -133,8 +136,6 @@ def test_a_users_own_recipe_may_import_the_packages(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def _the_projects_own_configs():
     # `main.load_config` sets up the package `configs` anew; the tests want theirs back.
-    import sys
-
     before = {name: value for name, value in sys.modules.items() if "configs" in name}
     yield
     sys.modules.update(before)
@@ -153,14 +154,13 @@ def test_what_an_override_cannot_say_is_refused_with_what_can(override, message)
         config_files.found(["--config=configs/gan_full.py", f"--config.{override}"])
 
 
-def test_a_number_of_a_degradation_may_become_a_range_by_an_override():
-    from absl import flags
-    from ml_collections import config_flags
-
+def test_a_number_of_a_degradation_may_become_a_range_by_an_override(monkeypatch):
+    words = ["main", "--config.degradation.rate=(0.1, 0.5)"]
+    monkeypatch.setattr(sys, "argv", words)  # where ml_collections looks for them
     values = flags.FlagValues()
     held = config_flags.DEFINE_config_dict(
         "config", gan_full.get_config(), flag_values=values
     )
-    values(["main", "--config.degradation.rate=(0.1, 0.5)"])
+    values(words)
     assert held.value.degradation.rate == (0.1, 0.5)
     assert recipe.build(held.value.to_dict()).degradation["rate"] == (0.1, 0.5)

@@ -168,6 +168,7 @@ def test_pairs_bring_their_own_damage():
         ({"gan_mode": "wgan"}, "config.gan_mode is 'wgan'"),
         ({"lr_policy": "poly"}, "config.lr_policy is 'poly'"),
         ({"netD": "patch"}, "config.netD is 'patch'"),
+        ({"ngf": 0}, "config.ngf is 0; it must be at least 1"),
     ],
 )
 def test_a_word_that_pix2pix_does_not_have_is_refused(changes, message):

@@ -121,7 +121,7 @@ def image_count(data: Mapping[str, Any]) -> float:
     if data["leaves"] >= 1:
         raise errors.ConfigError(
             "config.data.leaves is 1: an endless source has no epochs; give the length "
-            "in steps, or a share of photographs"
+            "in steps and another schedule, or a share of photographs"
         )
     return len(_training_and_held_out(data)[0]) / (1 - data["leaves"])
 

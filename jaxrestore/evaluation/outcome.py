@@ -1,5 +1,6 @@
 """The files that tell how a run went: evaluation.csv, summary.json, report.html."""
 
+import copy
 import csv
 import datetime
 import importlib.metadata
@@ -61,20 +62,30 @@ def score_under(
 
     `changes` are keys of its config with their dots (`"data.evaluation"`,
     `"degradation"`, `"evaluation.statistics"`) and what they hold instead. Returns the
-    summary that `score` writes, and the images' `rows`. Raises `ConfigError` for a key
-    that the config does not have.
+    summary that `score` writes, and the images' `rows`. Raises as `with_changes`.
     """
-    config = checkpoints.read_config(workdir)
+    config = with_changes(checkpoints.read_config(workdir), changes)
+    result, summary = _score(workdir, config, mesh or sharding.mesh())
+    return {**summary, "rows": result.rows}
+
+
+def with_changes(
+    config: Mapping[str, Any], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns a copy of the config with other values at some keys, with their dots.
+
+    Raises `ConfigError` for a key that the config does not have.
+    """
+    changed = copy.deepcopy(dict(config))
     for key, value in changes.items():
         *sections, name = key.split(".")
-        section = config
+        section: Any = changed
         for part in sections:
             section = section.get(part) if isinstance(section, Mapping) else None
         if not isinstance(section, dict) or name not in section:
-            raise errors.ConfigError(f"{workdir} has no config.{key} to score under")
+            raise errors.ConfigError(f"the run has no config.{key} to score under")
         section[name] = value
-    result, summary = _score(workdir, config, mesh or sharding.mesh())
-    return {**summary, "rows": result.rows}
+    return changed
 
 
 def _score(workdir, config, mesh):
@@ -101,7 +112,7 @@ def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
     """Returns a line: the gain, and where the report lies."""
     psnr = summary["metrics"]["psnr"]
     if None in (psnr["gain"], psnr["degraded"], psnr["restored"]):
-        return f"PSNR is infinite for an image; {workdir / 'report.html'}"
+        return f"PSNR is not finite for an image; {workdir / 'report.html'}"
     return (
         f"step {summary['step']}: PSNR {psnr['degraded']:.2f} -> "
         f"{psnr['restored']:.2f} dB, gain {psnr['gain']:+.2f} dB, "

@@ -16,7 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from jaxrestore import config_files, errors, naming, sharding
 from jaxrestore.evaluation import outcome
 from jaxrestore.experiments import cells, grid, plots, table
-from jaxrestore.training import interruption, loop, recipe
+from jaxrestore.training import interruption, loop, recipe, rules
 
 MODES = ("loop", "map", "vmap")
 SHARES = ("each", "all")
@@ -146,7 +146,18 @@ def _keep_programs(folder):
 def _job(study, cell, output):
     config = cells.config(study, cell)
     tests = cells.questions(study, config)
+    _check_tests(config, tests)
     return _Job(cell, output / cell.folder, config, tests)
+
+
+def _check_tests(config, tests):
+    """Raises before hours of training for a test that cannot be asked after them."""
+    try:
+        rules.check(config)
+    except errors.ConfigError:
+        return  # the cell will fail by its name, and the others go on
+    for changes in tests.values():
+        rules.check(outcome.with_changes(config, changes))
 
 
 def _finished(job):

@@ -129,10 +129,8 @@ def _check_value(key, value, rule):
         return
     kind, low, high = rule
     # JSON and command lines write 1 for 1.0; True is no number.
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)) and (
-        kind is not float or not number
-    ):
+    fits = isinstance(value, int | float if kind is float else kind)
+    if not fits or isinstance(value, bool):
         raise errors.ConfigError(
             f"config.{key} is {value!r}; it must be of type {kind.__name__}"
         )

@@ -451,3 +451,19 @@ def test_programs_are_kept_with_the_sweep_unless_the_user_keeps_them(tmp_path):
         assert jax.config.jax_compilation_cache_dir is None
     finally:
         jax.config.update("jax_compilation_cache_dir", chosen)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"evaluation.statistics": "own"}, "config.evaluation.statistics is 'own'"),
+        ({"evaluation.statistic": "eval"}, "no config.evaluation.statistic"),
+    ],
+)
+def test_a_test_that_cannot_be_asked_is_refused_before_the_training(
+    tmp_path, changes, message
+):
+    trainer = Trainer()
+    with pytest.raises(errors.ConfigError, match=message):
+        run(study(tests={"other": changes}), tmp_path / "sweep", trainer)
+    assert not trainer.calls
