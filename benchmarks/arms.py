@@ -90,7 +90,8 @@ def main(argv: Sequence[str] | None = None):
     if options.small:
         options.arms, options.batch, options.crop, options.filters = 2, 1, 64, 4
     sizes = (options.arms, options.batch, options.crop, options.filters)
-    setups = [setup.prepare(config) for config in configs(*sizes)]
+    device = jax.devices()[:1]
+    setups = [setup.prepare(config, device) for config in configs(*sizes)]
     shape = setups[0].batch.shape
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     images = sharding.put(images, setups[0].mesh, axis=1)

@@ -84,7 +84,9 @@ def test_another_networks_state_is_refused_in_one_sentence(tmp_path):
     other = {"w": jax.ShapeDtypeStruct((5, 3), jnp.float32), "key": state(0)["key"]}
     with (
         checkpoints.manager(tmp_path) as manager,
-        pytest.raises(errors.MismatchError, match="does not fit"),
+        pytest.raises(
+            errors.MismatchError, match="holds another state than this config asks for"
+        ),
     ):
         checkpoints.restore(manager, 7, other)
 

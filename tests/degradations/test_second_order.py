@@ -51,6 +51,7 @@ def test_the_result_is_a_quarter_in_size_and_a_file_would_hold_it():
     np.testing.assert_allclose(degraded * 255, np.round(degraded * 255), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_every_image_has_a_degradation_of_its_own():
     flat = _degrade(_waves()).reshape(COUNT, -1)
     assert len(np.unique(flat, axis=0)) == COUNT

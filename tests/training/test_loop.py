@@ -183,6 +183,7 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(tiny, tmp_path, fini
     assert rows == sorted(set(rows))
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bits(tiny_overrides, tmp_path):
     overrides = [
         *tiny_overrides,

@@ -64,6 +64,7 @@ class StoppedAfter(interruption.Interruption):
         return 15 if self.left <= 0 else None
 
 
+@pytest.mark.slow
 def test_a_waiting_run_stopped_where_an_evaluation_was_due_resumes_to_the_bits(
     tiny, tmp_path
 ):

@@ -61,7 +61,11 @@ def numbers(state):
 
 @pytest.mark.parametrize(
     ("generator_steps", "discriminator_steps", "expected"),
-    [(1, 1, (10, 10)), (3, 1, (10, 3)), (1, 5, (2, 10))],
+    [
+        pytest.param(1, 1, (10, 10), marks=pytest.mark.slow),
+        (3, 1, (10, 3)),
+        pytest.param(1, 5, (2, 10), marks=pytest.mark.slow),
+    ],
 )
 def test_players_move_as_often_as_the_ratio_says(
     tiny, generator_steps, discriminator_steps, expected
@@ -92,6 +96,7 @@ def test_a_resting_generator_keeps_its_parameters_and_average(tiny):
     assert any(jax.tree.leaves(moved))
 
 
+@pytest.mark.slow
 def test_one_two_and_four_devices_give_the_same_losses_over_twenty_steps(tiny):
     config = tiny(steps=20)
     devices = jax.devices()

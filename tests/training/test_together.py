@@ -60,6 +60,7 @@ def test_in_map_mode_each_run_has_the_bits_it_has_alone(tiny, folders, alone):
     assert [one["metrics"] for one in again] == [one["metrics"] for one in summaries]
 
 
+@pytest.mark.slow
 def test_in_vmap_mode_each_run_is_the_one_alone_but_for_rounding(tiny, folders, alone):
     places = [folders / "vmap0", folders / "vmap1"]
     loop.train_together(configs(tiny), places, "vmap", devices=ONE)
@@ -72,6 +73,7 @@ def test_in_vmap_mode_each_run_is_the_one_alone_but_for_rounding(tiny, folders, 
     assert np.abs(other / theirs - 1).min() > 0.1
 
 
+@pytest.mark.slow
 def test_runs_go_on_from_the_step_that_all_have_saved(tiny, folders, alone):
     places = [folders / "early0", folders / "early1"]
     short = configs(tiny, checkpoint_every=2)
@@ -84,6 +86,7 @@ def test_runs_go_on_from_the_step_that_all_have_saved(tiny, folders, alone):
     assert checkpoints.finished(places[0]) == [2, 3]
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(tiny, folders, alone):
     with pytest.raises(errors.MismatchError, match="holds a run of another config"):
         loop.train_together(
