@@ -174,6 +174,8 @@ def _run(group, step, stop):
             stopped = stop.signal
             last = stopped is not None or number == steps
             if last or number % config["log_every"] == 0:
+                # Steps that are still being computed belong to this interval.
+                jax.block_until_ready([run.waiting for run in group])
                 times, seconds = timer.interval(), timer.total
                 for run in group:
                     runs.log(run, number, times, seconds)

@@ -278,3 +278,21 @@ def test_a_workdir_without_a_checkpoint_takes_a_changed_config(tiny, tmp_path):
     tmp_path.joinpath("config.json").write_text(json.dumps(tiny(batch_size=8)))
     loop._claim(tmp_path, tiny())
     assert json.loads((tmp_path / "config.json").read_text())["batch_size"] == 4
+
+
+def test_the_time_of_an_interval_has_the_wait_for_its_steps(
+    tiny, tmp_path, monkeypatch
+):
+    wait = jax.block_until_ready
+
+    def long(tree):
+        time.sleep(0.3)
+        return wait(tree)
+
+    monkeypatch.setattr(jax, "block_until_ready", long)
+    train(tiny(), tmp_path)
+    rows = [row for row in history(tmp_path) if "time/device" in row]
+    assert len(rows) == 3
+    for row in rows:
+        assert row["time/device"] > 0.3
+        assert row["images_per_second"] < 2 * 4 / 0.3
