@@ -6,7 +6,11 @@ import tempfile
 # The tests compile far more than they compute: LLVM's optimisation is left out, which
 # halves their time, and programs are shared between tests, workers and the processes
 # that tests start. `XLA_FLAGS= pytest` tests the code as it is compiled outside.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_parallel_codegen_split_count=1",
+)
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _CACHE = tempfile.TemporaryDirectory(prefix="jaxrestore-tests-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE.name

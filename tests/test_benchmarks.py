@@ -30,7 +30,13 @@ TINY = {
 }
 
 
-@pytest.mark.parametrize("name", TINY)
+SLOW = ("ms_ssim", "arms")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in TINY],
+)
 def test_a_benchmark_prints_a_table_and_writes_json(name, load, tmp_path, capsys):
     output = tmp_path / "new" / "result.json"
     arguments = ["--small", "--rounds", "1", "--output", str(output), *TINY[name]]

@@ -207,7 +207,7 @@ def _marked(name):
 
 degradations = pytest.mark.parametrize("name", [_marked(n) for n in DEGRADATIONS])
 # Operation by operation they take 6 to 16 s.
-LONG = ("chain", "scratches", "second_order")
+LONG = ("chain", "holes", "jpeg", "scratches", "second_order")
 
 
 @functools.cache

@@ -24,6 +24,11 @@ def run(*arguments, cwd=ROOT, python=("-m", "jaxrestore.main")):
     return done, time.perf_counter() - started
 
 
+def slowly(*values):
+    """A case of its own process, which costs seconds, for `-m slow`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says", "code"),
     [
@@ -38,7 +43,7 @@ def run(*arguments, cwd=ROOT, python=("-m", "jaxrestore.main")):
             "config.stepz is no key: did you mean 'steps'?",
             2,
         ),
-        (
+        slowly(
             ["--config", "configs/gan_full.py:demo", "--config.steps=1e5"],
             "--config.steps=1e5",
             2,
@@ -48,13 +53,13 @@ def run(*arguments, cwd=ROOT, python=("-m", "jaxrestore.main")):
             "config.adversarial is None; it has no weight",
             2,
         ),
-        (["--config", "configs/gan_full.py:dmeo"], "argument 'dmeo'", 2),
+        slowly(["--config", "configs/gan_full.py:dmeo"], "argument 'dmeo'", 2),
         ([], "give --config", 2),
-        (["--mode", "evaluate"], "give --workdir", 2),
+        slowly(["--mode", "evaluate"], "give --workdir", 2),
         (["--mode", "evaluate", "--workdir", "nowhere"], "nowhere is no run", 66),
-        (["--mode", "evalute", "--config", "configs/gan_full.py"], "evalute", 2),
-        (["config", "configs/gan_full.py"], "", 2),
-        (
+        slowly(["--mode", "evalute", "--config", "configs/gan_full.py"], "evalute", 2),
+        slowly(["config", "configs/gan_full.py"], "", 2),
+        slowly(
             ["--config", "configs/gan_full.py:demo", "--config.batch_size=0"],
             "config.batch_size is 0; it must be at least 1",
             2,

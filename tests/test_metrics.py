@@ -257,7 +257,13 @@ def test_bfloat16_images_are_compared_in_float32(name):
     np.testing.assert_allclose(result, exact, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", PAIRWISE)
+def _marked(name):
+    # Without jit, operation by operation, these take seconds.
+    slow = [pytest.mark.slow] if "ssim" in name or name == "ciede2000" else []
+    return pytest.param(name, marks=slow)
+
+
+@pytest.mark.parametrize("name", [_marked(name) for name in PAIRWISE])
 def test_a_metric_under_jit_is_the_same_number(name):
     a, b = (jnp.asarray(v) for v in _pair(*SHAPE))
     np.testing.assert_allclose(COMPILED[name](a, b), PAIRWISE[name](a, b), rtol=1e-5)
@@ -414,7 +420,9 @@ def test_a_metric_of_colour_refuses_other_than_three_channels(name, channels):
         PAIRWISE[name](images, images)
 
 
-@pytest.mark.parametrize("side", [(64, 65), (256, 256)], ids=str)
+@pytest.mark.parametrize(
+    "side", [(64, 65), pytest.param((256, 256), marks=pytest.mark.slow)], ids=str
+)
 def test_large_equal_images_are_similar_to_the_bit(side):
     images = jnp.asarray(np.random.default_rng(0).random((1, *side, 3), np.float32))
     np.testing.assert_array_equal(COMPILED["ssim"](images, images), 1)

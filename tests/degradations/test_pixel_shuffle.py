@@ -46,7 +46,12 @@ def _displacement(moved, width):
     return here // width - moved // width, here % width - moved % width
 
 
-@pytest.mark.parametrize("case", range(50))
+def _marked(case):
+    # Each case has a shape of its own to compile; all fifty are for `-m slow`.
+    return pytest.param(case, marks=[pytest.mark.slow] if case >= 20 else [])
+
+
+@pytest.mark.parametrize("case", [_marked(case) for case in range(50)])
 def test_raster_order_equals_a_sequential_loop_bit_for_bit(case):
     draw = np.random.default_rng(case)
     height, width = (int(side) for side in draw.integers(1, 41, 2))

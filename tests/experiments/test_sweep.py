@@ -385,6 +385,7 @@ def real_study(tiny_overrides, **fields):
     )
 
 
+@pytest.mark.slow
 def test_a_real_sweep_ends_with_its_table_and_plots_and_a_second_call_does_nothing(
     tmp_path, tiny_overrides
 ):

@@ -34,6 +34,14 @@ def _walk(role):
 
 
 GENERATORS, DISCRIMINATORS = _walk("Generator"), _walk("Discriminator")
+
+
+def _marked(name):
+    # Without jit, layer by layer, these take seconds.
+    slow = [pytest.mark.slow] if name.startswith("pix2pix") else []
+    return pytest.param(name, marks=slow)
+
+
 generators = pytest.mark.parametrize("name", GENERATORS)
 discriminators = pytest.mark.parametrize("name", DISCRIMINATORS)
 dtypes = pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=str)
@@ -120,7 +128,7 @@ def _away_from_the_start(variables):
     return jax.tree.unflatten(structure, moved)
 
 
-@generators
+@pytest.mark.parametrize("name", [_marked(name) for name in GENERATORS])
 def test_a_generator_under_jit_restores_the_same(name):
     model, apply, variables = _tiny("Generator", name)
     variables = _away_from_the_start(variables)

@@ -26,10 +26,11 @@ def test_a_full_pool_changes_what_the_discriminator_learns_from(tiny):
     built, state, batch = begun(config)
     state = state.replace(pool=state.pool | {"held": jnp.int32(2)})  # all black
     restored = batch["degraded"]
-    with_pool, terms = steps.discriminator_step(built, state, batch, restored)
-    without = steps.discriminator_step(
-        built, state.replace(pool=None), batch, restored
-    )[1]
+    step = jax.jit(
+        lambda state: steps.discriminator_step(built, state, batch, restored)
+    )
+    with_pool, terms = step(state)
+    without = step(state.replace(pool=None))[1]
     assert float(terms["discriminator/logit_fake"]) != float(
         without["discriminator/logit_fake"]
     )

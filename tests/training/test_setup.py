@@ -39,6 +39,7 @@ def test_the_compiled_step_says_its_hours_and_memory(tiny):
     assert compiled.memory > 4 * 32 * 32 * 3
 
 
+@pytest.mark.slow
 def test_a_long_run_without_an_accelerator_names_the_demo(tiny):
     said = []
     compilation.compile_step(setup.prepare(tiny(steps=600_000_000), ONE), said.append)

@@ -304,7 +304,10 @@ def test_without_weights_the_batch_has_none(tiny):
 
 @pytest.mark.parametrize(
     ("name", "channels"),
-    [("holes", 4), pytest.param("scratches", 3, marks=pytest.mark.slow)],
+    [
+        pytest.param("holes", 4, marks=pytest.mark.slow),
+        pytest.param("scratches", 3, marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_with_weighted_damage_and_an_adversary_trains(tiny, name, channels):
     config = tiny(steps=2, optimizer__generator__warmup=0)
