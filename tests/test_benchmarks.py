@@ -30,7 +30,7 @@ TINY = {
 }
 
 
-SLOW = ("ms_ssim", "arms")
+SLOW = ("ms_ssim", "arms", "pixel_shuffle")
 
 
 @pytest.mark.parametrize(

@@ -199,15 +199,17 @@ def _image(channels, seed=0):
     return jnp.asarray(values)
 
 
+# Operation by operation they take 6 to 16 s.
+LONG = ("chain", "holes", "jpeg", "scratches", "second_order")
+
+
 def _marked(name):
-    # Compiling it takes seconds; tests/degradations/test_second_order.py does it once.
-    slow = [pytest.mark.slow] if name == "second_order" else []
+    # Compiling them takes seconds; their own tests in tests/degradations do it once.
+    slow = [pytest.mark.slow] if name in LONG else []
     return pytest.param(name, marks=slow)
 
 
 degradations = pytest.mark.parametrize("name", [_marked(n) for n in DEGRADATIONS])
-# Operation by operation they take 6 to 16 s.
-LONG = ("chain", "holes", "jpeg", "scratches", "second_order")
 
 
 @functools.cache
@@ -258,6 +260,7 @@ def test_a_vmapped_degradation_under_jit_equals_a_loop_without(name):
         np.testing.assert_allclose(degraded, plain, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_degradation_treats_each_image_of_a_batch_by_itself(name):
     keys, images, degraded = _batch(name)

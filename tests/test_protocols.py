@@ -66,6 +66,7 @@ def test_rgb8_equals_scikit_image_on_8_bit_images(shape):
     assert scores["ssim"][0] == pytest.approx(ssim, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_rgb8_under_jit_names_the_same_numbers():
     target, image = _floats(_levels(*SHAPE)), _floats(_levels(*SHAPE, seed=1))
     scores = protocols.rgb8(image, target)

@@ -48,7 +48,7 @@ def _displacement(moved, width):
 
 def _marked(case):
     # Each case has a shape of its own to compile; all fifty are for `-m slow`.
-    return pytest.param(case, marks=[pytest.mark.slow] if case >= 20 else [])
+    return pytest.param(case, marks=[pytest.mark.slow] if case >= 12 else [])
 
 
 @pytest.mark.parametrize("case", [_marked(case) for case in range(50)])

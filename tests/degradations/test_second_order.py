@@ -59,6 +59,7 @@ def test_every_image_has_a_degradation_of_its_own():
     assert spread.max() > 2 * spread.min()
 
 
+@pytest.mark.slow
 def test_a_plain_image_stays_plain_where_there_is_no_noise():
     # Blur, resizing and ringing have weights that sum to 1; the padding of kernels and
     # canvases must not show. Grey 128 is a level, and quality 100 keeps it.

@@ -122,6 +122,7 @@ def test_every_number_of_devices_makes_the_same_batch_to_the_bit(tiny):
         np.testing.assert_array_equal(whole, jax.device_get(cut))
 
 
+@pytest.mark.slow
 def test_several_steps_in_one_call_equal_the_same_steps_one_by_one(tiny):
     config = tiny(steps_per_call=1)
     state, step = start(config)

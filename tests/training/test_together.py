@@ -47,6 +47,7 @@ def alone(tiny, folders):
     return workdir
 
 
+@pytest.mark.slow
 def test_in_map_mode_each_run_has_the_bits_it_has_alone(tiny, folders, alone):
     places = [folders / "map0", folders / "map1"]
     summaries = loop.train_together(configs(tiny), places, "map", devices=ONE)
