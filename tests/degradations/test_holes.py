@@ -103,6 +103,7 @@ def test_strokes_cover_a_plausible_share():
     assert shares.min() > 0 and shares.max() < 0.7
 
 
+@pytest.mark.slow
 def test_the_width_of_strokes_scales_with_the_side():
     large = _damage((64, 64, 1), kinds=STROKES)[1]
     assert large.mean() == pytest.approx(_masks("strokes").mean(), rel=0.05)

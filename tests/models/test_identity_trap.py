@@ -61,6 +61,7 @@ def _gain(model, pairs, rate=2e-3):
     return np.mean(gain)
 
 
+@pytest.mark.slow
 def test_a_small_l1_denoiser_leaves_the_identity():
     assert _gain(fcn.Generator(width=16, blocks=2), _pairs) > 1.5
 

@@ -274,6 +274,7 @@ def weighted(tiny, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 def test_damaged_pixels_weigh_in_training_what_the_recipe_says(weighted):
     config = weighted()
     shown = jnp.asarray(images(config)[0])
@@ -349,6 +350,7 @@ def enlarging(tiny, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 def test_an_input_of_another_size_has_no_gain_and_trains(enlarging):
     losses, state = run(enlarging(), 1)
     assert int(state.generator.updates) == 1
