@@ -43,7 +43,7 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     sources = pipeline.training_sources(config["data"], config["seed"])
     evaluator = outcome.evaluator(config, mesh)
     side, together = config["crop"], config["steps_per_call"]
-    channels = 3 if config["data"]["layout"] == "images" else 6  # a pair
+    channels = sources[0][0].channels  # six are a pair
     batch = jax.ShapeDtypeStruct(
         (together, config["batch_size"], side, side, channels),
         np.uint8,
