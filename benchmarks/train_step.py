@@ -16,7 +16,8 @@ Rows "ready" take a target and its degraded image that lie on the device. Rows "
 take targets from the host: ours degrades them inside the step; for PyTorch a loop that
 Numba compiled does it on one core of the host, not hidden behind the step ("shuffle on
 the host" is that loop alone; worker processes would hide it where cores are free).
-"float32" on a GPU means products in TF32, on both sides.
+Both sides run in one process, which keeps freed memory as `jaxrestore.main` does, or
+with --plain-malloc does not. "float32" on a GPU means products in TF32, on both sides.
 """
 
 import functools
@@ -34,6 +35,7 @@ import jax.numpy as jnp
 import numpy as np
 import step_settings
 
+from jaxrestore import allocator
 from jaxrestore.training import recipe, steps
 
 COLUMNS = (
@@ -59,7 +61,9 @@ def main(argv: Sequence[str] | None = None):
     parser.add_argument("--together", type=int, default=1, help="steps a call")
     parser.add_argument("--only", default="", help="rows whose name has this pattern")
     parser.add_argument("--first-step", action="store_true", help="minutes more")
+    parser.add_argument("--plain-malloc", action="store_true", help="as glibc has it")
     options = harness.parse(parser, argv)
+    kept = not options.plain_malloc and allocator.keep_freed_memory()
     gpu = jax.default_backend() == "gpu"
     config = step_settings.config_of(options, gpu)
     torch = harness.peer("torch")
@@ -78,6 +82,7 @@ def main(argv: Sequence[str] | None = None):
     side, size = config["crop"], config["batch_size"]
     facts = {
         **distances,
+        "freed memory is kept": kept,
         "operations of a step": work,
         "operations per second of a matrix product": rate,
         "floor by operations, ms": 1e3 * work / rate,

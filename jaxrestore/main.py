@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import config_flags
 
-from jaxrestore import config_files, console, errors
+from jaxrestore import allocator, config_files, console, errors
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Recipe, with an argument after a colon.", lock_config=True
@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> None:
         raise errors.ConfigError(
             f"{arguments[1]!r} is no flag; flags begin with -- (see --help)"
         )
+    allocator.keep_freed_memory()
     # Imported late: a misspelt flag is told before jax has loaded.
     from jaxrestore.evaluation import outcome
     from jaxrestore.training import dry_run, loop
