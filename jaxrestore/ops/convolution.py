@@ -41,9 +41,7 @@ def strided(
         weights = kernel.reshape(-1, kernel.shape[-1])
         product = _product(windows.reshape(-1, len(weights)), weights)
         return product.reshape(*windows.shape[:3], -1)
-    if stride > 1:
-        return _strided(x, kernel, stride, padding)
-    if 4 * size**2 * features <= channels:
+    if stride == 1 and 4 * size**2 * features <= channels:
         return _summed_taps(_framed(x, padding), kernel)
     return _convolve(x, kernel, stride, padding)
 
@@ -58,7 +56,7 @@ def transposed(
     """Returns the transpose of `strided` at `x`, sides `(h - 1) s - 2 p + k + o`.
 
     `output_padding` picks among the sides that `strided` brings to `h`. Derivatives of
-    any order, in reverse mode only; of `strided` too unless its stride is 1.
+    any order, of both functions, in reverse mode only.
 
     Source: as of `strided`; the form by phases is the sub-pixel convolution of Shi et
     al., "Is the deconvolution layer the same as a convolutional layer?", arXiv 2016.
@@ -141,27 +139,6 @@ def _summed_taps(x, kernel):
     )
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _strided(x, kernel, stride, padding):
-    return _convolve(x, kernel, stride, padding)
-
-
-def _strided_backward(stride, padding, residuals, cotangent):
-    x, kernel = residuals
-    by_x = _by_phases(cotangent, kernel, stride, padding, x.shape[1:3])
-    convolution = lambda kernel: _convolve(x, kernel, stride, padding)
-    return by_x, jax.linear_transpose(convolution, kernel)(cotangent)[0]
-
-
-_strided.defvjp(
-    lambda x, kernel, stride, padding: (
-        _convolve(x, kernel, stride, padding),
-        (x, kernel),
-    ),
-    _strided_backward,
-)
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _by_phases(x, kernel, stride, padding, sides):
     size, _, features, _ = kernel.shape
@@ -192,11 +169,8 @@ def _backward(stride, padding, sides, residuals, cotangent):
     # Both gradients are the strided convolution's: its value, and its weights'.
     x, kernel = residuals
     rows, columns = x.shape[1:3]  # output_padding can make one more
-
-    def convolution(kernel):
-        return _convolve(cotangent, kernel, stride, padding)[:, :rows, :columns]
-
-    return convolution(kernel), jax.linear_transpose(convolution, kernel)(x)[0]
+    by_x = _convolve(cotangent, kernel, stride, padding)[:, :rows, :columns]
+    return by_x, _by_kernel(cotangent, x, stride, padding, len(kernel))
 
 
 _by_phases.defvjp(_forward, _backward)
@@ -206,11 +180,52 @@ def _framed(x, padding):
     return jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
 
+# Both gradients of a convolution are written with the batch first and the features
+# last: inside loops and conditions XLA's CPU compiler takes other orders of the axes to
+# a kernel tens of times slower (a discriminator that moves every third step).
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _convolve(x, kernel, stride, padding):
+    return _plain(x, kernel, stride, ((padding, padding), (padding, padding)))
+
+
+def _convolve_backward(stride, padding, residuals, cotangent):
+    x, kernel = residuals
+    if stride > 1:
+        by_x = _by_phases(cotangent, kernel, stride, padding, x.shape[1:3])
+    else:
+        turned = kernel[::-1, ::-1].swapaxes(2, 3)
+        by_x = _convolve(cotangent, turned, 1, len(kernel) - 1 - padding)
+    return by_x, _by_kernel(x, cotangent, stride, padding, len(kernel))
+
+
+_convolve.defvjp(
+    lambda x, kernel, stride, padding: (
+        _convolve(x, kernel, stride, padding),
+        (x, kernel),
+    ),
+    _convolve_backward,
+)
+
+
+def _by_kernel(x, cotangent, stride, padding, size):
+    """The gradient of a strided convolution of `x` by its kernel, [k, k, c, d]."""
+    pads = [
+        (padding, size + (made - 1) * stride - side - padding)
+        for side, made in zip(x.shape[1:3], cotangent.shape[1:3], strict=True)
+    ]
+    windows = cotangent.transpose(1, 2, 0, 3)
+    found = _plain(x.transpose(3, 1, 2, 0), windows, 1, pads, dilation=stride)
+    return found.transpose(1, 2, 0, 3)
+
+
+def _plain(x, kernel, stride, pads, dilation=1):
     return jax.lax.conv_general_dilated(
         x,
         kernel,
         (stride, stride),
-        ((padding, padding), (padding, padding)),
+        pads,
+        rhs_dilation=(dilation, dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
