@@ -129,6 +129,9 @@ def get_config(argument: str = "") -> ConfigDict:
     config.evaluation.statistics = "eval"  # or pix2pix: an image's own, with dropout
     config.evaluation.batch_size = 4  # images, over all devices
     config.evaluation.seed = 1  # of the fixed degradations of the evaluation images
+    # At the end, degrade each output as its target was: where is it not the input?
+    config.evaluation.consistency = False
+    config.evaluation.samples = 0  # at the end, of each image; for a vae alone
     config.log_every = 100  # steps
     config.checkpoint_every = 1_000  # steps
 

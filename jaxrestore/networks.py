@@ -78,13 +78,34 @@ def restore_function(
 
     @jax.jit
     def restore(variables, degraded):
-        height, width = degraded.shape[1:3]
-        padded = patches.pad_to_multiple(degraded, model.multiple)
-        restored = apply(model, variables, padded)
-        restored = restored[:, : height * model.scale, : width * model.scale]
-        return restored.astype(jnp.float32)
+        return _at_any_side(model, lambda x: apply(model, variables, x), degraded)
 
     return restore
+
+
+def sample_function(model: Any) -> Callable[..., Float[Array, "b h w d"]]:
+    """Returns jitted `(variables, key, degraded) -> restored` of a generator, float32.
+
+    One key gives one sample of the posterior, image i its own, whatever stands beside
+    it; a generator that is not `stochastic` gives what `restore_function` does. Sides
+    and statistics as there with `"eval"`.
+    """
+
+    @jax.jit
+    def sample(variables, key, degraded):
+        def drawn(images):
+            return model.apply(variables, images, train=False, rngs={"posterior": key})
+
+        return _at_any_side(model, lambda x: drawn(x)[0], degraded)
+
+    return sample
+
+
+def _at_any_side(model, apply, degraded):
+    height, width = degraded.shape[1:3]
+    restored = apply(patches.pad_to_multiple(degraded, model.multiple))
+    restored = restored[:, : height * model.scale, : width * model.scale]
+    return restored.astype(jnp.float32)
 
 
 def _as_tested(model, variables, degraded):

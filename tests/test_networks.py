@@ -1,6 +1,9 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxrestore import networks
 
@@ -42,3 +45,49 @@ def test_pix2pix_statistics_keep_dropout_on_and_give_the_same_image_again():
     np.testing.assert_array_equal(once, again)
     without = restored("pix2pix", IMAGES, dropout=0.0)
     assert float(jnp.abs(once - without).max()) > 1e-3
+
+
+@functools.cache
+def vae():
+    """A small VAE and its variables; four pixels end as one."""
+    recipe = {"name": "vae", "filters": 2, "downs": 2, "latent": 3}
+    model = networks.build("Generator", recipe)
+    init = jax.jit(functools.partial(model.init, train=False))
+    return model, init(jax.random.key(1), IMAGES)
+
+
+def test_a_sample_is_that_of_its_key_and_an_image_has_noise_of_its_own():
+    model, variables = vae()
+    images = jnp.stack([IMAGES[0], IMAGES[0]])
+    sample = networks.sample_function(model)
+    first = sample(variables, jax.random.key(2), images)
+    np.testing.assert_array_equal(sample(variables, jax.random.key(2), images), first)
+    assert (sample(variables, jax.random.key(3), images) != first).any()
+    assert (first[0] != first[1]).any()
+    mean = networks.restore_function(model)(variables, images)
+    assert (mean != first).any()
+    np.testing.assert_allclose(mean[0], mean[1], atol=1e-6)
+
+
+def test_a_sample_of_any_side_is_cropped_to_it():
+    model, variables = vae()
+    images = IMAGES[:, :18, :27]
+    sample = networks.sample_function(model)(variables, jax.random.key(2), images)
+    assert sample.shape == images.shape and sample.dtype == jnp.float32
+
+
+def test_a_generator_without_a_posterior_has_one_sample():
+    model = networks.build("Generator", RECIPE)
+    assert not getattr(model, "stochastic", False)
+    variables = jax.jit(functools.partial(model.init, train=False))(
+        jax.random.key(1), IMAGES
+    )
+    sample = networks.sample_function(model)(variables, jax.random.key(2), IMAGES)
+    restored = networks.restore_function(model)(variables, IMAGES)
+    np.testing.assert_allclose(sample, restored, atol=1e-6)
+
+
+def test_one_image_that_ends_as_one_pixel_has_no_statistics_of_its_own():
+    model, variables = vae()
+    with pytest.raises(ValueError, match="one image of 1x1 px"):
+        networks.restore_function(model, "pix2pix")(variables, IMAGES[:, :4, :4])

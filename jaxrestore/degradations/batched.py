@@ -31,6 +31,23 @@ def degrade(
     return jax.vmap(lambda key, image: one(key, image, **options))(keys, images)
 
 
+def degrade_with_damage(
+    keys: Key[Array, "b"],
+    images: Float[Array, "b h w c"],
+    *,
+    recipe: Mapping[str, Any],
+) -> tuple[Float[Array, "b hh ww cc"], Float[Array, "b h w 1"] | None]:
+    """Returns what `degrade` does, and the mask of what is damaged, 1 there.
+
+    The mask is None for a degradation without a function `damage`, as a chain.
+    """
+    home = naming.module("degradations", recipe["name"])
+    if not hasattr(home, "damage"):
+        return degrade(keys, images, recipe=recipe), None
+    options = _options(recipe)
+    return jax.vmap(lambda key, image: home.damage(key, image, **options))(keys, images)
+
+
 def degrade_with_weight(
     keys: Key[Array, "b"],
     images: Float[Array, "b h w c"],
@@ -49,17 +66,13 @@ def degrade_with_weight(
     if "weight" not in recipe:
         return degrade(keys, images, recipe=recipe), None
     damaged, intact = _weights(recipe["weight"])
-    home = naming.module("degradations", recipe["name"])
-    if not hasattr(home, "damage"):
+    degraded, mask = degrade_with_damage(keys, images, recipe=recipe)
+    if mask is None:
         raise ValueError(
             f"{recipe['name']} does not say which pixels it damages (a chain of "
             "degradations cannot either); drop its weight, or choose a degradation "
             "with a damage function, such as scratches or holes"
         )
-    options = _options(recipe)
-    degraded, mask = jax.vmap(lambda key, image: home.damage(key, image, **options))(
-        keys, images
-    )
     return degraded, intact + (damaged - intact) * mask
 
 

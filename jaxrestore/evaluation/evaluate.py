@@ -3,17 +3,20 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Key, UInt8
 
 from jaxrestore import naming, sharding
 from jaxrestore.degradations import batched
+from jaxrestore.evaluation import strips as pictures
 from jaxrestore.ops import resize
+
+_SCORES = ("degraded_", "restored_", "gain_")
 
 Restore = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
 
@@ -21,14 +24,47 @@ Restore = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
 class Evaluation(NamedTuple):
     """What an evaluation found.
 
-    `rows` has one entry an image, in the order of the source: its name and
-    `degraded_`, `restored_`, `gain_` of every metric. `strips` shows input, output,
-    target and error side by side, uint8, for images that may be shown.
+    `rows` has one entry an image, in the order of the source: its name, `degraded_`,
+    `restored_`, `gain_` of every metric, and the numbers of the probes. `strips` shows
+    the images that may be shown, uint8: panels of one size side by side, which `panels`
+    names (input, restored, target and error come first).
     """
 
     rows: list[dict[str, Any]]
     strips: dict[str, UInt8[np.ndarray, "h w 3"]]
     seconds: float
+    panels: tuple[str, ...] = pictures.PANELS
+
+
+class Question(NamedTuple):
+    """A batch of what a restorer is asked: images of one shape, on the device.
+
+    `indices` and `names` say which images of the source its first rows are; all rows
+    beyond them are padding. `keys` [b] are what the images were degraded with, None for
+    pairs. `target` [b, h, w, c] and `degraded`, what is to be restored, are float32;
+    `damage` [b, h, w, 1] is 1 where pixels were lost, and None where nobody knows: for
+    pairs and for a degradation without a function `damage`.
+    """
+
+    indices: list[int]
+    names: list[str]
+    keys: Key[Array, "b"] | None
+    target: Float[Array, "b h w c"]
+    degraded: Float[Array, "b hh ww cc"]
+    damage: Float[Array, "b h w 1"] | None
+
+
+class Found(NamedTuple):
+    """What a probe found: numbers [b] by column, panels [b, h, w, 3] by name.
+
+    Panels are of the target's size and shown as they are, clipped to [0, 1].
+    """
+
+    numbers: Mapping[str, Float[np.ndarray, "b"]]
+    panels: Mapping[str, Float[Array, "b h w 3"]]
+
+
+Probe = Callable[[Question, Float[Array, "b h w c"]], Found]  # of a restored batch
 
 
 class Evaluator:
@@ -68,45 +104,66 @@ class Evaluator:
         score = naming.function("protocols", protocol)
 
         @jax.jit
-        def pair(index, images):
+        def ask(index, images):
             if degradation is None:
-                return jnp.split(images, 2, axis=-1)
+                return None, *jnp.split(images, 2, axis=-1), None
             keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
-            return images, batched.degrade(keys, images, recipe=degradation)
+            degraded, damage = batched.degrade_with_damage(
+                keys, images, recipe=degradation
+            )
+            return keys, images, degraded, damage
 
-        self._pair = pair
+        self._ask = ask
         self._score = jax.jit(score)
         self._baseline = jax.jit(baseline)
 
-    def __call__(self, restore: Restore) -> Evaluation:
-        """Returns the scores of `restore`, which maps degraded to restored images."""
+    def __call__(self, restore: Restore, *, probes: Sequence[Probe] = ()) -> Evaluation:
+        """Returns the scores of `restore`, which maps degraded to restored images.
+
+        Each of the `probes` looks at all restored images too; `maps` has some.
+        """
         started = time.perf_counter()
         rows: dict[int, dict[str, Any]] = {}
         strips: dict[str, Any] = {}
+        panels: dict[str, Any] = {}
+        for question in self.questions():
+            restored = restore(question.degraded)
+            degraded, scores = self._scores(question, restored)
+            found = [probe(question, restored) for probe in probes]
+            numbers = {name: x for one in found for name, x in one.numbers.items()}
+            panels = {name: x for one in found for name, x in one.panels.items()}
+            shown = (degraded, restored, question.target, *panels.values())
+            for row, name in enumerate(question.names):
+                more = {column: float(x[row]) for column, x in numbers.items()}
+                scored = {"image": name, **_row(scores, row), **more}
+                rows[question.indices[row]] = scored
+                if name not in self._not_shown and len(strips) < self._strips:
+                    strips[name] = pictures.strip(*(np.asarray(x[row]) for x in shown))
+        ordered = [rows[index] for index in sorted(rows)]
+        seconds = time.perf_counter() - started
+        return Evaluation(ordered, strips, seconds, (*pictures.PANELS, *panels))
+
+    def _scores(self, question, restored):
+        """The input as it is compared, and by `degraded` and `restored` the scores."""
+        degraded = self._baseline(question.degraded, question.target)
+        images = {"degraded": degraded, "restored": restored}
+        scores = {n: self._score(x, question.target) for n, x in images.items()}
+        return degraded, jax.device_get(scores)
+
+    def questions(self) -> Iterator[Question]:
+        """Yields batches of images of one shape; together they hold every image once.
+
+        The images of a source of one shape come in its order, each batch as large as
+        `batch_size`.
+        """
         for indices, names, images in self._groups():
-            valid = len(indices)
             padded = _pad_rows(images, self._batch_size)
             index = _pad_rows(np.array(indices, np.int32), self._batch_size)
-            target, degraded = self._pair(
+            asked = self._ask(
                 sharding.put(index, self._mesh),
                 sharding.put(padded.astype(np.float32) / 255, self._mesh),
             )
-            restored = restore(degraded)
-            degraded = self._baseline(degraded, target)
-            scores = jax.device_get(
-                {
-                    "degraded": self._score(degraded, target),
-                    "restored": self._score(restored, target),
-                }
-            )
-            for row in range(valid):
-                rows[indices[row]] = {"image": names[row], **_row(scores, row)}
-                wanted = names[row] not in self._not_shown
-                if wanted and len(strips) < self._strips:
-                    shown = [np.asarray(x[row]) for x in (degraded, restored, target)]
-                    strips[names[row]] = strip(*shown)
-        ordered = [rows[index] for index in sorted(rows)]
-        return Evaluation(ordered, strips, time.perf_counter() - started)
+            yield Question(indices, names, *asked)
 
     def _groups(self) -> Iterator[tuple[list[int], list[str], np.ndarray]]:
         """Batches of images of one shape; only the last of a shape may be short."""
@@ -153,26 +210,13 @@ def baseline(
     return resize.resize(degraded, height, width)
 
 
-def strip(
-    degraded: Float[np.ndarray, "h w c"],
-    restored: Float[np.ndarray, "h w 3"],
-    target: Float[np.ndarray, "h w 3"],
-) -> UInt8[np.ndarray, "h ww 3"]:
-    """Returns input | restored | target | error, 8 bit; the error is four times larger.
-
-    All have one size. The last panel is mid-grey where restored and target agree.
-    """
-    error = 0.5 + 4 * (np.clip(restored, 0, 1) - target)
-    panels = np.concatenate([degraded[..., :3], restored, target, error], 1)
-    return np.round(np.clip(panels, 0, 1) * 255).astype(np.uint8)
-
-
 def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns the means over images and the spread of the gain, for every metric.
 
     `median`, `p05` (5th percentile) and `ci95` (normal approximation of the mean's
     95 % interval) describe the gain over images. `share_better_than_input` counts
-    images whose PSNR rose. A number that is not finite is None.
+    images whose PSNR rose. Every other column of numbers has its mean under its own
+    name. A number that is not finite is None.
     """
     names = [name.removeprefix("gain_") for name in rows[0] if name.startswith("gain_")]
     metrics = {}
@@ -183,9 +227,15 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
             **_spread(np.array([row[f"gain_{name}"] for row in rows], np.float64)),
         }
     better = np.mean([row["gain_psnr"] > 0 for row in rows])
+    others = [
+        name
+        for name, value in rows[0].items()
+        if isinstance(value, float) and not name.startswith(_SCORES)
+    ]
     return {
         "metrics": metrics,
         "share_better_than_input": float(better),
+        **{name: finite(np.mean([row[name] for row in rows])) for name in others},
         "images": len(rows),
     }
 

@@ -16,7 +16,7 @@ import jax
 
 from jaxrestore import __version__, checkpoints, errors, networks, sharding
 from jaxrestore.data import pipeline, samples
-from jaxrestore.evaluation import evaluate, report
+from jaxrestore.evaluation import evaluate, maps, report
 
 
 def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Evaluator:
@@ -96,7 +96,10 @@ def _score(workdir, config, mesh):
     statistics = networks.statistics(config)
     restore = networks.restore_function(model, statistics)
     placed = sharding.replicate(variables, mesh)
-    result = evaluator(config, mesh)(lambda degraded: restore(placed, degraded))
+    result = evaluator(config, mesh)(
+        lambda degraded: restore(placed, degraded),
+        probes=_probes(config, model, placed),
+    )
     size = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
     return result, {
         **evaluate.summarize(result.rows),
@@ -106,6 +109,18 @@ def _score(workdir, config, mesh):
         "step": step,
         "parameters": {"generator": size},
     }
+
+
+def _probes(config, model, variables):
+    """The maps that `config` asks for; runs older than these keys ask for none."""
+    asked, probes = config["evaluation"], []
+    if asked.get("consistency"):
+        probes.append(maps.consistency(config["degradation"]))
+    if count := asked.get("samples"):
+        drawn = networks.sample_function(model)
+        sample = lambda key, degraded: drawn(variables, key, degraded)
+        probes.append(maps.uncertainty(sample, count=count, seed=asked["seed"]))
+    return probes
 
 
 def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
@@ -139,6 +154,7 @@ def _write(workdir, config, result, summary):
             for row in result.rows
         ],
         strips=result.strips,
+        panels=result.panels,
         history=read_history(workdir / "metrics.jsonl"),
         config=dict(config),
         environment=environment,

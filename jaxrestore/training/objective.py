@@ -1,14 +1,15 @@
 """The objective is a table: `{output: {loss: weight}}`; an ablation is a deleted row.
 
 A row is a number or `{"weight": w, …}` with keyword options of that loss. That weight
-is the row's. The `weight` that a loss takes is one a pixel: it comes with the batch.
+is the row's; with a `warmup` of n it rises from 0 over the first n updates of the
+generator. The `weight` that a loss takes is one a pixel: it comes with the batch.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxrestore import naming, networks
 
@@ -18,15 +19,25 @@ def evaluate(
     outputs: Mapping[str, Array],
     target: Float[Array, "b h w c"],
     weight: Float[Array, "b h w 1"] | None = None,
+    *,
+    updates: Int[Array, ""] | int = 0,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """Returns the weighted sum over the table, and each row before its weight.
 
     `outputs` are the generator's: `restored` and what it names in `aux`. Rows are
     called `output/loss`. Each loss that takes a `weight` of pixels is given `weight`.
+    The generator was moved `updates` times before. Raises `ValueError` for an output
+    that is none of the generator's.
     """
     total = jnp.zeros(())
     terms = {}
     for output, row in table.items():
+        if output not in outputs:
+            raise ValueError(
+                f"config.objective has rows for {output!r}, but the generator puts out "
+                f"{' and '.join(outputs)} alone; delete these rows, or choose another "
+                "generator"
+            )
         for name, entry in row.items():
             factor, options = weight_and_options(entry)
             loss = naming.function("losses", name)
@@ -34,7 +45,7 @@ def evaluate(
                 options["weight"] = weight
             value = loss(outputs[output], target, **options).mean()
             terms[f"{output}/{name}"] = value
-            total = total + factor * value
+            total = total + _share(warmup(entry), updates) * factor * value
     return total, terms
 
 
@@ -42,5 +53,18 @@ def weight_and_options(entry: Any) -> tuple[Any, dict[str, Any]]:
     """Returns the weight of a row and the options of its loss."""
     if not isinstance(entry, Mapping):
         return entry, {}
-    options = dict(entry)
+    options = {name: value for name, value in entry.items() if name != "warmup"}
     return options.pop("weight"), options
+
+
+def warmup(entry: Any) -> Any:
+    """Returns the updates over which the weight of a row rises; 0: it is always whole.
+
+    Source: the slow start of the KL term of Bowman et al., "Generating Sentences from a
+    Continuous Space", CoNLL 2016, against the collapse of the posterior.
+    """
+    return entry.get("warmup", 0) if isinstance(entry, Mapping) else 0
+
+
+def _share(warmup, updates):
+    return jnp.minimum(updates / warmup, 1) if warmup else 1

@@ -79,6 +79,8 @@ _RULES: dict[str, Any] = {
         "statistics": networks.STATISTICS,
         "batch_size": (int, 1, _ANY),
         "seed": (int, 0, 2**31 - 1),
+        "consistency": (bool, _ANY, _ANY),
+        "samples": (int, 0, _ANY),
     },
     "log_every": (int, 1, _ANY),
     "checkpoint_every": (int, 1, _ANY),
@@ -130,7 +132,7 @@ def _check_value(key, value, rule):
     kind, low, high = rule
     # JSON and command lines write 1 for 1.0; True is no number.
     fits = isinstance(value, int | float if kind is float else kind)
-    if not fits or isinstance(value, bool):
+    if not fits or isinstance(value, bool) != (kind is bool):
         raise errors.ConfigError(
             f"config.{key} is {value!r}; it must be of type {kind.__name__}"
         )
@@ -175,9 +177,15 @@ def _check_objective(config):
                 if isinstance(entry, Mapping) and "weight" not in entry:
                     raise ValueError("a row with options needs a weight")
                 weight, options = objective.weight_and_options(entry)
-                _known(options, networks.keyword_options(loss))
+                _known(options, {*networks.keyword_options(loss), "warmup"})
                 if isinstance(weight, bool) or not isinstance(weight, int | float):
                     raise ValueError(f"the weight is {weight!r}; it must be a number")
+                rise = objective.warmup(entry)
+                if isinstance(rise, bool) or not isinstance(rise, int) or rise < 0:
+                    raise ValueError(
+                        f"the warmup is {rise!r}; it must be a whole number of updates "
+                        "of the generator, 0 or more"
+                    )
 
 
 def _check_pixel_weight(weight, home):
@@ -228,8 +236,29 @@ def _check_together(config, devices):
             "their degraded images, so set degradation to None with them, and with "
             "them alone"
         )
+    _check_maps(config, generator)
     if config["adversarial"] is not None:
         adversary.check(config, parts, generator.scale)
+
+
+def _check_maps(config, generator):
+    if config["evaluation"]["consistency"] and config["degradation"] is None:
+        raise errors.ConfigError(
+            "config.evaluation.consistency is True, but nobody knows how pairs were "
+            "damaged, so that the output cannot be damaged alike; set it to False"
+        )
+    samples = config["evaluation"]["samples"]
+    if samples and not getattr(generator, "stochastic", False):
+        raise errors.ConfigError(
+            f"config.evaluation.samples is {samples}, but the generator "
+            f"{config['generator']['name']} restores an image in one way only; set it "
+            "to 0, or choose a generator that draws samples, such as vae"
+        )
+    if samples == 1:
+        raise errors.ConfigError(
+            "config.evaluation.samples is 1, and one sample deviates from nothing; "
+            "give 2 or more, or 0 for none"
+        )
 
 
 def _named(config, key):

@@ -30,6 +30,7 @@ Terms = dict[str, Float[Array, ""]]
 # are folded in for the parts of a batch, and from those that a split stands for.
 _DROPOUT = 2**31 - 1
 _POOL = _DROPOUT - 1  # and for the exchange with the pool of images
+_POSTERIOR = _DROPOUT - 2  # and for the sample of a generator that draws one
 
 TrainStep = Callable[
     [state.TrainState, UInt8[Array, "k b h w c"]], tuple[state.TrainState, Any]
@@ -164,7 +165,11 @@ def generator_step(
         variables = {"params": params, **stats}
         outputs, stats = _apply(recipe.generator, variables, batch)
         total, terms = objective.evaluate(
-            recipe.objective, outputs, batch["target"], batch.get("weight")
+            recipe.objective,
+            outputs,
+            batch["target"],
+            batch.get("weight"),
+            updates=run.generator.updates,
         )
         if recipe.gan is not None:
             value = _adversarial_value(recipe, run, batch, outputs["restored"])
@@ -240,7 +245,10 @@ def _apply(player, variables, batch):
         batch["degraded"],
         train=True,
         mutable=mutable,
-        rngs={"dropout": jax.random.fold_in(batch["key"], _DROPOUT)},
+        rngs={
+            "dropout": jax.random.fold_in(batch["key"], _DROPOUT),
+            "posterior": jax.random.fold_in(batch["key"], _POSTERIOR),
+        },
     )
     outputs = {"restored": restored, **aux}
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), outputs), dict(stats)

@@ -97,6 +97,19 @@ def test_damaged_and_intact_pixels_have_their_weight():
     np.testing.assert_array_equal(weight, np.where(hole == 1, 6.0, 1.0))
 
 
+def test_the_damage_is_the_mask_where_there_is_one_and_else_none():
+    keys, images = batched.image_keys(jax.random.key(0), 3), _images(*SHAPE)
+    found = lambda recipe: jax.jit(
+        functools.partial(batched.degrade_with_damage, recipe=recipe)
+    )(keys, images)
+    degraded, mask = found(RECIPE)
+    assert mask is None
+    np.testing.assert_array_equal(degraded, degrade(keys, images))
+    degraded, mask = found(HOLES | {"weight": WEIGHT})
+    np.testing.assert_array_equal(mask, degraded[..., 3:])
+    assert 0 < mask.mean() < 1
+
+
 def test_degrade_ignores_the_weight():
     keys, images = batched.image_keys(jax.random.key(0), 3), _images(*SHAPE)
     recipe = HOLES | {"weight": WEIGHT}

@@ -6,6 +6,7 @@ from skimage import metrics as reference
 
 from jaxrestore import sharding
 from jaxrestore.data import sources
+from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate
 from jaxrestore.ops import resize
 
@@ -50,6 +51,7 @@ def test_the_identity_gains_nothing_and_its_report_says_so():
 
 def test_scores_are_those_of_the_strips_own_pixels():
     result = evaluator(strips=9)(IDENTITY)
+    assert result.panels == ("input", "restored", "target", "error")
     for row in result.rows:
         panels = np.split(result.strips[row["image"]], 4, axis=1)
         degraded, restored, target, _ = panels
@@ -95,13 +97,14 @@ def test_a_perfect_restoration_is_infinite_and_the_summary_says_none():
         return targets["now"]
 
     one = evaluator(batch_size=2)
-    original = one._pair
+    original = one.questions
 
-    def remember(index, target):
-        targets["now"] = target
-        return original(index, target)
+    def remember():
+        for question in original():
+            targets["now"] = question.target
+            yield question
 
-    one._pair = remember
+    one.questions = remember
     rows = one(perfect).rows
     assert all(row["restored_psnr"] == float("inf") for row in rows)
     summary = evaluate.summarize(rows)
@@ -109,6 +112,63 @@ def test_a_perfect_restoration_is_infinite_and_the_summary_says_none():
     assert summary["metrics"]["psnr"]["gain"] is None
     assert summary["share_better_than_input"] == 1
     assert summary["metrics"]["ssim"]["restored"] == pytest.approx(1)
+
+
+def test_questions_hold_every_image_once_and_say_what_is_padding():
+    asked = [*evaluator(batch_size=2).questions()]
+    indices = [index for question in asked for index in question.indices]
+    assert sorted(indices) == [*range(len(SIZES))]
+    for question in asked:
+        assert question.names == [SOURCE.names[i] for i in question.indices]
+        assert len(question.target) == 2 and len(question.degraded) == 2
+        for index, target in zip(question.indices, question.target, strict=False):
+            pixels = SOURCE[index]["image"].astype(np.float32) / 255
+            np.testing.assert_array_equal(target, pixels)
+
+
+def test_a_question_can_be_asked_again_from_its_keys():
+    recipe = {"name": "noise", "level": 0.1}
+    one = evaluator(degradation=recipe, crop=24, batch_size=5, mesh=ALONE)
+    (question,) = one.questions()
+    assert question.damage is None
+    again = batched.degrade(question.keys, question.target, recipe=recipe)
+    np.testing.assert_allclose(again, question.degraded, atol=1e-6)
+    for index, key in zip(question.indices, question.keys, strict=True):
+        expected = jax.random.fold_in(jax.random.key(3), index)
+        assert key == expected
+
+
+def test_a_question_says_which_pixels_were_lost_where_the_degradation_knows():
+    boxes = {"name": "holes", "kinds": {"box": 1.0}}
+    one = evaluator(degradation=boxes, crop=24, batch_size=5, mesh=ALONE)
+    (question,) = one.questions()
+    assert question.damage.shape == (5, 24, 24, 1)
+    np.testing.assert_array_equal(question.damage, question.degraded[..., 3:])
+    assert 0 < question.damage.mean() < 1
+
+
+class Pairs(list):
+    def name(self, position):
+        return self[position]["name"]
+
+
+def test_a_pair_is_asked_without_keys_and_without_damage():
+    target, damaged = GENERATOR.integers(0, 256, (2, 24, 24, 3), np.uint8)
+    target_first = np.concatenate([target, damaged], -1)
+    one = evaluate.Evaluator(
+        Pairs([{"image": target_first, "name": "pair"}]),
+        degradation=None,
+        protocol="rgb8",
+        seed=3,
+        batch_size=1,
+        crop=0,
+        mesh=ALONE,
+    )
+    (question,) = one.questions()
+    assert question.keys is None and question.damage is None
+    asked = jnp.stack([question.target[0], question.degraded[0]])
+    pixels = np.stack([target, damaged]).astype(np.float32) / 255
+    np.testing.assert_array_equal(asked, pixels)
 
 
 def test_the_summary_has_the_spread_of_the_gain():
@@ -136,13 +196,6 @@ def test_the_crop_is_the_centre_and_a_smaller_side_stays():
     np.testing.assert_array_equal(evaluate.centre_crop(image, 4), image[3:7, 1:5])
     np.testing.assert_array_equal(evaluate.centre_crop(image, 8), image[1:9])
     assert evaluate.centre_crop(image, 0) is image
-
-
-def test_the_error_panel_is_grey_where_nothing_differs():
-    same = np.full((4, 4, 3), 0.25, np.float32)
-    strip = evaluate.strip(same, same, same)
-    assert strip.shape == (4, 16, 3)
-    assert (strip[:, 12:] == 128).all()
 
 
 def test_a_damaged_file_is_left_out_and_no_other_counts_twice(tmp_path):

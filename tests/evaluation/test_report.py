@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxrestore.evaluation import report
+from jaxrestore.evaluation import curves, report
 
 NAMES = ("chelsea", "coffee", "rocket", "moon", "text", "brick")
 PLAYER_KEYS = ("loss", "grad_norm", "rate")
@@ -52,8 +52,8 @@ def history(adversary=True, length=8):
     ]
 
 
-def strip(seed):
-    return np.random.default_rng(seed).integers(0, 256, (8, 32, 3), np.uint8)
+def strip(seed, panels=4):
+    return np.random.default_rng(seed).integers(0, 256, (8, 8 * panels, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -217,26 +217,107 @@ def test_a_gain_that_is_no_gain_is_said_plainly(run, page, full, gain, sentence)
     assert 'class="warning"' not in full
 
 
+@pytest.mark.parametrize(("gain", "red"), [(-0.01, 0), (0.01, 3)])
+def test_an_error_that_falls_is_no_loss_and_one_that_rises_is(run, page, gain, red):
+    error = {"degraded": 0.05, "restored": 0.05 + gain, "gain": gain}
+    spread = {"median": gain, "p05": 0.0, "ci95": [None, None]}
+    metrics = {"psnr": scores(4.0), "mse": error | spread}
+    rows = [row("coffee", 4.0) | {f"{part}_mse": x for part, x in error.items()}]
+    changed = run.summary | {"metrics": metrics}
+    text = page(run._replace(summary=changed, rows=rows, history=[]))
+    # Mean and median of the summary, and the image's own gain.
+    assert text.count('class="loss"') == red
+    assert "but MSE and NRMSE, which are errors" in text
+
+
+MAPS = ("consistency", "sample 1", "sample 2", "sample 3", "deviation")
+FIGURES = {
+    "consistency_psnr": 41.25,
+    "samples_deviation": 2.345,
+    "samples_correlation": 0.678,
+}
+
+
+def with_maps(run, **changes):
+    """A run whose report has maps of every image."""
+    panels = (*report.Run._field_defaults["panels"], *MAPS)
+    return run._replace(
+        summary=run.summary | FIGURES | changes,
+        rows=[row | FIGURES | changes for row in run.rows],
+        strips={name: strip(seed, 9) for seed, name in enumerate(NAMES)},
+        panels=panels,
+        config={"evaluation": {"samples": 24}},
+        history=[],
+    )
+
+
+def test_every_panel_of_a_strip_has_its_head_in_lines_of_at_most_five(run, page):
+    text = page(with_maps(run))
+    lines = re.findall(r'<div class="heads">(.*?)</div>', text)
+    assert len(lines) == 2 * len(NAMES)
+    heads = [re.findall(r"<span>(.*?)</span>", line) for line in lines[:2]]
+    assert heads[0] == ["input", "restored", "target", "error", "consistency"]
+    assert heads[1] == ["sample 1", "sample 2", "sample 3", "deviation"]
+    assert text.count("--across: 5") == len(NAMES)
+    # The second line has panels as wide as those of the first.
+    assert text.count('style="width: 80%"') == len(NAMES)
+    assert 'alt="coffee: sample 1, sample 2, sample 3 and deviation, ' in text
+
+
+def test_a_page_without_maps_has_one_line_a_strip_and_no_word_of_them(full):
+    assert full.count("--across: 4") == full.count('<div class="heads">') == len(NAMES)
+    assert "onsisten" not in full and "deviat" not in full
+    assert 'style="width: 80%' not in full
+
+
+def test_the_figures_of_the_maps_are_said_below_the_summary(run, page):
+    text = page(with_maps(run))
+    summary = text[: text.index('<section id="curves"')]
+    assert "Consistency 41.25 dB" in summary
+    assert "Samples deviate by 2.35 of 255" in summary
+    assert "over 24 samples" in summary and "is +0.68 on average" in summary
+    assert "white from 16 of 255" in summary
+    assert "one image to any eye" not in summary
+    captions = re.findall(r"<figcaption>.*?</figcaption>", text, re.DOTALL)
+    assert len(captions) == len(NAMES)
+    for caption in captions:
+        assert ", consistency 41.25 dB" in " ".join(caption.split())
+        assert "deviation 2.35 (correlation with the error +0.68)" in caption
+
+
+def test_samples_that_hardly_differ_are_called_one_image(run, page):
+    text = page(with_maps(run, samples_deviation=0.1, samples_correlation=None))
+    assert "one image to any eye" in text
+    assert "is \N{EN DASH} on average" in text
+
+
+def test_perfect_consistency_is_infinite(run, page):
+    assert "Consistency ∞ dB" in page(with_maps(run, consistency_psnr=None))
+
+
+def test_the_rows_of_all_outputs_are_drawn_and_the_kl_term_is_explained(run, page):
+    keys = ("restored/mse", "latent/kl_gaussian", "loss", "adversarial", "rate")
+    history = [
+        {"step": step, "seconds": 1.0 * step}
+        | {f"generator/{key}": 1.0 / step for key in keys}
+        for step in (1, 2)
+    ]
+    found = [(row.key, row.label) for row in curves.objective(history)]
+    assert found == [
+        ("generator/restored/mse", "mse"),
+        ("generator/latent/kl_gaussian", "latent/kl_gaussian"),
+    ]
+    text = page(run._replace(history=history))
+    assert "posterior has collapsed" in text
+    assert "collapsed" not in page(run._replace(history=history[:0]))
+
+
 def test_a_strip_too_large_for_png_is_jpeg_and_the_page_says_so(run, page, full):
     noise = np.random.default_rng(0).integers(0, 256, (256, 1024, 3), np.uint8)
     text = page(run._replace(strips={"chelsea": noise}, history=[]))
     assert "data:image/jpeg" in text
     assert "Large strips are JPEG" in text
     assert "JPEG" not in full
-
-
-def test_a_long_curve_is_drawn_in_buckets_that_keep_its_spike():
-    values = [0.0] * 10_001
-    values[4321] = 9.0
-    buckets = report._buckets(list(range(10_001)), values)
-    assert len(buckets) <= report.BUCKETS
-    assert [step for step, seen in buckets if seen[-1] == 9.0] == [4321 // 51 * 51]
-    assert sum(len(seen) for _, seen in buckets) == len(values)
-
-
-def test_values_that_are_not_finite_are_left_out_of_curves():
-    rows = [{"step": s, "loss": v} for s, v in enumerate([1.0, float("nan"), None, 2])]
-    assert report._series(rows, "loss") == ([0, 3], [1.0, 2])
 
 
 def test_importing_the_report_loads_neither_matplotlib_nor_jinja():

@@ -2,7 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore.training import objective
+from jaxrestore import errors
+from jaxrestore.training import objective, recipe, rules, setup
 
 TARGET = jnp.full((2, 4, 4, 3), 0.5)
 
@@ -60,3 +61,56 @@ def test_a_loss_without_weights_of_pixels_is_not_given_any():
     # 16 pixels: one frequency of 16 is off, by 4 * 0.25.
     assert float(terms["restored/frequency"]) == pytest.approx(1 / 16, rel=1e-3)
     assert float(total) == pytest.approx(1 / 16 + kl / 2, rel=1e-3)
+
+
+def test_a_weight_with_a_warmup_rises_from_zero_in_equal_steps():
+    outputs = {"restored": TARGET + 0.25}
+    table = {"restored": {"l1": {"weight": 2.0, "warmup": 4}, "mse": 1.0}}
+    totals = []
+    for updates in (0, 1, 2, 4, 100):
+        total, terms = objective.evaluate(table, outputs, TARGET, updates=updates)
+        # A term is reported as it is, whatever it weighs.
+        assert float(terms["restored/l1"]) == pytest.approx(0.25)
+        totals.append(float(total) - 0.0625)
+    assert totals == pytest.approx([0, 0.125, 0.25, 0.5, 0.5])
+
+
+def test_a_warmup_of_nothing_is_the_whole_weight_from_the_start():
+    outputs = {"restored": TARGET + 0.25}
+    table = {"restored": {"l1": {"weight": 2.0, "warmup": 0}}}
+    total, _ = objective.evaluate(table, outputs, TARGET, updates=jnp.asarray(0))
+    assert float(total) == pytest.approx(0.5)
+
+
+def test_rows_for_an_output_that_is_not_there_are_refused_with_those_that_are(tiny):
+    config = tiny()
+    config["objective"]["latent"] = {"kl_gaussian": 1.0}
+    says = r"has rows for 'latent'.*generator puts out restored alone"
+    with pytest.raises(errors.ConfigError, match=says):
+        setup.prepare(config)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"weight": 1.0, "warmup": -1}, r"warmup is -1; .* 0 or more"),
+        ({"weight": 1.0, "warmup": 2.5}, r"warmup is 2\.5; .*whole number of updates"),
+        ({"weight": 1.0, "warmup": True}, "warmup is True"),
+        ({"weight": 1.0, "wramup": 3}, r"no option 'wramup'.*'warmup'"),
+        ({"warmup": 3}, "needs a weight"),
+    ],
+)
+def test_a_warmup_that_cannot_be_meant_is_refused(tiny, row, says):
+    config = tiny()
+    config["objective"] = {"restored": {"l1": row}}
+    with pytest.raises(errors.ConfigError, match=rf"objective\.restored\.l1: .*{says}"):
+        rules.check(config)
+
+
+def test_a_weight_with_a_warmup_is_an_argument_of_the_step(tiny):
+    config = tiny()
+    config["objective"] = {"restored": {"l1": {"weight": 2.0, "warmup": 7}}}
+    key = "objective.restored.l1.weight"
+    assert recipe.numbers(config)[key] == 2.0
+    changed = recipe.with_numbers(config, {key: 3.0})
+    assert changed["objective"]["restored"]["l1"] == {"weight": 3.0, "warmup": 7}

@@ -75,6 +75,9 @@ def test_every_key_misspelt_by_one_edit_is_refused_and_the_key_is_named(tiny):
         ("degradation.name", "pixel_shufle", "did you mean 'pixel_shuffle'?"),
         ("degradation.name", "batched", "config.degradation"),
         ("evaluation.protocol", "rgb9", "did you mean 'rgb8'?"),
+        ("evaluation.consistency", 1, "it must be of type bool"),
+        ("evaluation.samples", True, "it must be of type int"),
+        ("evaluation.samples", 8, "generator fcn restores an image in one way only"),
         ("objective", {}, "config.objective is empty"),
         ("objective", {"restored": {"ms_sim": 1.0}}, "did you mean 'ms_ssim'?"),
         ("objective", {"restored": {"ms_ssim": {"scales": 2}}}, "needs a weight"),
@@ -114,6 +117,23 @@ def test_contradictions_between_keys_are_refused(tiny):
         config = tiny()
         del config["ema"]
         recipe.build(config)
+
+
+def test_pairs_cannot_be_checked_for_consistency(tiny):
+    assert recipe.build(tiny(evaluation__consistency=True))
+    config = tiny(evaluation__consistency=True, data__layout="AB")
+    config["degradation"] = None
+    with pytest.raises(errors.ConfigError, match=r"consistency is True, but nobody"):
+        recipe.build(config)
+
+
+def test_one_sample_has_no_deviation_and_two_have(tiny):
+    config = tiny(evaluation__samples=1)
+    config["generator"] = {"name": "vae", "downs": 3, "filters": 4}
+    with pytest.raises(errors.ConfigError, match=r"samples is 1, and one sample"):
+        recipe.build(config)
+    config["evaluation"]["samples"] = 2
+    assert recipe.build(config).generator.model.stochastic
 
 
 def test_a_generator_that_enlarges_is_judged_without_its_input(tiny, monkeypatch):

@@ -405,3 +405,38 @@ def test_a_run_with_dropout_goes_on_as_if_it_had_not_stopped(dropping):
     )
     resumed, _ = jax.jit(step)(again, images(config, seed=1))
     assert close(numbers(resumed), numbers(whole), 0)
+
+
+@pytest.fixture
+def sampling(tiny):
+    """A recipe of a small VAE, whose KL term slowly gains weight."""
+
+    def make(**changes):
+        config = tiny(optimizer__generator__warmup=0, **changes)
+        config["adversarial"] = None
+        config["generator"] = {"name": "vae", "filters": 4, "downs": 5, "latent": 3}
+        kl = {"weight": 0.1, "warmup": 2}
+        config["objective"] = {"restored": {"mse": 1.0}, "latent": {"kl_gaussian": kl}}
+        return config
+
+    return make
+
+
+def test_a_vae_trains_on_samples_of_its_posterior(sampling):
+    config = sampling()
+    built = recipe.build(config)
+    state, _ = start(config)
+    shown = jnp.asarray(images(config)[0]) / 255
+    batch = {"target": shown, "degraded": 1 - shown, "key": jax.random.key(3)}
+    step = jax.jit(lambda run, batch: steps.generator_step(built, run, batch))
+    moved, first, terms = step(state, batch)
+    np.testing.assert_array_equal(step(state, batch)[1], first)
+    other_key = {**batch, "key": jax.random.key(4)}
+    assert (step(state, other_key)[1] != first).any((1, 2, 3)).all()
+    # The weight of the KL term: nothing before the first update, then half of 0.1.
+    for run, weight in ((state, 0.0), (moved, 0.05)):
+        _, _, terms = step(run, batch)
+        named = {n.removeprefix("generator/"): float(v) for n, v in terms.items()}
+        assert named["latent/kl_gaussian"] > 0
+        total = named["restored/mse"] + weight * named["latent/kl_gaussian"]
+        assert named["loss"] == pytest.approx(total, rel=1e-5)
