@@ -7,6 +7,7 @@ import re
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl import flags
@@ -14,12 +15,13 @@ from ml_collections import config_flags
 
 import configs
 from configs import gan_full
-from jaxrestore import config_files, errors
+from jaxrestore import config_files, errors, losses
 from jaxrestore.training import recipe, steps
 
 RECIPES = [entry for entry in pkgutil.iter_modules(configs.__path__) if not entry.ispkg]
 ALL = sorted(entry.name for entry in RECIPES)
-NAMES = [name for name in ALL if name != "pix2pix"]  # those of the main job's study
+OTHERS = {"deblur_gan", "pix2pix", "unet_gan", "vae"}
+NAMES = [name for name in ALL if name not in OTHERS]  # those of the main job's study
 ARGUMENTS = ("", "low", "high", "demo", "low,demo", "high,demo")
 
 # The line that IS the ablation, as far as it differs from the main job.
@@ -164,3 +166,63 @@ def test_a_number_of_a_degradation_may_become_a_range_by_an_override(monkeypatch
     values(words)
     assert held.value.degradation.rate == (0.1, 0.5)
     assert recipe.build(held.value.to_dict()).degradation["rate"] == (0.1, 0.5)
+
+
+# The VAE against the GAN
+
+
+@pytest.mark.parametrize("argument", ["", "demo"])
+def test_vae_and_gan_share_data_damage_budget_and_scores(argument):
+    vae, gan = load("vae", argument).to_dict(), load("unet_gan", argument).to_dict()
+    differing = {line.split(":")[0] for line in recipe.differences(vae, gan)}
+    players = {"generator", "discriminator", "objective", "adversarial"}
+    rest = {key for key in differing if key.split(".")[0] not in players}
+    betas = {f"optimizer.{player}.beta1" for player in ("generator", "discriminator")}
+    assert rest <= {*betas, "evaluation.samples"}
+    for one in (vae, gan):
+        generator = one["optimizer"]["generator"]
+        assert generator["rate"] == gan["optimizer"]["discriminator"]["rate"]
+
+
+def test_the_vae_and_the_gan_have_the_constants_of_the_study():
+    for name in ("vae", "unet_gan"):
+        config = load(name)
+        assert (config.epochs, config.batch_size, config.crop) == (100, 16, 256)
+        assert config.optimizer.generator.rate == 1e-4
+        assert config.optimizer.generator.schedule == "constant"
+        assert config.data.split == (0.9, 0)
+    assert load("unet_gan").optimizer.discriminator.rate == 1e-4
+
+
+@pytest.mark.parametrize("argument", ["", "demo"])
+def test_the_vae_minimises_the_sum_of_squares_and_kl(argument):
+    config = load("vae", argument)
+    side = config.crop
+    image, latent = jnp.full((1, side, side, 3), 0.5), jnp.ones((1, 2))
+    # A mean and a log-variance of 1: (1 + e - 2) / 2.
+    squares, kl = 0.25 * side * side * 3, (np.e - 1) / 2
+    table = config.objective.to_dict()
+    ours = table["restored"]["mse"] * losses.mse(image, 0 * image) + (
+        table["latent"]["kl_gaussian"] * losses.kl_gaussian(latent, latent)
+    )
+    assert float(ours[0]) * side * side * 3 == pytest.approx(squares + kl, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [("vae", "no_skips"), ("vae", "no_skips,demo"), ("unet_gan", "source,demo")],
+)
+def test_the_words_of_the_vae_and_the_gan_are_accepted(name, argument):
+    config = load(name, argument).to_dict()
+    built = recipe.build(config)
+    if name == "vae":
+        assert not built.generator.model.skips
+        assert config["objective"]["latent"]["kl_gaussian"]["warmup"] > 0
+    else:
+        assert config["objective"] == {"restored": {"l1": 0.0}}
+
+
+@pytest.mark.parametrize("name", ["vae", "unet_gan"])
+def test_an_unknown_word_of_the_vae_and_the_gan_is_refused(name):
+    with pytest.raises(ValueError, match=r"'dmeo': give any of .*demo"):
+        load(name, "dmeo")

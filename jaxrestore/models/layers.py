@@ -133,7 +133,11 @@ class Norm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Features, *, train: bool) -> Features:
-        """Returns `x` normalised; raises `ValueError` for an unknown kind."""
+        """Returns `x` normalised.
+
+        Raises `ValueError` for an unknown kind, and for `batch` in training when a
+        channel has a single value, which would be normalised to 0 whatever it is.
+        """
         if self.kind == "none":
             return x
         if self.kind == "instance":
@@ -142,6 +146,11 @@ class Norm(nn.Module):
             variance = jnp.square(x32 - mean).mean((1, 2), keepdims=True)
             return ((x32 - mean) * jax.lax.rsqrt(variance + 1e-5)).astype(self.dtype)
         if self.kind == "batch":
+            if train and x.size == x.shape[-1]:
+                raise ValueError(
+                    "batch normalisation of one image of 1x1 px has no statistics; "
+                    "train on two images or more at a time, or on larger ones"
+                )
             return nn.BatchNorm(
                 use_running_average=not train,
                 momentum=0.9,

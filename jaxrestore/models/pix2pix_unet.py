@@ -17,11 +17,12 @@ class Generator(nn.Module):
     inner levels of the widest, in training only. `upsampling` is `deconv`,
     `resize_conv` or `subpixel`: see `layers.upsampled`. With `residual` the last layer
     is linear and starts at zero, and its map is added to the degraded image: the
-    network starts at the identity. `norm` is `batch`, `instance` or `none`;
+    network starts at the identity. `norm` is `batch`, `instance` or `none`; with
+    `inner_norm` it acts on the innermost map too, which pix2pix leaves as it is.
     `initialization` and `gain`: see `layers.initializer`.
 
-    54,413,955 parameters as it stands, 41,828,995 with `downs=7`; with instance
-    normalisation 54,409,603 and 41,825,667.
+    54,413,955 parameters as it stands, 54,414,979 with `inner_norm`, 41,828,995 with
+    `downs=7`; with instance normalisation 54,409,603 and 41,825,667.
 
     Source: Isola et al., "Image-to-Image Translation with Conditional Adversarial
     Networks", CVPR 2017; the variants are ours.
@@ -30,6 +31,7 @@ class Generator(nn.Module):
     filters: int = 64
     downs: int = 8
     norm: str = "batch"
+    inner_norm: bool = False
     dropout: float = 0.5
     upsampling: str = "deconv"
     residual: bool = False
@@ -52,14 +54,15 @@ class Generator(nn.Module):
         """Returns images, and no further outputs.
 
         They are in [0, 1], or not clipped with `residual`. In training it needs a key
-        for `dropout`, unless that is 0.
+        for `dropout`, unless that is 0. Raises `ValueError` when batch normalisation
+        meets an innermost map of one pixel in training on one image.
         """
         widths = [self.filters * min(2**level, 8) for level in range(self.downs)]
         h = self._down(2 * degraded - 1, widths[0], 0)
         skips = [h]
         for level in range(1, self.downs):
             innermost = level == self.downs - 1
-            norm = "none" if innermost else self.norm
+            norm = "none" if innermost and not self.inner_norm else self.norm
             h = self._down(nn.leaky_relu(h, 0.2), widths[level], level)
             h = self._normalised(h, norm, f"down{level}_norm", train)
             skips.append(h)

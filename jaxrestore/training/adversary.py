@@ -18,14 +18,15 @@ def check(config: Mapping[str, Any], parts: int, scale: int) -> None:
             "config.adversarial.generator_steps and discriminator_steps are "
             f"{gan['generator_steps']} and {gan['discriminator_steps']}; one is 1"
         )
-    if scale != 1 and config["discriminator"].get("conditional", True):
+    conditional = getattr(model, "conditional", True)
+    if scale != 1 and conditional:
         raise errors.ConfigError(
             f"config.generator ({config['generator']['name']}) has scale {scale}, so "
             "the discriminator cannot see the degraded image beside the judged one; "
             "set config.discriminator.conditional to False"
         )
     for pair in ("mismatched", "identity"):
-        if gan[pair] and not config["discriminator"].get("conditional", True):
+        if gan[pair] and not conditional:
             raise errors.ConfigError(
                 f"config.adversarial.{pair} is {gan[pair]}, but the discriminator does "
                 "not see the degraded image; set config.discriminator.conditional, or "
@@ -36,10 +37,10 @@ def check(config: Mapping[str, Any], parts: int, scale: int) -> None:
             "config.adversarial.mismatched pairs an image with another one; it needs "
             "config.batch_size / config.optimizer.accumulate of 2 or more"
         )
-    if gan["cutmix"] and config["discriminator"].get("one_number", False):
+    if gan["cutmix"] and getattr(model, "one_number", False):
         raise errors.ConfigError(
-            "config.adversarial.cutmix is judged patch by patch; set "
-            "config.discriminator.one_number to False, or cutmix to 0"
+            "config.adversarial.cutmix is judged patch by patch; choose a discriminator "
+            "of patches (patchgan with one_number False), or set cutmix to 0"
         )
     if gan["cutmix"] and gan["mode"].startswith("relativistic"):
         raise errors.ConfigError(

@@ -21,10 +21,13 @@ TINY = {
     "pixel_gan": {"filters": 4},
     "pix2pix_resnet": {"filters": 4, "blocks": 1},
     "pix2pix_unet": {"filters": 4, "downs": 3},
+    "vae": {"filters": 4, "downs": 3, "latent": 4},
+    "dcgan": {"filters": 4},
+    "deblur_fcn": {"filters": 8},
 }
 COLLECTIONS = {"params", "batch_stats"}
 # Networks that draw the image anew: they start anywhere.
-NOT_RESIDUAL = {"pix2pix_resnet", "pix2pix_unet"}
+NOT_RESIDUAL = {"pix2pix_resnet", "pix2pix_unet", "vae", "deblur_fcn"}
 
 
 def _walk(role):
