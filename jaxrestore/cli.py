@@ -160,6 +160,7 @@ def split(
 
 
 app.command()(cli_studies.sweep)
+app.command()(cli_studies.compare)
 app.add_typer(cli_studies.study, name="study")
 
 

@@ -1,4 +1,4 @@
-"""`jaxrestore sweep` and `jaxrestore study`: grids of runs, and what people prefer."""
+"""`jaxrestore sweep`, `compare` and `study`: grids of runs, and what people prefer."""
 
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +75,31 @@ def sweep(
     finally:
         if (output / "summary.md").is_file():
             print((output / "summary.md").read_text())
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN ...", help="Workdirs of runs or of sweeps; or NAME=DIR."
+        ),
+    ],
+    step: Annotated[
+        str, typer.Option(help="last; or best: chosen on the very images compared.")
+    ] = "last",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A folder for all of it.")
+    ] = None,
+    strips: Annotated[int, typer.Option(help="Images to draw, with --output.")] = 8,
+) -> None:
+    """Put finished runs side by side: one table, and what of it is significant."""
+    from jaxrestore.experiments import comparison, comparison_tables
+
+    found = comparison.compare(runs, step=step, strips=strips if output else 0)
+    print(comparison_tables.text(found.document), end="")
+    if output is not None:
+        comparison.write(output, found)
+        print(f"\nthe images' own numbers and the pictures are in {output}")
 
 
 @study.command()

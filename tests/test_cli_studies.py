@@ -1,4 +1,4 @@
-"""`jaxrestore sweep`, `study`, `combine` and `split`, as they are typed."""
+"""`jaxrestore sweep`, `compare`, `study`, `combine` and `split`, as they are typed."""
 
 import json
 
@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jaxrestore import cli, images
+from jaxrestore.inference import restorer
 
 RUNNER = CliRunner()
 
@@ -90,6 +91,48 @@ def test_a_sweep_that_cannot_be_meant_is_refused(tmp_path, arguments, message):
     result = run("sweep", *arguments, "--workdir", tmp_path / "new")
     assert result.exit_code and message in str(result.exception)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture
+def finished(pictures, tiny, monkeypatch):
+    """Two runs of networks of which the second makes images darker."""
+    factors = {}
+    for seed, (name, factor) in enumerate({"same": 1.0, "dark": 0.5}.items()):
+        config = tiny(data__evaluation=str(pictures / "targets"), steps=6 + seed)
+        home = pictures / name
+        (home / "checkpoints" / "6").mkdir(parents=True)
+        (home / "config.json").write_text(json.dumps(config))
+        (home / "summary.json").write_text('{"parameters": {"generator": 9}}')
+        factors[home] = factor
+
+    def load(folder, step):
+        assert step == 6
+        return restorer.Restorer(lambda x: factors[folder] * x, 1, 1, "fcn")
+
+    monkeypatch.setattr(restorer, "load", load)
+    return pictures
+
+
+def test_runs_are_compared_and_nothing_is_written_unasked(finished):
+    before = sorted(finished.rglob("*"))
+    result = run("compare", f"a={finished / 'same'}", finished / "dark")
+    assert result.exit_code == 0, result.output
+    # Five images of 24 px: 2 of 2**5 sign patterns are too many to establish anything.
+    assert "5 images, the last step" in result.output
+    sentence = "MSE: no difference is established between a and fcn steps=7 ("
+    assert sentence in result.output
+    assert sorted(finished.rglob("*")) == before
+    out = finished / "out"
+    again = run("compare", finished / "same", finished / "dark", "-o", out)
+    assert again.exit_code == 0 and f"pictures are in {out}" in again.output
+    assert images.decode(out / "strips.png").shape == (5 * 24, 4 * 24, 3)
+
+
+def test_what_is_no_run_is_not_compared(finished):
+    result = run("compare", finished / "same", finished / "targets")
+    assert result.exit_code and "is no run" in str(result.exception)
+    alone = run("compare", finished / "same")
+    assert alone.exit_code and "needs two arms" in str(alone.exception)
 
 
 def test_pairs_are_put_side_by_side_and_cut_again(pictures):

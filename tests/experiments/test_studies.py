@@ -39,7 +39,7 @@ def test_every_cell_of_our_own_studies_can_be_meant(name, scale):
     for cell in grid.cells(study):
         config = cells.config(study, cell)
         rules.check(config)
-        assert cells.questions(study, config)
+        assert cells.questions(study, config).keys() == study.tests.keys()
     text = importlib.import_module(f"configs.studies.{name}").__doc__
     assert f"jaxrestore sweep --study configs/studies/{name}.py" in text
 

@@ -1,0 +1,131 @@
+"""Whether a mean over images differs from zero: interval, test, many tests at once.
+
+`differences` are float64 [n], one an image; images are the units that are drawn again
+or whose signs are flipped. The draws have fixed seeds: the same numbers come out again.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+RESAMPLES = 10_000  # of the bootstrap
+FLIPS = 49_999  # of signs, where there are too many ways to try them all
+EXACT = 15  # images up to which all 2**n ways are tried
+LEVEL = 0.05  # of wrong findings in the whole family of tests
+_ROWS = 500  # of draws that are held at a time
+
+Differences = Float[np.ndarray, "n"]
+
+
+class Paired(NamedTuple):
+    """How much less one arm loses than another, mean over images; `low`, `high`: 95 %.
+
+    `p` is that of `sign_flip`. The first arm loses less on `images_better` of the
+    `images`, and in `seeds_better` of the `seed_pairs`: each seed of the one beside
+    each of the other, mean over images.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    images_better: int
+    images: int
+    seeds_better: int
+    seed_pairs: int
+
+
+def paired(
+    first: Float[np.ndarray, "s n"], second: Float[np.ndarray, "ss n"]
+) -> Paired:
+    """Returns the comparison of losses (least is best) of two arms on the same images.
+
+    Rows are seeds, whose losses are averaged for each image first: the interval and the
+    test are about these networks. What other seeds would do, only seeds can tell.
+    """
+    differences = second.mean(0) - first.mean(0)
+    by_seed = second.mean(1) - first.mean(1)[:, None]
+    return Paired(
+        float(differences.mean()),
+        *interval(differences),
+        sign_flip(differences),
+        int((differences > 0).sum()),
+        len(differences),
+        int((by_seed > 0).sum()),
+        by_seed.size,
+    )
+
+
+def interval(
+    differences: Differences, *, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Returns the 95 % bootstrap interval of the mean, by percentiles.
+
+    Too narrow for few images: with 10 of them it covers about 90 %, with 50 about 94
+    (normal differences). A single image has an interval of no width.
+
+    Source: Efron, Tibshirani, An introduction to the bootstrap, 1993, chapter 13.
+    """
+    generator = np.random.default_rng(seed)
+    count = len(differences)
+    means = [
+        differences[generator.integers(0, count, (rows, count))].mean(1)
+        for rows in _parts(resamples)
+    ]
+    low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
+    return float(low), float(high)
+
+
+def sign_flip(differences: Differences, *, flips: int = FLIPS, seed: int = 0) -> float:
+    """Returns the two-sided p of the paired permutation test of the mean.
+
+    If it makes no difference which of two arms restored an image, each difference could
+    as well have the other sign; p is the share of sign patterns whose mean is at least
+    as far from zero. Up to `EXACT` images all patterns are tried, so p is at least
+    2 / 2**n and fewer than six images cannot reach 0.05. Beyond, `flips` patterns are
+    drawn, the one that was seen counts as a further one, and p is at least
+    1 / (flips + 1).
+
+    Source: Fisher, The design of experiments, 1935, section 21; the one that counts
+    with the drawn ones: Phipson, Smyth, Permutation P-values should never be zero,
+    Statistical Applications in Genetics and Molecular Biology 9(1), 2010.
+    """
+    count = len(differences)
+    # Equal up to rounding is as far.
+    reached = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
+    if count <= EXACT:
+        signs = np.array([*itertools.product((-1.0, 1.0), repeat=count)])
+        return float(np.mean(np.abs(signs @ differences) >= reached))
+    generator = np.random.default_rng(seed)
+    as_far = 1
+    for rows in _parts(flips):
+        signs = 2.0 * generator.integers(0, 2, (rows, count), np.int8) - 1
+        as_far += int((np.abs(signs @ differences) >= reached).sum())
+    return as_far / (flips + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Returns the p of each of several tests, adjusted for there being several.
+
+    Where those below a level are called findings, the chance of any wrong one among
+    them is at most that level, whatever the tests have to do with each other. The
+    smallest of m is multiplied by m, the next by m - 1, and so on; none is below the
+    one before or above 1.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, Scandinavian
+    Journal of Statistics 6(2), 1979.
+    """
+    adjusted = [1.0] * len(p_values)
+    before = 0.0
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
+        before = max(before, (len(p_values) - rank) * p_values[index])
+        adjusted[index] = min(1.0, before)
+    return adjusted
+
+
+def _parts(draws):
+    """So many draws in parts of at most `_ROWS`."""
+    return [min(_ROWS, draws - start) for start in range(0, draws, _ROWS)]
