@@ -62,8 +62,10 @@ def main(argv: Sequence[str] | None = None):
     parser.add_argument("--only", default="", help="rows whose name has this pattern")
     parser.add_argument("--first-step", action="store_true", help="minutes more")
     parser.add_argument("--plain-malloc", action="store_true", help="as glibc has it")
+    # Before there are threads, those of PyTorch too.
+    plain = parser.parse_known_args(argv)[0].plain_malloc
+    kept = not plain and allocator.keep_freed_memory()
     options = harness.parse(parser, argv)
-    kept = not options.plain_malloc and allocator.keep_freed_memory()
     gpu = jax.default_backend() == "gpu"
     config = step_settings.config_of(options, gpu)
     torch = harness.peer("torch")
