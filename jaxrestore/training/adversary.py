@@ -39,8 +39,9 @@ def check(config: Mapping[str, Any], parts: int, scale: int) -> None:
         )
     if gan["cutmix"] and getattr(model, "one_number", False):
         raise errors.ConfigError(
-            "config.adversarial.cutmix is judged patch by patch; choose a discriminator "
-            "of patches (patchgan with one_number False), or set cutmix to 0"
+            "config.adversarial.cutmix is judged patch by patch; choose a "
+            "discriminator of patches (patchgan with one_number False), or set cutmix "
+            "to 0"
         )
     if gan["cutmix"] and gan["mode"].startswith("relativistic"):
         raise errors.ConfigError(
