@@ -172,7 +172,11 @@ class Discriminator(nn.Module):
             if level < 3:
                 norm = layers.Norm(self.norm, self.dtype, name=f"norm{level}")
                 h = norm(h, train=train)
-        logits = nn.Dense(1, dtype=self.dtype, name="logits")(self._pooled(h))
+        # It starts undecided: over tens of thousands of numbers even small weights throw
+        # the generator about before it has drawn anything.
+        init = nn.initializers.zeros
+        dense = nn.Dense(1, dtype=self.dtype, kernel_init=init, name="logits")
+        logits = dense(self._pooled(h))
         return logits.astype(jnp.float32)[:, None, None]
 
     def _pooled(self, h):
