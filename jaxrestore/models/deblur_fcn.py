@@ -172,8 +172,8 @@ class Discriminator(nn.Module):
             if level < 3:
                 norm = layers.Norm(self.norm, self.dtype, name=f"norm{level}")
                 h = norm(h, train=train)
-        # It starts undecided: over tens of thousands of numbers even small weights throw
-        # the generator about before it has drawn anything.
+        # It starts undecided: over so many numbers even small weights throw the
+        # generator about before it has drawn anything.
         init = nn.initializers.zeros
         dense = nn.Dense(1, dtype=self.dtype, kernel_init=init, name="logits")
         logits = dense(self._pooled(h))
