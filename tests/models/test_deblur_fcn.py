@@ -218,6 +218,7 @@ def test_a_residual_generator_starts_as_the_identity(border):
     np.testing.assert_array_equal(restored, image[..., :3])
 
 
+@pytest.mark.slow
 def test_the_gradient_of_the_generator_is_finite_and_reaches_its_ends():
     model = deblur_fcn.Generator(filters=4, norm="batch", residual=True)
     image, target = _noise(2, 24, 24, 3), _noise(2, 24, 24, 3, seed=1)

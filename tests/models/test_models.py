@@ -41,7 +41,8 @@ GENERATORS, DISCRIMINATORS = _walk("Generator"), _walk("Discriminator")
 
 def _marked(name):
     # Without jit, layer by layer, these take seconds.
-    slow = [pytest.mark.slow] if name.startswith("pix2pix") else []
+    deep = name.startswith("pix2pix") or name in ("vae", "deblur_fcn")
+    slow = [pytest.mark.slow] if deep else []
     return pytest.param(name, marks=slow)
 
 

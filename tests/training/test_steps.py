@@ -422,6 +422,7 @@ def sampling(tiny):
     return make
 
 
+@pytest.mark.slow
 def test_a_vae_trains_on_samples_of_its_posterior(sampling):
     config = sampling()
     built = recipe.build(config)
