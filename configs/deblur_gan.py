@@ -5,8 +5,8 @@
 Arguments, joined by commas after a colon (`configs/deblur_gan.py:source,demo`):
   source  the project's network and losses exactly: 1 - SSIM plus the adversary at
           weight 1, constant rates, no average; the network draws the image anew
-  demo    the same networks on batches of 8, their weights averaged: a quarter of an hour
-          on two CPU cores
+  demo    the same networks on batches of 8, the weights averaged: a quarter of an
+          hour on two CPU cores
   pairs   damaged files instead of blur: folders of equal names (input and target, or A
           and B) in config.data.train and config.data.evaluation
 
