@@ -5,7 +5,7 @@
 Arguments, joined by commas after a colon:
   source   binary cross-entropy alone, the only loss that the source names: L1 is
            reported, but weighs 0
-  demo     64 px and networks of half the width: ten minutes on two cores
+  demo     64 px and networks of half the width: seven minutes on two cores
 
 The generator's loss is the binary cross-entropy of the discriminator's answer plus 100
 times L1, on images in [0, 1] half of pix2pix's weight; without L1 nothing says that the

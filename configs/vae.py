@@ -5,8 +5,8 @@
 Arguments, joined by commas after a colon:
   no_skips   not the source's: the image comes from the latent alone, a VAE proper,
              whose KL term rises to its full weight over a tenth of the run
-  demo       64 px and a network of half the width: ten minutes on two cores; without a
-             folder it trains on ten embedded photographs
+  demo       64 px and a network of half the width: five minutes on two cores; without
+             a folder it trains on ten embedded photographs
 
 A folder of faces in `data.train` is cut in two by `data.split`: nine of ten train, the
 others are evaluated. `demo` takes all of `data.train` and evaluates `data.evaluation`.
@@ -16,8 +16,10 @@ drawn anew in every step.
 The loss of the source is, for each image, the sum of squared differences plus BETA
 times the KL divergence of the posterior from N(0, 1). `losses.mse` is a mean over h * w
 * c numbers, so KL weighs BETA / (h * w * c) here: the same up to a factor, to which
-Adam is blind. Watch `generator/latent/kl_gaussian`, in nats an image: the skips let the
-decoder do without the latent, and at 0 its samples are all alike.
+Adam is blind. With another --config.crop give that weight too.
+
+Watch `generator/latent/kl_gaussian`, in nats an image: the skips let the decoder do
+without the latent, and at 0 its samples are all alike. `demo` ends at 0.02.
 
 Source: a comparison of a VAE with a GAN on 8000 damaged faces, known by description
 only: 8 layers down and up at 256 px, 64 latent numbers, Adam at 1e-4, 100 epochs, a

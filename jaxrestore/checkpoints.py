@@ -20,6 +20,8 @@ from jaxrestore import errors
 
 FOLDER = "checkpoints"
 _SCORE = "psnr"
+# Keys of config.evaluation that are younger than some runs, as these had them.
+_YOUNGER = {"consistency": False, "samples": 0}
 
 
 def manager(workdir: Path) -> ocp.CheckpointManager:
@@ -103,7 +105,7 @@ def restore(manager: ocp.CheckpointManager, step: int, template: Any) -> Any:
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
-    """Returns the config a run was started with.
+    """Returns the config a run was started with; younger keys are as it had them.
 
     Raises `MismatchError` when `workdir` is no run.
     """
@@ -113,7 +115,10 @@ def read_config(workdir: Path) -> dict[str, Any]:
             f"{workdir} is no run: it has no config.json. Give the workdir of a "
             "training run."
         )
-    return json.loads(path.read_text())
+    config = json.loads(path.read_text())
+    if "evaluation" in config:
+        config["evaluation"] = {**_YOUNGER, **config["evaluation"]}
+    return config
 
 
 def load_restorer(workdir: Path, step: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import __version__, allocator, cli_studies, console, errors
+from jaxrestore import __version__, cli_studies, console, errors
 
 app = typer.Typer(
     help="Image restoration in JAX.",
@@ -228,5 +228,4 @@ def _number(value: float | None, metric: str, sign: str = "") -> str:
 
 def main() -> None:
     """Runs the command line, with the exit codes of the package."""
-    allocator.keep_freed_memory()  # a sweep trains
     console.run(app)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jaxrestore import errors
+from jaxrestore import allocator, errors
 
 study = typer.Typer(
     help="Ask people which pictures they prefer: make, serve, score.",
@@ -50,6 +50,7 @@ def sweep(
     ] = "each",
 ) -> None:
     """Run a grid or a study: its runs, one table, plots. The same call goes on."""
+    allocator.keep_freed_memory()
     from jaxrestore.experiments import axes
     from jaxrestore.experiments import grid as grids
     from jaxrestore.experiments import sweep as sweeps

@@ -42,4 +42,5 @@ def test_a_block_that_was_freed_is_had_again_without_page_faults():
     if kept:
         assert faults < PAGES / 100
         _, by_default = run()
-        assert by_default >= PAGES  # else there was nothing to mend
+        # Else there was nothing to mend. Huge pages are 512 times fewer.
+        assert by_default > 10 * (faults + 1)

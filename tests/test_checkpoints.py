@@ -114,6 +114,14 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         checkpoints.steps(tmp_path)
 
 
+def test_a_run_older_than_a_key_has_what_it_did_there(tmp_path):
+    (tmp_path / "config.json").write_text('{"evaluation": {"every": 3}}')
+    found = checkpoints.read_config(tmp_path)["evaluation"]
+    assert found == {"every": 3, "consistency": False, "samples": 0}
+    (tmp_path / "config.json").write_text('{"evaluation": {"samples": 8}}')
+    assert checkpoints.read_config(tmp_path)["evaluation"]["samples"] == 8
+
+
 def test_saving_a_step_again_keeps_what_is_there(tmp_path):
     save(tmp_path, {1: 20.0})
     before = checkpoints.state_hash(tmp_path, 1)

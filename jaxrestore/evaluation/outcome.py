@@ -112,9 +112,9 @@ def _score(workdir, config, mesh):
 
 
 def _probes(config, model, variables):
-    """The maps that `config` asks for; runs older than these keys ask for none."""
+    """The maps that `config` asks for; of pairs nobody knows the damage."""
     asked, probes = config["evaluation"], []
-    if asked.get("consistency"):
+    if asked.get("consistency") and config["degradation"] is not None:
         probes.append(maps.consistency(config["degradation"]))
     if count := asked.get("samples"):
         drawn = networks.sample_function(model)

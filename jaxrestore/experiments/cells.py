@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrestore import config_files, errors, naming
+from jaxrestore import checkpoints, config_files, errors, naming
 from jaxrestore.evaluation import outcome
 from jaxrestore.experiments import grid
 from jaxrestore.training import recipe
@@ -116,7 +116,7 @@ def trained(folder: Path, made: Mapping[str, Any]) -> bool:
     if not (folder / "summary.json").is_file():
         return False
     asked = json.loads(json.dumps(made))  # as a file has it: without tuples
-    return json.loads((folder / "config.json").read_text()) == asked
+    return checkpoints.read_config(folder) == asked
 
 
 def unanswered(

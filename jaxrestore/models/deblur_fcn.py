@@ -56,7 +56,12 @@ class Generator(nn.Module):
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool
     ) -> tuple[Float[Array, "b h w 3"], dict[str, Array]]:
-        """Returns the restored images, float32 and not clipped; no further outputs."""
+        """Returns the restored images, float32 and not clipped; no further outputs.
+
+        Raises `ValueError` for filters that do not divide by 4.
+        """
+        if self.filters % 4:
+            raise ValueError(f"filters is {self.filters}; it must divide by 4")
         height, width = degraded.shape[1:3]
         h = _standardised(_framed(degraded, self.border))
         kept = []

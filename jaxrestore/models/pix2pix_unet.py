@@ -54,9 +54,12 @@ class Generator(nn.Module):
         """Returns images, and no further outputs.
 
         They are in [0, 1], or not clipped with `residual`. In training it needs a key
-        for `dropout`, unless that is 0. Raises `ValueError` when batch normalisation
-        meets an innermost map of one pixel in training on one image.
+        for `dropout`, unless that is 0. Raises `ValueError` without a layer down,
+        and when batch normalisation meets an innermost map of one pixel in training on
+        one image.
         """
+        if self.downs < 1:
+            raise ValueError(f"downs is {self.downs}; it must be 1 or more")
         widths = [self.filters * min(2**level, 8) for level in range(self.downs)]
         h = self._down(2 * degraded - 1, widths[0], 0)
         skips = [h]

@@ -55,8 +55,11 @@ class Generator(nn.Module):
 
         That is [b, h / multiple, w / multiple, 2 * latent], the means and then the
         logarithms of the variances, within 10 of 0: what `losses.kl_gaussian` takes.
-        Raises `ValueError` when it trains on one image that it shrinks to one pixel.
+        Raises `ValueError` without a layer down, and when it trains on one image that
+        it shrinks to one pixel.
         """
+        if self.downs < 1:
+            raise ValueError(f"downs is {self.downs}; it must be 1 or more")
         widths = [self.filters * min(2**level, 8) for level in range(self.downs)]
         maps = [degraded]
         for level, width in enumerate(widths):

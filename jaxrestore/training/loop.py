@@ -112,7 +112,7 @@ def _claim(workdir, config):
     config = json.loads(json.dumps(config))
     # Without a checkpoint there is nothing yet that another config could contradict.
     if known.exists() and checkpoints.finished(workdir):
-        changed = list(recipe.differences(json.loads(known.read_text()), config))
+        changed = list(recipe.differences(checkpoints.read_config(workdir), config))
         if changed:
             raise errors.MismatchError(
                 f"{workdir} holds a run of another config. Changed: "

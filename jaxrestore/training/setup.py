@@ -66,12 +66,13 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     restore = networks.restore_function(
         built.generator.model, config["evaluation"]["statistics"]
     )
+    if config["evaluation"]["statistics"] == "pix2pix":
+        _check_scoring(restore, shapes.ema, built, config, channels)
     return Setup(config, built, mesh, sources, evaluator, restore, placed, batch)
 
 
-def _check_sizes(built, config, channels):
-    """The generator brings degraded crops back to the size of the crop."""
-    side, scale = config["crop"], built.generator.model.scale
+def _degraded(built, side, channels):
+    """The shape of an image of such a side once it is degraded."""
     images = jax.ShapeDtypeStruct((1, side, side, channels), np.uint8)
     make = lambda images: batches.make(
         jax.random.key(0),
@@ -79,8 +80,27 @@ def _check_sizes(built, config, channels):
         degradation=built.degradation,
         augment=built.augment,
     )
+    return jax.eval_shape(make, images)["degraded"]
+
+
+def _check_scoring(restore, variables, built, config, channels):
+    """Evaluation images have statistics of their own."""
+    side = config["data"]["evaluation_crop"] or config["crop"]
+    side -= side % built.generator.model.scale
     try:
-        height, width = jax.eval_shape(make, images)["degraded"].shape[1:3]
+        jax.eval_shape(restore, variables, _degraded(built, side, channels))
+    except (TypeError, ValueError) as error:
+        raise errors.ConfigError(
+            "config.evaluation.statistics is 'pix2pix', which cannot be had of "
+            f"evaluation images of {side} px: {error}"
+        ) from error
+
+
+def _check_sizes(built, config, channels):
+    """The generator brings degraded crops back to the size of the crop."""
+    side, scale = config["crop"], built.generator.model.scale
+    try:
+        height, width = _degraded(built, side, channels).shape[1:3]
     except (TypeError, ValueError) as error:
         raise errors.ConfigError(f"config.degradation: {error}") from error
     if (scale * height, scale * width) != (side, side):

@@ -224,3 +224,10 @@ def test_a_finished_run_has_the_maps_in_its_rows_summary_and_report(run, tmp_pat
     names = re.findall(r"<span>(.*?)</span>", heads[0] + heads[1])
     assert names[4:] == ["consistency", "sample 1", "sample 2", "deviation"]
     json.dumps(summary, allow_nan=False)
+
+
+def test_a_run_that_is_scored_on_pairs_has_no_map_of_consistency():
+    asked = {"consistency": True, "samples": 0}
+    known = {"evaluation": asked, "degradation": {"name": "noise", "level": 0.1}}
+    assert len(outcome._probes(known, None, None)) == 1
+    assert outcome._probes({**known, "degradation": None}, None, None) == []

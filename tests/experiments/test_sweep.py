@@ -88,6 +88,18 @@ def test_a_second_call_does_nothing(tmp_path):
     assert (tmp_path / "plots" / "s_01_line.png").stat().st_size > 1000
 
 
+def test_cells_that_are_older_than_a_key_are_done_all_the_same(tmp_path):
+    trainer = Trainer()
+    run(study(), tmp_path, trainer)
+    done = len(trainer.calls)
+    for path in tmp_path.glob("*/config.json"):
+        known = json.loads(path.read_text())
+        del known["evaluation"]["consistency"], known["evaluation"]["samples"]
+        path.write_text(json.dumps(known))
+    run(study(), tmp_path, trainer)
+    assert len(trainer.calls) == done > 0
+
+
 def test_a_record_has_the_arm_the_scores_the_time_and_the_memory(tmp_path):
     made = study(tests={"low": {"degradation.rate": 0.15}})
     record = run(made, tmp_path)[0]

@@ -324,3 +324,18 @@ def test_an_unknown_head_is_refused_by_name():
     image = _images(24, 24)
     with pytest.raises(ValueError, match="head is 'mean'"):
         _shapes(deblur_fcn.Discriminator(head="mean"), image, image)
+
+
+@pytest.mark.parametrize("head", ["dense", "average"])
+def test_the_discriminator_starts_undecided(head):
+    image = _noise(2, 28, 28, 3)
+    model = deblur_fcn.Discriminator(filters=2, head=head)
+    init = jax.jit(functools.partial(model.init, train=False))
+    logits = _apply(model, init(jax.random.key(0), image, image), image, image)
+    np.testing.assert_array_equal(logits, 0)
+
+
+def test_filters_that_the_table_cannot_share_are_refused():
+    model = deblur_fcn.Generator(filters=6)
+    with pytest.raises(ValueError, match="divide by 4"):
+        _shapes(model, _images(64, 64))

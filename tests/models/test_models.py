@@ -186,6 +186,7 @@ def test_a_discriminator_answers_in_float32_with_logits_of_each_image(name, dtyp
 @discriminators
 def test_a_discriminator_under_jit_answers_the_same(name):
     model, apply, variables = _tiny("Discriminator", name)
+    variables = _away_from_the_start(variables)
     image, condition = _noise(2, SIDE, SIDE, 3), _noise(2, SIDE, SIDE, 3, seed=1)
     plain = model.apply(variables, image, condition, train=False)
     logits = apply(variables, image, condition)
@@ -196,6 +197,7 @@ def test_a_discriminator_under_jit_answers_the_same(name):
 @discriminators
 def test_a_discriminator_has_finite_gradients_on_images_without_contrast(name):
     model, _, variables = _tiny("Discriminator", name)
+    variables = _away_from_the_start(variables)
 
     @jax.jit
     @functools.partial(jax.grad, argnums=(0, 1))
@@ -206,6 +208,24 @@ def test_a_discriminator_has_finite_gradients_on_images_without_contrast(name):
     for image in (_noise(2, SIDE, SIDE, 3), jnp.zeros((2, SIDE, SIDE, 3))):
         for leaf in jax.tree.leaves(gradient(variables["params"], image)):
             assert np.isfinite(leaf).all()
+
+
+@discriminators
+def test_a_discriminator_has_a_gradient_that_moves_its_first_step(name):
+    model, _, variables = _tiny("Discriminator", name)
+    image = _noise(2, SIDE, SIDE, 3)
+
+    @jax.jit
+    @jax.grad
+    def gradient(params):
+        return model.apply(
+            variables | {"params": params}, image, image, train=False
+        ).sum()
+
+    kernels = [
+        leaf for leaf in jax.tree.leaves(gradient(variables["params"])) if leaf.ndim > 1
+    ]
+    assert any((leaf != 0).any() for leaf in kernels)
 
 
 # Numbers of the papers and of systems.md

@@ -208,3 +208,11 @@ def test_one_value_has_no_batch_statistics_but_may_be_evaluated():
     assert np.isfinite(norm.apply(variables, one, train=False)).all()
     with pytest.raises(ValueError, match="no statistics"):
         norm.apply(variables, one, train=True, mutable=["batch_stats"])
+
+
+@pytest.mark.parametrize("network", [vae, pix2pix_unet])
+def test_a_network_without_a_layer_down_is_refused(network):
+    image = jax.ShapeDtypeStruct((2, SIDE, SIDE, 3), jnp.float32)
+    start = functools.partial(network.Generator(downs=0).init, train=False)
+    with pytest.raises(ValueError, match="downs is 0"):
+        jax.eval_shape(start, jax.random.key(0), image)

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,6 +132,19 @@ def test_a_changed_config_in_the_same_workdir_lists_its_keys(finished, tiny):
     assert "data.leaves: 0.5 -> 0.25" in str(caught.value)
     assert "ema: 0.99 -> 0.5" in str(caught.value)
     assert "--fork" in str(caught.value)
+
+
+def test_a_run_that_is_older_than_a_key_goes_on_under_its_own_command(
+    finished, tiny, tmp_path
+):
+    shutil.copytree(finished[0], tmp_path / "old")
+    known = json.loads((tmp_path / "old" / "config.json").read_text())
+    del known["evaluation"]["consistency"], known["evaluation"]["samples"]
+    (tmp_path / "old" / "config.json").write_text(json.dumps(known))
+    assert train(tiny(), tmp_path / "old")["metrics"] == finished[1]["metrics"]
+    (tmp_path / "old" / "config.json").write_text(json.dumps(known))
+    with pytest.raises(errors.MismatchError, match=r"consistency: False -> True"):
+        train(tiny(evaluation__consistency=True), tmp_path / "old")
 
 
 @pytest.mark.slow

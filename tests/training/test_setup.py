@@ -57,6 +57,21 @@ def test_shapes_that_cannot_run_are_told_before_anything_compiles(tiny):
         setup.prepare(config, ONE)
 
 
+def test_statistics_of_an_image_that_ends_as_one_pixel_are_refused_before_training(
+    tiny,
+):
+    config = tiny(adversarial=None)
+    config["generator"] = {"name": "pix2pix_unet", "filters": 4, "downs": 5}
+    config["evaluation"]["statistics"] = "pix2pix"
+    assert setup.prepare(config, ONE).batch.shape[1] > 1
+    config["generator"]["inner_norm"] = True
+    says = r"statistics is 'pix2pix'.*images of 32 px: .*one image of 1x1 px"
+    with pytest.raises(errors.ConfigError, match=says):
+        setup.prepare(config, ONE)
+    config["evaluation"]["statistics"] = "eval"
+    setup.prepare(config, ONE)
+
+
 def test_a_degradation_that_shrinks_needs_a_generator_that_enlarges(tiny):
     config = tiny()
     config["degradation"] = {"name": "downsample", "scale": 4}
