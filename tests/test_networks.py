@@ -17,6 +17,7 @@ def restored(statistics, images, **changes):
     return networks.restore_function(model, statistics)(variables, images)
 
 
+@pytest.mark.slow
 def test_eval_statistics_treat_an_image_alike_in_any_company():
     together = restored("eval", IMAGES)
     np.testing.assert_allclose(restored("eval", IMAGES[1:2])[0], together[1], atol=1e-5)

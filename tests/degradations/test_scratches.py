@@ -56,6 +56,7 @@ def test_without_any_damage_the_image_is_only_rounded():
     assert not mask.any()
 
 
+@pytest.mark.slow
 def test_marks_brighten_the_mask_and_nothing_else():
     marks = {"width": 2.5, "opacity": 0.9, "film": 0.5, "blotch": 0.5}
     degraded, mask = _damage(_photograph(), **marks)

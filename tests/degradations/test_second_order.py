@@ -67,6 +67,7 @@ def test_a_plain_image_stays_plain_where_there_is_no_noise():
     np.testing.assert_allclose(degraded * 255, 128, atol=1)
 
 
+@pytest.mark.slow
 def test_a_smooth_image_keeps_its_values_where_there_is_no_noise():
     # 30 px become 8, each 3.75 px of the image wide: their means, by fine sampling.
     fine = np.asarray((np.arange(240) + 0.5) / 8 - 0.5)

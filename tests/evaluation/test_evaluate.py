@@ -60,6 +60,7 @@ def test_scores_are_those_of_the_strips_own_pixels():
         np.testing.assert_array_equal(degraded, restored)
 
 
+@pytest.mark.slow
 def test_the_question_is_the_same_for_any_batch_device_and_time():
     first = evaluator()(IDENTITY).rows
     again = evaluator(batch_size=4, mesh=sharding.mesh(jax.devices()[:1]))(

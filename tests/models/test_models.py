@@ -41,7 +41,7 @@ GENERATORS, DISCRIMINATORS = _walk("Generator"), _walk("Discriminator")
 
 def _marked(name):
     # Without jit, layer by layer, these take seconds.
-    deep = name.startswith("pix2pix") or name in ("vae", "deblur_fcn")
+    deep = name.startswith("pix2pix") or name in ("vae", "deblur_fcn", "dcgan")
     slow = [pytest.mark.slow] if deep else []
     return pytest.param(name, marks=slow)
 
@@ -183,7 +183,7 @@ def test_a_discriminator_answers_in_float32_with_logits_of_each_image(name, dtyp
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
 
-@discriminators
+@pytest.mark.parametrize("name", [_marked(name) for name in DISCRIMINATORS])
 def test_a_discriminator_under_jit_answers_the_same(name):
     model, apply, variables = _tiny("Discriminator", name)
     variables = _away_from_the_start(variables)

@@ -172,6 +172,7 @@ def test_an_image_is_restored_alike_in_any_company(rngs):
     np.testing.assert_allclose(alone[0], together[0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_without_skips_the_latent_alone_makes_the_image():
     outputs = {}
     for skips in (True, False):

@@ -294,6 +294,7 @@ def test_a_workdir_without_a_checkpoint_takes_a_changed_config(tiny, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["batch_size"] == 4
 
 
+@pytest.mark.slow
 def test_the_time_of_an_interval_has_the_wait_for_its_steps(
     tiny, tmp_path, monkeypatch
 ):

@@ -20,6 +20,7 @@ def begun(config):
     return built, state, steps.batch_of(built, state, images)
 
 
+@pytest.mark.slow
 def test_a_full_pool_changes_what_the_discriminator_learns_from(tiny):
     config = tiny(adversarial__pool=2)
     config["objective"] = {"restored": {"l1": 1.0}}

@@ -57,6 +57,7 @@ def test_shapes_that_cannot_run_are_told_before_anything_compiles(tiny):
         setup.prepare(config, ONE)
 
 
+@pytest.mark.slow
 def test_statistics_of_an_image_that_ends_as_one_pixel_are_refused_before_training(
     tiny,
 ):

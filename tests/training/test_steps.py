@@ -82,6 +82,7 @@ def test_players_move_as_often_as_the_ratio_says(
     assert recipe.updates(config) == expected
 
 
+@pytest.mark.slow
 def test_a_resting_generator_keeps_its_parameters_and_average(tiny):
     config = tiny(adversarial__discriminator_steps=5)
     before, step = start(config)
@@ -297,6 +298,7 @@ def test_weights_are_cut_into_parts_with_their_images(weighted):
             assert other[term] == pytest.approx(one[term], abs=1e-5), term
 
 
+@pytest.mark.slow
 def test_without_weights_the_batch_has_none(tiny):
     config = tiny()
     shown = jnp.asarray(images(config)[0])
