@@ -13,9 +13,9 @@ def keep_freed_memory() -> bool:
 
     On a CPU a compiled function asks for its workspace at every call. By default glibc
     takes a block of more than 32 MiB from the system and gives it back, so that each of
-    its pages is faulted in and zeroed again: 33,000 page faults a step in
-    `benchmarks/train_step.py pix2pix`. To be called before jax starts its threads;
-    threads share one heap from then on. It can only where malloc is glibc's.
+    its pages is faulted in and zeroed again (`tests/test_allocator.py` counts them). To
+    be called before jax starts its threads; threads share one heap from then on. It can
+    only where malloc is glibc's.
 
     Source: mallopt(3) of the Linux manual pages.
     """

@@ -114,9 +114,9 @@ def _score(workdir, config, mesh):
 def _probes(config, model, variables):
     """The maps that `config` asks for; of pairs nobody knows the damage."""
     asked, probes = config["evaluation"], []
-    if asked.get("consistency") and config["degradation"] is not None:
+    if asked["consistency"] and config["degradation"] is not None:
         probes.append(maps.consistency(config["degradation"]))
-    if count := asked.get("samples"):
+    if count := asked["samples"]:
         drawn = networks.sample_function(model)
         sample = lambda key, degraded: drawn(variables, key, degraded)
         probes.append(maps.uncertainty(sample, count=count, seed=asked["seed"]))
