@@ -59,8 +59,8 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
 
     `data` is a config's section, where keys that an older one lacks are as in
     `DEFAULTS`:
-    `train` and `evaluation`: `"embedded"` (photographs inside scikit-image), a folder,
-    or several with commas between;
+    `train` and `evaluation`: `"embedded"` (photographs inside scikit-image),
+    `"public_domain"` (`samples.public_domain`), a folder, or several with commas;
     `leaves`: the share of dead leaves, 0 to 1;
     `layout`: `"images"`, each file is one; `"AB"`, each is a pair, see
     `paired.SideBySide`; `"folders"`, two folders are pairs, see `paired.TwoFolders`;
@@ -129,7 +129,9 @@ def image_count(data: Mapping[str, Any]) -> float:
 def photographs(
     where: str, embedded: Any, *, layout: str = "images", direction: str = "AtoB"
 ) -> Any:
-    """Returns the images below the folders `where`, or those that `embedded()` makes.
+    """Returns the images below the folders `where`, or those that a word stands for.
+
+    `"embedded"` are those that `embedded()` makes, `"public_domain"` always the same.
 
     Raises `NoInputError` when a folder is missing or holds no image, `ConfigError` for
     another layout or direction and for pairs from `embedded`.
@@ -159,13 +161,13 @@ def _opened(where: str, embedded: Any, layout: str, direction: str) -> list[Any]
         raise errors.ConfigError(
             f"config.data.layout is {layout!r}: {naming.nearest(layout, LAYOUTS)}"
         )
-    if where == "embedded":
+    if where in ("embedded", "public_domain"):
         if layout != "images":
             raise errors.ConfigError(
-                f"the embedded photographs are no pairs, but the layout is {layout!r}; "
+                f"the {where} photographs are no pairs, but the layout is {layout!r}; "
                 "name a folder of pairs, or cut one in two by config.data.split"
             )
-        return [embedded()]
+        return [embedded() if where == "embedded" else samples.public_domain()]
     folders = [Path(name.strip()) for name in where.split(",") if name.strip()]
     if not folders:
         raise errors.NoInputError("no folder given; name one, or 'embedded'")

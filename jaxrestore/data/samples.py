@@ -31,6 +31,18 @@ _TRAINING = {
     "gravel": "gravel.png",
     "coins": "coins.png",
 }
+# CC0 or in the public domain, as the docstrings of `skimage.data` say of each.
+_PUBLIC_DOMAIN = {
+    "camera": "camera.png",
+    "hubble": "hubble_deep_field.jpg",
+    "retina": "retina.jpg",
+    "brick": "brick.png",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
+    "text": "text.png",
+    "clock": "clock_motion.png",
+    "cell": "cell.png",
+}
 
 
 def evaluation() -> sources.Arrays:
@@ -41,6 +53,14 @@ def evaluation() -> sources.Arrays:
 def training() -> sources.Arrays:
     """Returns ten images, none of them in `evaluation`; grey ones as three channels."""
     return _load(_TRAINING)
+
+
+def public_domain() -> sources.Arrays:
+    """Returns nine images that anybody may train on and pass the weights on.
+
+    None of them is in `evaluation`; grey ones as three channels.
+    """
+    return _load(_PUBLIC_DOMAIN)
 
 
 def _load(files: dict[str, str]) -> sources.Arrays:

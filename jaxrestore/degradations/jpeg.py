@@ -19,7 +19,7 @@ def degrade(
     quality: draws.Number = (30, 95),
     subsampling: str | float | int | Float[Array, ""] = "4:2:0",
     rounding: str = "straight_through",
-    random_grid: bool = False,
+    random_grid: bool | float | int = False,
 ) -> Float[Array, "h w c"]:
     """Returns `image` as a JPEG file of `quality`, 1 to 100, would give it back.
 
@@ -35,8 +35,9 @@ def degrade(
       rounding: `"straight_through"`: the gradient ignores roundings and limits.
         `"cubic"`: coefficients are rounded by a cubic curve and nothing else is, for a
         gradient that knows what is lost; the result is then not that of a file.
-      random_grid: Whether the blocks begin somewhere above and left of the image, as
-        in a crop of a compressed picture; what lies there is the edge, continued.
+      random_grid: Whether, or how probably, the blocks begin somewhere above and left
+        of the image, as in a crop of a compressed picture; what lies there is the edge,
+        continued.
 
     Source: ITU-T Recommendation T.81 as libjpeg implements it; both gradients are
     those of `ops.jpeg_codec`, which names theirs. Random grids: KAIR, which crops
@@ -46,6 +47,10 @@ def degrade(
     Raises `ValueError` for numbers out of range, unknown names and other channels.
     """
     _check(quality, subsampling, rounding)
+    if not 0 <= random_grid <= 1:
+        raise ValueError(
+            f"random_grid is {random_grid}; it must be True, False or a probability"
+        )
     quality_key, chroma_key, grid_key = jax.random.split(key, 3)
     steps = jpeg_codec.tables(draws.integer(quality_key, quality))
     if isinstance(subsampling, str):
@@ -56,6 +61,9 @@ def degrade(
     if not random_grid:
         return codec(image, steps, halved=halved)
     down, right = jax.random.randint(grid_key, (2,), 0, _GRID)
+    if random_grid < 1:
+        elsewhere = jax.random.bernoulli(jax.random.fold_in(grid_key, 1), random_grid)
+        down, right = elsewhere * down, elsewhere * right
     large = _moved(image, down, right)
     coded = codec(large, steps, halved=halved)
     return jax.lax.dynamic_slice(coded, (down, right, 0), image.shape)

@@ -24,6 +24,29 @@ def depth_to_space(
     return blocks.reshape(*batch, height * block, width * block, -1)
 
 
+def pixel_shuffle(
+    images: Float[Array, "*b h w c"], block: int
+) -> Float[Array, "*b hh ww cc"]:
+    """Returns `depth_to_space` with channels in PyTorch's order: (channel, row, column).
+
+    Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an
+    Efficient Sub-Pixel Convolutional Neural Network", CVPR 2016; the order is that of
+    `torch.nn.PixelShuffle`, so that published weights fit.
+    """
+    squares = images.reshape(*images.shape[:-1], -1, block**2)
+    ordered = jnp.swapaxes(squares, -1, -2).reshape(images.shape)
+    return depth_to_space(ordered, block)
+
+
+def pixel_unshuffle(
+    images: Float[Array, "*b h w c"], block: int
+) -> Float[Array, "*b hh ww cc"]:
+    """Returns the inverse of `pixel_shuffle`."""
+    deep = space_to_depth(images, block)
+    squares = deep.reshape(*deep.shape[:-1], block**2, -1)
+    return jnp.swapaxes(squares, -1, -2).reshape(deep.shape)
+
+
 def pad_to_multiple(
     images: Float[Array, "b h w c"], multiple: int
 ) -> Float[Array, "b hh ww c"]:

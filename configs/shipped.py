@@ -1,0 +1,70 @@
+"""The small networks whose weights lie in the wheel: one recipe, three tasks.
+
+    python -m jaxrestore.main --config configs/shipped.py:denoise
+
+Arguments, joined by commas after a colon (`configs/shipped.py:jpeg`):
+  denoise        Gaussian noise of any level from 0 to 55 of 255, as 8-bit files hold it
+  jpeg           JPEG files of quality 10 to 90, mostly with chroma at half resolution
+  pixel_shuffle  the pixel shuffle at rates from 0.05 to 0.5
+
+One of them is to be given. Weights are only as free as what they have seen: dead leaves
+that this package paints, and photographs inside scikit-image that are CC0 or in the
+public domain (`data.samples.public_domain`). `jaxrestore models info` shows the cards,
+`jaxrestore models verify` measures them again.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import gan_full
+
+_DEGRADATIONS = {
+    "denoise": {
+        "name": "chain",
+        "stages": (
+            {"name": "noise", "level": (0.0, 55 / 255)},
+            {"name": "eight_bit"},
+        ),
+    },
+    "jpeg": {
+        "name": "jpeg",
+        "quality": (10, 90),
+        "subsampling": 0.75,  # the probability of 4:2:0
+        "random_grid": 0.25,  # the share of crops from compressed pictures
+    },
+    "pixel_shuffle": {
+        "name": "pixel_shuffle",
+        "rate": (0.05, 0.5),
+        "radius": 2,
+        "order": "raster",
+    },
+}
+
+
+def get_config(argument: str = "") -> ConfigDict:
+    if argument not in _DEGRADATIONS:
+        raise ValueError(
+            f"argument {argument!r}: give one of {', '.join(_DEGRADATIONS)}"
+        )
+    config = gan_full.get_config()
+    config.steps = 9_000  # 20 minutes on two CPU cores
+    config.batch_size = 8
+    config.crop = 64
+    config.data.train = "public_domain"
+    config.degradation = ConfigDict(_DEGRADATIONS[argument])
+    config.generator = ConfigDict()
+    config.generator.name = "unet"
+    config.generator.widths = (32, 64, 88)  # 717,476 parameters: 1.4 MB as float16
+    config.generator.blocks = (2, 2, 2)
+    config.generator.shuffle = 2
+    config.objective.restored = {"l1": 1.0}
+    if argument == "pixel_shuffle":
+        # L1 alone asks for the input at low rates: see the README's ablation.
+        config.objective.restored = {"l1": 1.0, "ms_ssim_luma": 1.0, "cosine": 0.5}
+    config.adversarial = None
+    config.optimizer.generator.rate = 2e-3
+    config.optimizer.generator.warmup = 100
+    config.optimizer.generator.beta1 = 0.9
+    config.evaluation.every = 3_000
+    config.log_every = 250
+    config.checkpoint_every = 1_000
+    return config
