@@ -16,7 +16,15 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import errors, naming
-from jaxrestore.data import bank, paired, resizing, samples, sources, splits
+from jaxrestore.data import (
+    bank,
+    colors,
+    paired,
+    resizing,
+    samples,
+    sources,
+    splits,
+)
 
 LAYOUTS = ("images", "AB", "folders")
 # Of keys that configs of finished runs may lack.
@@ -27,6 +35,7 @@ DEFAULTS = {
     "split": (),
     "preprocess": "crop",
     "load_size": 286,
+    "colors": "rgb",
 }
 
 
@@ -65,6 +74,8 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
     `layout`: `"images"`, each file is one; `"AB"`, each is a pair, see
     `paired.SideBySide`; `"folders"`, two folders are pairs, see `paired.TwoFolders`;
     `direction`: `"AtoB"`, A is the input and B the target, or `"BtoA"`;
+    `colors`: `"rgb"`, or `"gray"` for the grey of the images: see `batches`, which
+    makes it;
     `include`: which images of `train` there are, see `splits.included`;
     `split`: `()`, all of `train` trains; otherwise a part of it trains, the rest is
     evaluated, and `evaluation` is ignored, see `splits.divided`.
@@ -73,6 +84,11 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
     among them, and `NoInputError` when a folder is missing or holds no image.
     """
     data = {**DEFAULTS, **data}
+    if data["colors"] != "rgb" and data["layout"] != "images":
+        raise errors.ConfigError(
+            f"config.data.colors is {data['colors']!r}, but pairs stay as they are; "
+            "with the layout 'images' grey is made of colours"
+        )
     share = data["leaves"]
     if share > 0 and data["layout"] != "images":
         raise errors.ConfigError(
@@ -108,7 +124,13 @@ def evaluation_source(data: Mapping[str, Any], crop: int) -> Any:
         source = photographs(
             data["evaluation"], samples.evaluation, layout=layout, direction=direction
         )
-    return resizing.applied(source, data["preprocess"], crop)
+    source = resizing.applied(source, data["preprocess"], crop)
+    return colors.applied(source, data["colors"])
+
+
+def channels(data: Mapping[str, Any], sources: list[tuple[Any, float]]) -> int:
+    """Returns the channels of a batch from the `training_sources` of `data`."""
+    return 1 if data.get("colors") == "gray" else sources[0][0].channels
 
 
 def image_count(data: Mapping[str, Any]) -> float:
@@ -202,12 +224,14 @@ def batches(
     threads: int = 2,
     preprocess: str = "crop",
     load_size: int = 286,
+    colors: str = "rgb",
 ) -> Generator[UInt8[np.ndarray, "b h w c"], None, None]:
     """Yields this process's rows of each global batch from `first_step` on, for ever.
 
     With `preprocess` (`resizing.PREPROCESS`) photographs are resized to `load_size`
     before the crop; dead leaves have a size of their own and are cropped as they are.
-    Raises `ConfigError` for another name, and a `load_size` below the crop.
+    With the `colors` `"gray"` there is one channel, the luma. Raises `ConfigError` for
+    another name, and a `load_size` below the crop.
 
     Rows are in the order of the global batch: process p of P holds rows p * b to
     (p + 1) * b with b = batch_size / P.
@@ -220,7 +244,7 @@ def batches(
         for source, _ in chosen
     ]
     datasets = [
-        _endless(source, seed + index).random_map(RandomCrop(crop))
+        _colored(_endless(source, seed + index).random_map(RandomCrop(crop)), colors)
         for index, source in enumerate(ready)
     ]
     mixed = datasets[0]
@@ -232,6 +256,10 @@ def batches(
     # Grain's default of 500 buffered elements would be 500 batches.
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
     yield from rows.to_iter_dataset(options)
+
+
+def _colored(dataset, kind):
+    return dataset if kind == "rgb" else dataset.map(colors.gray)
 
 
 def _endless(source, seed):

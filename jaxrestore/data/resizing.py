@@ -5,54 +5,27 @@ translation with conditional adversarial networks", CVPR 2017,
 https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix.
 """
 
-from typing import Any, SupportsIndex
+import functools
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import errors, images, naming
+from jaxrestore.data import mapped
 
 SQUARE = "resize_and_crop"
 WIDTH = ("scale_width", "scale_width_and_crop")
 PREPROCESS = ("crop", "none", SQUARE, *WIDTH)
 
 
-class Resized:
-    """A source whose images, all of them, are brought to a size by `resize`."""
-
-    def __init__(self, source: Any, preprocess: str, side: int):
-        """Keeps the source; reads nothing."""
-        self.source, self.preprocess, self.side = source, preprocess, side
-        self.channels = source.channels
-
-    def __len__(self) -> int:
-        """Returns the number of images."""
-        return len(self.source)
-
-    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]:
-        """Returns the source's element, its image resized."""
-        element = self.source[index]
-        image = resize(element["image"], self.preprocess, self.side)
-        return {**element, "image": image}
-
-    def __repr__(self) -> str:
-        """Returns the arguments."""
-        return f"Resized({self.source!r}, {self.preprocess!r}, {self.side})"
-
-    def name(self, position: int) -> str:
-        """Returns the name of an image."""
-        return self.source.name(position)
-
-    def report(self) -> dict[str, Any]:
-        """Returns the source's report."""
-        return self.source.report()
-
-
 def applied(source: Any, preprocess: str, side: int) -> Any:
     """Returns the source as `preprocess` says, itself for those that only crop."""
     if preprocess in ("crop", "none"):
         return source
-    return Resized(source, preprocess, side)
+    change = functools.partial(resize, preprocess=preprocess, side=side)
+    label = f"{preprocess!r}, {side}"
+    return mapped.Mapped(source, change, label=label, channels=source.channels)
 
 
 def resize(

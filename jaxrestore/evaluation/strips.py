@@ -11,17 +11,20 @@ MOST_ACROSS = 5  # panels of a line in a page
 
 def strip(
     degraded: Float[np.ndarray, "h w c"],
-    restored: Float[np.ndarray, "h w 3"],
-    target: Float[np.ndarray, "h w 3"],
-    *maps: Float[np.ndarray, "h w 3"],
+    restored: Float[np.ndarray, "h w d"],
+    target: Float[np.ndarray, "h w d"],
+    *maps: Float[np.ndarray, "h w d"],
 ) -> UInt8[np.ndarray, "h ww 3"]:
     """Returns input | restored | target | error and then the `maps`, 8 bit.
 
-    All have one size. The error is `ERROR_GAIN` times larger and mid-grey where
-    restored and target agree. Everything is clipped to [0, 1].
+    All have one size; one channel is shown as grey. The error is `ERROR_GAIN` times
+    larger and mid-grey where restored and target agree. Everything is clipped to
+    [0, 1].
     """
     error = 0.5 + ERROR_GAIN * (np.clip(restored, 0, 1) - target)
-    panels = np.concatenate([degraded[..., :3], restored, target, error, *maps], 1)
+    shown = (degraded[..., : target.shape[-1]], restored, target, error, *maps)
+    panels = [np.repeat(x, 3, -1) if x.shape[-1] == 1 else x for x in shown]
+    panels = np.concatenate(panels, 1)
     return np.round(np.clip(panels, 0, 1) * 255).astype(np.uint8)
 
 

@@ -79,7 +79,7 @@ def test_a_resized_source_keeps_names_report_and_count():
     )
     assert {item["image"].shape for item in source} == {(5, 5, 3)}
     assert source.report() == arrays.report()
-    assert repr(source) == "Resized(Arrays(a, b), 'resize_and_crop', 5)"
+    assert repr(source) == "Mapped(Arrays(a, b), 'resize_and_crop', 5)"
 
 
 @pytest.mark.parametrize("preprocess", ["crop", "none"])
