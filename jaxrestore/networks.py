@@ -48,6 +48,11 @@ def fields(model: type) -> set[str]:
     return ours - {"parent", "name", "dtype"}
 
 
+def channels(model: Any) -> int:
+    """Returns how many channels the images of a generator have: 1, or 3 for colour."""
+    return getattr(model, "channels", 3)  # some know nothing but colour
+
+
 def keyword_options(function: Callable[..., Any]) -> set[str]:
     """Returns the names of the keyword-only arguments of `function`."""
     parameters = inspect.signature(function).parameters.values()

@@ -26,10 +26,9 @@ def test_eval_statistics_treat_an_image_alike_in_any_company():
 def test_pix2pix_statistics_are_those_of_the_image_alone():
     together = restored("pix2pix", IMAGES, dropout=0.0)
     model = networks.build("Generator", {**RECIPE, "dropout": 0.0})
-    variables = model.init(jax.random.key(1), IMAGES, train=False)
-    (alone, _), _ = model.apply(
-        variables, IMAGES[1:2], train=True, mutable=["batch_stats"]
-    )
+    init = jax.jit(functools.partial(model.init, train=False))
+    apply = functools.partial(model.apply, train=True, mutable=["batch_stats"])
+    (alone, _), _ = jax.jit(apply)(init(jax.random.key(1), IMAGES), IMAGES[1:2])
     np.testing.assert_allclose(together[1], alone[0], atol=1e-5)
     # They are not the averages of training, which are still 0 and 1 here.
     assert float(jnp.abs(together - restored("eval", IMAGES, dropout=0.0)).max()) > 1e-3

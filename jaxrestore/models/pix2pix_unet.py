@@ -1,12 +1,13 @@
 """The U-Net of pix2pix: down to one pixel and up again, skips joined as channels."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxrestore.models import layers
+from jaxrestore.models import layers, torch_layout
 
 
 class Generator(nn.Module):
@@ -83,6 +84,35 @@ class Generator(nn.Module):
             return degraded[..., : self.channels] + h.astype(jnp.float32), {}
         return (nn.tanh(h).astype(jnp.float32) + 1) / 2, {}
 
+    def torch_names(self) -> dict[str, torch_layout.Name]:
+        """Returns the tensors' names in pytorch-CycleGAN-and-pix2pix.
+
+        Raises `ValueError` for the variants of ours, which that code does not have.
+        """
+        ours = self.inner_norm or self.residual or self.upsampling != "deconv"
+        if ours or self.norm not in ("batch", "instance"):
+            raise ValueError(
+                "the pix2pix_unet of PyTorch has norm batch or instance, upsampling "
+                "deconv, and neither inner_norm nor residual"
+            )
+        names = torch_layout.conv("down0", "model.model.0", bias=self._bias)
+        names |= torch_layout.conv("up0", "model.model.3")
+        prefix = "model.model.1.model"
+        for level in range(1, self.downs):
+            innermost = level == self.downs - 1
+            up = 3 if innermost else 5
+            down = f"{prefix}.1"
+            names |= torch_layout.conv(f"down{level}", down, bias=self._bias)
+            names |= torch_layout.conv(f"up{level}", f"{prefix}.{up}", bias=self._bias)
+            if self.norm == "batch":
+                names |= torch_layout.batch_norm(
+                    f"up{level}_norm", f"{prefix}.{up + 1}"
+                )
+            if self.norm == "batch" and not innermost:
+                names |= torch_layout.batch_norm(f"down{level}_norm", f"{prefix}.2")
+            prefix += ".3.model"
+        return names
+
     @property
     def _bias(self):
         # One before batch normalisation would be subtracted again.
@@ -117,3 +147,22 @@ class Generator(nn.Module):
             dtype=self.dtype,
             name=f"up{level}",
         )
+
+
+def torch_options(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
+    """Returns the options of the network that has tensors of these names and shapes.
+
+    None for tensors of another architecture. `dropout` leaves no trace in weights.
+    """
+    first, last = shapes.get("model.model.0.weight"), shapes.get("model.model.3.weight")
+    inner = shapes.get("model.model.1.model.1.weight")
+    if first is None or last is None or inner is None or len(first) != 4:
+        return None
+    downs = sum(name.endswith("model.1.weight") for name in shapes) + 1
+    batch = "model.model.1.model.2.running_mean" in shapes
+    return {
+        "filters": first[0],
+        "downs": downs,
+        "norm": "batch" if batch else "instance",
+        "channels": last[1],
+    }

@@ -27,7 +27,7 @@ def depth_to_space(
 def pixel_shuffle(
     images: Float[Array, "*b h w c"], block: int
 ) -> Float[Array, "*b hh ww cc"]:
-    """Returns `depth_to_space` with channels in PyTorch's order: (channel, row, column).
+    """Returns `depth_to_space` of channels in the order (channel, row, column).
 
     Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an
     Efficient Sub-Pixel Convolutional Neural Network", CVPR 2016; the order is that of

@@ -1,0 +1,120 @@
+"""A network with its weights and the card that tells what it is, wherever it is from.
+
+A card says how to build the network, what it takes and gives, where its weights come
+from and under which terms; `weight_files` writes it beside them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrestore import checkpoints, conversion, errors, networks, weight_files
+
+Weights = tuple[Mapping[str, Any], Mapping[str, Any]]  # card and nested variables
+
+
+def card(
+    generator: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    *,
+    source: Mapping[str, Any],
+    statistics: str = "eval",
+    license: str = "not stated",
+) -> dict[str, Any]:
+    """Returns what `weight_files.write` puts beside the variables of `generator`.
+
+    `source` tells where they come from, `license` under which terms, in the words of
+    who gave them; `statistics` is a word of `networks.STATISTICS`. Raises as `inputs`.
+    """
+    model = conversion.network(generator)
+    return {
+        "format": weight_files.FORMAT,
+        "generator": dict(generator),
+        "task": None,
+        "scale": model.scale,
+        "colors": "gray" if networks.channels(model) == 1 else "rgb",
+        "inputs": conversion.inputs(generator, variables),
+        "statistics": statistics,
+        "source": dict(source),
+        "license": license,
+    }
+
+
+def opened(
+    path: Path, architecture: str = "auto"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns card and variables of weights: published ones, ours, or those of a run.
+
+    Of a run it is the averaged generator at its best step. Raises as
+    `weight_files.read`, `weight_files.load`, `conversion.from_torch` and
+    `checkpoints.read_config`, and `ConfigError` for an architecture that is not asked.
+    """
+    tensors = {} if path.is_dir() else weight_files.read(path)
+    if tensors and not any("/" in name for name in tensors):
+        generator, variables = conversion.from_torch(tensors, architecture)
+        source = {"file": path.name, "sha256": weight_files.sha256(path)}
+        return card(generator, variables, source=source), variables
+    found = weight_files.load(path) if tensors else _of_run(path)
+    if architecture not in ("auto", name := found[0]["generator"]["name"]):
+        raise errors.ConfigError(f"{path} holds {name}; leave --architecture out")
+    return found
+
+
+def interpolated(
+    a: Weights, b: Weights, alpha: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns card and variables of (1 - alpha) a + alpha b, of which each is a pair.
+
+    `alpha` 0 gives the variables of `a` and 1 those of `b`, to the bit. Raises
+    `ConfigError` for an alpha outside [0, 1], and `MismatchError` when the two are not
+    one network with other numbers.
+
+    Source: Wang et al., "ESRGAN: Enhanced Super-Resolution Generative Adversarial
+    Networks", ECCVW 2018, section 3.4.
+    """
+    if not 0 <= alpha <= 1:
+        raise errors.ConfigError(f"alpha is {alpha}; it must be from 0 (A) to 1 (B)")
+    ends = [(dict(card), weight_files.flat(variables)) for card, variables in (a, b)]
+    (card_a, leaves_a), (card_b, leaves_b) = ends
+    _check_alike(card_a, card_b)
+    if difference := conversion.difference(
+        conversion.shapes_of(leaves_b), conversion.shapes_of(leaves_a)
+    ):
+        raise errors.MismatchError(f"A and B are not one network: in B {difference}")
+    if alpha in (0, 1):
+        leaves = (leaves_a, leaves_b)[int(alpha)]
+    else:
+        share = np.float32(alpha)
+        mixed = lambda path: (1 - share) * leaves_a[path] + share * leaves_b[path]
+        leaves = {path: mixed(path) for path in leaves_a}
+    licenses = dict.fromkeys(card.get("license", "not stated") for card, _ in ends)
+    source = {"interpolated": [c["source"] for c, _ in ends], "alpha": alpha}
+    merged = {**card_a, "source": source, "license": " and ".join(licenses)}
+    return merged, weight_files.nested(leaves)
+
+
+def _of_run(path):
+    config, step = checkpoints.read_config(path), checkpoints.best_step(path)
+    generator, variables = config["generator"], checkpoints.load_restorer(path, step)
+    source = {"run": path.resolve().name, "step": step, "config": config}
+    statistics = networks.statistics(config)
+    told = card(generator, variables, source=source, statistics=statistics)
+    return told, variables
+
+
+def _check_alike(a, b):
+    """Refuses two cards of networks that differ in more than their numbers."""
+    one, other = conversion.network(a["generator"]), conversion.network(b["generator"])
+    if type(one) is not type(other):
+        first, second = (card["generator"]["name"] for card in (a, b))
+        raise errors.MismatchError(f"A is {first} and B {second}; give one network")
+    known = networks.fields(type(one))
+    mine, theirs = ({n: getattr(m, n) for n in known} for m in (one, other))
+    for name in sorted(known):
+        if jax.tree.leaves(mine[name]) != jax.tree.leaves(theirs[name]):
+            raise errors.MismatchError(
+                f"A has {name} {mine[name]!r} and B {theirs[name]!r}; give one network"
+            )

@@ -1,0 +1,223 @@
+"""Weights from anywhere with their card; the commands convert and interpolate."""
+
+import functools
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from jaxrestore import (
+    checkpoints,
+    cli_weights,
+    conversion,
+    errors,
+    model_cards,
+    weight_files,
+)
+
+GENERATOR = {"name": "srvggnet", "width": 3, "convs": 1, "scale": 2, "channels": 1}
+
+
+def _variables(seed):
+    """Small whole numbers, -0 among them: their shares of a quarter are exact."""
+    network = conversion.network(GENERATOR)
+    image = np.zeros((1, 8, 8, 1), np.float32)
+    init = functools.partial(network.init, train=False)
+    numbers = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda leaf: -numbers.integers(-8, 8, leaf.shape).astype(np.float32),
+        jax.eval_shape(init, jax.random.key(0), image),
+    )
+
+
+A, B = _variables(0), _variables(1)
+
+
+def _ours(tmp_path, name, variables, **more):
+    card = model_cards.card(GENERATOR, variables, source={"file": name, "sha256": "0"})
+    weight_files.write(tmp_path / f"{name}.safetensors", variables, {**card, **more})
+    return tmp_path / f"{name}.safetensors"
+
+
+def _published(tmp_path):
+    path = tmp_path / "published.safetensors"
+    safetensors.numpy.save_file(conversion.to_torch(GENERATOR, A), path)
+    return path
+
+
+def _run(tmp_path, variables):
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    config = {"generator": GENERATOR, "evaluation": {"statistics": "pix2pix"}}
+    (workdir / "config.json").write_text(json.dumps(config))
+    manager = checkpoints.manager(workdir)
+    for step, score in ((3, 30.0), (6, 20.0)):
+        restorer = variables if step == 3 else B
+        checkpoints.save(
+            manager,
+            step,
+            {"step": np.int32(step)},
+            restorer=restorer,
+            config=config,
+            score=score,
+        )
+    manager.wait_until_finished()
+    manager.close()
+    return workdir
+
+
+def _same(one, other):
+    found, wanted = weight_files.flat(one), weight_files.flat(other)
+    assert found.keys() == wanted.keys()
+    for path, leaf in wanted.items():
+        assert np.asarray(found[path]).tobytes() == leaf.tobytes()
+
+
+def test_the_card_of_published_weights_tells_what_they_are(tmp_path):
+    path = _published(tmp_path)
+    card, variables = model_cards.opened(path)
+    _same(variables, A)
+    source = {"file": "published.safetensors", "sha256": weight_files.sha256(path)}
+    assert card == {
+        "format": weight_files.FORMAT,
+        "generator": GENERATOR,
+        "task": None,
+        "scale": 2,
+        "colors": "gray",
+        "inputs": 1,
+        "statistics": "eval",
+        "source": source,
+        "license": "not stated",
+    }
+
+
+def test_a_run_is_opened_at_its_best_step_with_its_config(tmp_path):
+    card, variables = model_cards.opened(_run(tmp_path, A))
+    _same(variables, A)
+    assert card["source"]["run"] == "run" and card["source"]["step"] == 3
+    assert card["source"]["config"]["generator"] == GENERATOR
+    assert card["statistics"] == "pix2pix"
+
+
+def test_our_own_weights_keep_their_card(tmp_path):
+    path = _ours(tmp_path, "a", A, license="CC0", task="denoise")
+    card, variables = model_cards.opened(path)
+    _same(variables, A)
+    assert card["license"] == "CC0" and card["task"] == "denoise"
+    with pytest.raises(errors.ConfigError, match="holds srvggnet"):
+        model_cards.opened(path, "dncnn")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(errors.MismatchError, match="is no run"):
+        model_cards.opened(tmp_path)
+
+
+def test_variables_of_another_network_get_no_card():
+    with pytest.raises(errors.MismatchError, match="not the weights of the network"):
+        model_cards.card({**GENERATOR, "width": 4}, A, source={})
+
+
+# Interpolation
+
+
+def _pair(variables, **more):
+    card = model_cards.card(GENERATOR, variables, source={"file": "a"})
+    return {**card, **more}, variables
+
+
+@pytest.mark.parametrize(("alpha", "end"), [(0.0, A), (1.0, B)])
+def test_the_ends_of_an_interpolation_are_the_two_to_the_bit(alpha, end):
+    assert any((np.signbit(leaf) & (leaf == 0)).any() for leaf in jax.tree.leaves(A))
+    _same(model_cards.interpolated(_pair(A), _pair(B), alpha)[1], end)
+
+
+def test_between_the_ends_lies_the_weighted_mean():
+    _, mixed = model_cards.interpolated(_pair(A), _pair(B), 0.25)
+    _same(mixed, jax.tree.map(lambda a, b: np.float32(0.75) * a + b / 4, A, B))
+
+
+def test_an_interpolation_tells_both_sources_and_terms():
+    a, b = _pair(A, license="CC0"), _pair(B, license="MIT")
+    card, _ = model_cards.interpolated(a, b, 0.8)
+    assert card["license"] == "CC0 and MIT"
+    sources = {"interpolated": [{"file": "a"}, {"file": "a"}], "alpha": 0.8}
+    assert card["source"] == sources
+    assert model_cards.interpolated(a, a, 0.5)[0]["license"] == "CC0"
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
+def test_an_alpha_outside_zero_and_one_is_refused(alpha):
+    with pytest.raises(errors.ConfigError, match="from 0"):
+        model_cards.interpolated(_pair(A), _pair(B), alpha)
+
+
+def test_only_one_network_with_other_numbers_is_interpolated():
+    card, variables = _pair(A)
+    with pytest.raises(errors.MismatchError, match="A is srvggnet and B fcn"):
+        other = {**card, "generator": {"name": "fcn"}}
+        model_cards.interpolated((card, variables), (other, variables), 0.5)
+    with pytest.raises(errors.MismatchError, match="A has width 3 and B 4"):
+        other = {**card, "generator": {**GENERATOR, "width": 4}}
+        model_cards.interpolated((card, variables), (other, variables), 0.5)
+    with pytest.raises(errors.MismatchError, match=r"in B \d+ missing: params"):
+        model_cards.interpolated((card, variables), (card, {"params": {}}), 0.5)
+
+
+# The commands
+
+
+def test_convert_brings_weights_here_and_back_to_the_bit(tmp_path, capsys):
+    published, here = _published(tmp_path), tmp_path / "here.safetensors"
+    cli_weights.convert(published, here, license="CC BY 4.0")
+    card, variables = weight_files.load(here)
+    _same(variables, A)
+    assert card["license"] == "CC BY 4.0"
+    assert "srvggnet (width 3, convs 1, scale 2, channels 1)" in capsys.readouterr().out
+    there = tmp_path / "there.safetensors"
+    cli_weights.convert(here, there, layout="torch")
+    card = weight_files.read_card(there)
+    assert card["layout"] == "torch" and card["license"] == "CC BY 4.0"
+    assert card["sha256"] == weight_files.sha256(there)
+    theirs, ours = weight_files.read(published), weight_files.read(there)
+    assert theirs.keys() == ours.keys()
+    assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
+    _same(model_cards.opened(there)[1], A)
+
+
+def test_half_takes_half_the_bytes_unless_numbers_are_too_large(tmp_path):
+    path = _ours(tmp_path, "a", A)
+    cli_weights.convert(path, tmp_path / "half.safetensors", half=True)
+    tensors = weight_files.read(tmp_path / "half.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)}
+    _same(weight_files.load(tmp_path / "half.safetensors")[1], A)
+    large = _ours(tmp_path, "large", jax.tree.map(lambda leaf: leaf + 1e5, A))
+    with pytest.raises(errors.ConfigError, match="leave --half out"):
+        cli_weights.convert(large, tmp_path / "never.safetensors", half=True)
+    assert not (tmp_path / "never.safetensors").exists()
+
+
+def test_interpolate_takes_weights_and_runs(tmp_path):
+    out = tmp_path / "mixed.safetensors"
+    a, b = _run(tmp_path, A), _ours(tmp_path, "b", B)
+    cli_weights.interpolate(a, b, out, alpha=0.25)
+    _same(
+        weight_files.load(out)[1],
+        jax.tree.map(lambda a, b: np.float32(0.75) * a + b / 4, A, B),
+    )
+
+
+@pytest.mark.parametrize("taken", ["out.safetensors", "out.json"])
+def test_no_file_is_replaced(tmp_path, taken):
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(errors.ConfigError, match="exists already"):
+        cli_weights.convert(_published(tmp_path), tmp_path / "out.safetensors")
+    assert (tmp_path / taken).read_text() == "mine"
+
+
+def test_an_unknown_layout_is_refused(tmp_path):
+    with pytest.raises(errors.ConfigError, match="jaxrestore or torch"):
+        cli_weights.convert(Path("a"), tmp_path / "b.safetensors", layout="onnx")
