@@ -38,6 +38,8 @@ def get_config(argument: str = "") -> ConfigDict:
     config.augment = "flip_and_turn"  # on the device; or flip, none
     config.precision = "float32"  # or bfloat16: the arithmetic inside the networks
     config.steps_per_call = 1  # steps a dispatch; more hides latency of small steps
+    # A run, or a file of weights, from which the generator starts: else from a seed.
+    config.init_from = ""
     config.max_bad_steps = 10  # non-finite updates in a row before the run stops
 
     config.data = ConfigDict()
@@ -46,6 +48,7 @@ def get_config(argument: str = "") -> ConfigDict:
     # side in one file), folders (A and B, or input and target).
     config.data.layout = "images"
     config.data.direction = "AtoB"  # A is the input of a pair; or BtoA
+    config.data.colors = "rgb"  # or gray: one channel, the luma
     config.data.include = ""  # patterns such as *_0.jpg,cats/*, or a file of names
     # Of data.train, in place of data.evaluation: (share that trains, seed), (fold,
     # folds, seed), or two files of names.
@@ -77,6 +80,9 @@ def get_config(argument: str = "") -> ConfigDict:
     # {output: {loss: weight, or {"weight": w, option of the loss: value}}}
     config.objective = ConfigDict()
     config.objective.restored = {"l1": 1.0, "ms_ssim_luma": 1.0, "cosine": 0.5}
+
+    # Or {"weights": a file of VGG19, "weight", "layers", "criterion"}: see esrgan.py.
+    config.perceptual = None
 
     config.adversarial = ConfigDict()  # None: no adversary
     # Or lsgan, hinge, wgan, relativistic_vanilla, relativistic_lsgan.

@@ -7,10 +7,10 @@ Arguments, joined by commas after a colon (`configs/shipped.py:jpeg`):
   jpeg           JPEG files of quality 10 to 90, mostly with chroma at half resolution
   pixel_shuffle  the pixel shuffle at rates from 0.05 to 0.5
 
-One of them is to be given. Weights are only as free as what they have seen: dead leaves
-that this package paints, and photographs inside scikit-image that are CC0 or in the
-public domain (`data.samples.public_domain`). `jaxrestore models info` shows the cards,
-`jaxrestore models verify` measures them again.
+One is given; `denoise` if none is. Weights are only as free as what they have seen:
+dead leaves that this package paints, and photographs inside scikit-image that are CC0
+or in the public domain (`data.samples.public_domain`). `jaxrestore models info` shows
+the cards, `jaxrestore models verify` measures them again.
 """
 
 from ml_collections import ConfigDict
@@ -41,6 +41,7 @@ _DEGRADATIONS = {
 
 
 def get_config(argument: str = "") -> ConfigDict:
+    argument = argument or "denoise"
     if argument not in _DEGRADATIONS:
         raise ValueError(
             f"argument {argument!r}: give one of {', '.join(_DEGRADATIONS)}"

@@ -20,8 +20,13 @@ from jaxrestore import errors
 
 FOLDER = "checkpoints"
 _SCORE = "psnr"
-# Keys of config.evaluation that are younger than some runs, as these had them.
-_YOUNGER = {"consistency": False, "samples": 0}
+# Keys that are younger than some runs, as these had them.
+_YOUNGER: dict[str, Any] = {
+    "init_from": "",
+    "perceptual": None,
+    "data": {"colors": "rgb"},
+    "evaluation": {"consistency": False, "samples": 0},
+}
 
 
 def manager(workdir: Path) -> ocp.CheckpointManager:
@@ -115,10 +120,22 @@ def read_config(workdir: Path) -> dict[str, Any]:
             f"{workdir} is no run: it has no config.json. Give the workdir of a "
             "training run."
         )
-    config = json.loads(path.read_text())
-    if "evaluation" in config:
-        config["evaluation"] = {**_YOUNGER, **config["evaluation"]}
-    return config
+    return _completed(json.loads(path.read_text()), _YOUNGER)
+
+
+def _completed(section, younger):
+    """The keys of `section`, and those of `younger` in it and in sections it has."""
+    missing = {
+        name: value
+        for name, value in younger.items()
+        if name not in section and not isinstance(value, Mapping)
+    }
+    deeper = {
+        name: _completed(section[name], value)
+        for name, value in younger.items()
+        if name in section and isinstance(value, Mapping)
+    }
+    return {**section, **missing, **deeper}
 
 
 def load_restorer(workdir: Path, step: int) -> dict[str, Any]:
@@ -136,8 +153,13 @@ def state_hash(workdir: Path, step: int) -> str:
     Equal hashes: equal bits, in parameters, statistics, both optimisers, the average,
     the key and the counts.
     """
+    return tree_hash(_load(workdir, step, "state"))
+
+
+def tree_hash(tree: Any) -> str:
+    """Returns the SHA-256 of the names, types, shapes and bits of a tree's arrays."""
     digest = hashlib.sha256()
-    for path, leaf in jax.tree.leaves_with_path(_load(workdir, step, "state")):
+    for path, leaf in jax.tree.leaves_with_path(tree):
         leaf = np.asarray(leaf)
         digest.update(
             f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode()

@@ -1,6 +1,7 @@
 """Scores of image files under named protocols, whoever made them."""
 
 import csv
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, naming, paired_sets
+from jaxrestore import errors, images, naming, paired_sets, perceptual
 from jaxrestore.evaluation import evaluate, outcome
 
 BATCH_PIXELS = 2**20  # of one side of a batch
@@ -37,6 +38,7 @@ def score(
     inputs: Path | None = None,
     *,
     protocols: Iterable[str] = ("rgb8",),
+    lpips: perceptual.Lpips | None = None,
 ) -> Scores:
     """Returns the scores of the files below `predictions` against those of `targets`.
 
@@ -44,20 +46,27 @@ def score(
     one that lacks a partner, cannot be read or has another size than its target is
     skipped. An image whose target *file* is grey (one channel, as for MATLAB; three
     equal channels are colour) is scored as grey, a colour prediction by its BT.601
-    luma. Alpha does not count.
+    luma. Alpha does not count. With `lpips` each row has that distance of the whole
+    images too, whatever its protocol; an image too small for it is skipped.
 
     Raises `ConfigError` for an unknown protocol, `NoInputError` when nothing is left.
     """
     judges = {name: jax.jit(_protocol(name)) for name in protocols}
+    measure = None if lpips is None else _distance(lpips)
     places = {"prediction": predictions, "target": targets}
     if inputs is not None:
         places["input"] = inputs
     partners, skipped = paired_sets.partners(places)
     rows: dict[tuple[str, str], Row] = {}
     for stems, pictures in _batches(_readable(partners, skipped)):
+        try:
+            more = {} if measure is None else _scored(measure, pictures)
+        except ValueError as error:
+            skipped |= {stem: str(error) for stem in stems}
+            continue
         for name, judge in judges.items():
             try:
-                scored = _scored(judge, pictures)
+                scored = _scored(judge, pictures) | more
             except ValueError as error:
                 skipped |= {f"{stem} under {name}": str(error) for stem in stems}
                 continue
@@ -151,6 +160,24 @@ def _protocol(name: str) -> Callable[..., Any]:
         return naming.function("protocols", name)
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
+
+
+def _distance(lpips: perceptual.Lpips) -> Callable[..., Any]:
+    """Returns `(images, target) -> {"lpips_vgg": [b]}`, as a protocol.
+
+    The backbone is in the name: numbers of two backbones do not compare.
+    """
+    name = f"lpips_{perceptual.backbone(lpips.features)}"
+
+    @jax.jit
+    def measure(variables, heads, images, target):
+        network = lpips.features._replace(variables=variables)
+        model = perceptual.Lpips(network, heads)
+        return {name: perceptual.lpips(model, images, target)}
+
+    # Arguments: a hundred megabytes of constants would be slow to compile.
+    placed = jax.device_put((lpips.features.variables, lpips.heads))
+    return functools.partial(measure, *placed)
 
 
 def _spread(values: list[float]) -> dict[str, float | None]:

@@ -46,13 +46,16 @@ def compile_together(
     numbers = tuple(
         sharding.replicate(_numbers(setup.config), leader.mesh) for setup in setups
     )
+    # Megabytes that would be written into the program if they were constants.
+    network = leader.recipe.features
+    features = sharding.replicate(network.variables if network else {}, leader.mesh)
     step = jax.jit(
-        _program(leader.config, mode),
+        _program(leader, mode),
         donate_argnums=0,
         out_shardings=(everywhere, everywhere),
     )
     states = tuple(setup.state for setup in setups)
-    lowered = step.lower(states, numbers, leader.batch)
+    lowered = step.lower(states, numbers, features, leader.batch)
     _say_time(lowered, leader, say)
     started = time.perf_counter()
     compiled = lowered.compile()
@@ -61,7 +64,8 @@ def compile_together(
         f"compiled in {logbook.duration(seconds)}; a step holds "
         f"{cost.in_words(memory)} a device"
     )
-    return Step(lambda runs, images: compiled(runs, numbers, images), seconds, memory)
+    call = lambda runs, images: compiled(runs, numbers, features, images)
+    return Step(call, seconds, memory)
 
 
 def _say_time(lowered, setup, say):
@@ -78,26 +82,28 @@ def _say_time(lowered, setup, say):
     say(line)
 
 
-def _program(config, mode):
-    """`(states, numbers, images) -> (states, terms)`, to be compiled."""
+def _program(setup, mode):
+    """`(states, numbers, features, images) -> (states, terms)`, to be compiled."""
+    config, network = setup.config, setup.recipe.features
 
-    def advance(run, numbers, batch):
-        built = recipe.assemble(recipe.with_numbers(config, numbers))
+    def advance(run, numbers, features, batch):
+        traced = network and network._replace(variables=features)
+        built = recipe.assemble(recipe.with_numbers(config, numbers), traced)
         return steps.batch_step(built)(run, batch)
 
-    def together(runs, numbers, images):
+    def together(runs, numbers, features, images):
         built = recipe.assemble(config)
         batch = steps.batch_of(built, runs[0], images)
         if mode == "map" or len(runs) == 1:
             pairs = zip(runs, numbers, strict=True)
-            moved = [advance(run, values, batch) for run, values in pairs]
+            moved = [advance(run, values, features, batch) for run, values in pairs]
             return tuple(zip(*moved, strict=True))
         stacked = (_stacked(runs), _stacked(numbers))
-        moved = jax.vmap(advance, (0, 0, None))(*stacked, batch)
+        moved = jax.vmap(advance, (0, 0, None, None))(*stacked, features, batch)
         return tuple(_parts(tree, len(runs)) for tree in moved)
 
-    return lambda runs, numbers, images: steps.repeated(
-        lambda runs, images: together(runs, numbers, images), runs, images
+    return lambda runs, numbers, features, images: steps.repeated(
+        lambda runs, images: together(runs, numbers, features, images), runs, images
     )
 
 

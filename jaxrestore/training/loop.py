@@ -91,10 +91,12 @@ def _train(prepared, workdirs, first, compile_step, stop):
             )
             group.append(runs.Run(one, workdir, entered.enter_context(log)))
         group[0].log.say(setup.headline(leader))
-        step = compile_step(group[0].log.say)
+        # Before anything is compiled, which takes longer than to see a mismatch.
         for index, run in enumerate(group):
-            runs.write_cost(run, step, len(group))
             runs.begin(run, first and first[index])
+        step = compile_step(group[0].log.say)
+        for run in group:
+            runs.write_cost(run, step, len(group))
         _fill_banks(leader, group[0])
         with watch as watching:
             _run(group, step.call, watching)
@@ -156,6 +158,7 @@ def _run(group, step, stop):
         threads=config["data"]["threads"],
         preprocess=config["data"]["preprocess"],
         load_size=config["data"]["load_size"],
+        colors=config["data"]["colors"],
     )
     timer = clock.Clock(spent=runs.seconds_before(group[0].workdir))
     with contextlib.ExitStack() as entered:

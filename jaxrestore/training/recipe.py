@@ -3,24 +3,28 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxrestore import networks
+from jaxrestore import networks, perceptual
 from jaxrestore.data import pipeline
-from jaxrestore.training import optimizers, rules, steps, update
+from jaxrestore.training import features, optimizers, rules, steps, update
 
 
 def build(config: Mapping[str, Any], devices: int = 1) -> steps.Recipe:
     """Returns what stays fixed about a run, for a machine of `devices` devices.
 
-    Raises `ConfigError` for a config that breaks one of the `rules`.
+    Raises `ConfigError` for a config that breaks one of the `rules`, and what
+    `features.load` raises.
     """
     rules.check(config, devices)
-    return assemble(in_steps(config))
+    return assemble(in_steps(config), features.load(config))
 
 
-def assemble(config: Mapping[str, Any]) -> steps.Recipe:
+def assemble(
+    config: Mapping[str, Any], network: perceptual.Features | None = None
+) -> steps.Recipe:
     """Returns the same for a config that was checked and has its lengths in steps.
 
-    What `numbers` names may be traced.
+    `network` is that of `features.load`. What `numbers` names may be traced, and so may
+    the variables of `network`.
     """
     gan, optimizer = config["adversarial"], config["optimizer"]
     every_generator, every_discriminator = steps.cycle(gan)
@@ -39,14 +43,17 @@ def assemble(config: Mapping[str, Any]) -> steps.Recipe:
         augment=config["augment"],
         ema=config["ema"],
         accumulate=optimizer["accumulate"],
+        perception=config.get("perceptual"),
+        features=network,
     )
 
 
 def numbers(config: Mapping[str, Any]) -> dict[str, float]:
     """Returns the scalars of a config that a compiled train step takes as arguments.
 
-    These are the learning rates, the weights in the objective and that of the
-    adversary, by their keys with dots. Runs that differ in them alone share a program.
+    These are the learning rates and the weights in the objective, of the perceptual
+    loss and of the adversary, by their keys with dots. Runs that differ in them alone
+    share a program.
     """
     found = {}
     for player in ("generator", "discriminator"):
@@ -58,8 +65,9 @@ def numbers(config: Mapping[str, Any]) -> dict[str, float]:
                 found[f"{key}.weight"] = entry["weight"]
             else:
                 found[key] = entry
-    if config["adversarial"] is not None:
-        found["adversarial.weight"] = config["adversarial"]["weight"]
+    for section in ("perceptual", "adversarial"):
+        if config.get(section) is not None:
+            found[f"{section}.weight"] = config[section]["weight"]
     return {key: float(value) for key, value in found.items()}
 
 

@@ -7,9 +7,9 @@ it must hold, and the nearest right name.
 from collections.abc import Mapping
 from typing import Any
 
-from jaxrestore import adversarial, errors, naming, networks
-from jaxrestore.data import augmentation, paired, pipeline, resizing
-from jaxrestore.training import adversary, objective, optimizers
+from jaxrestore import adversarial, errors, naming, networks, perceptual
+from jaxrestore.data import augmentation, colors, paired, pipeline, resizing
+from jaxrestore.training import adversary, features, objective, optimizers
 
 # Type, and for a number its lowest and highest value (None: no bound). A tuple of
 # words lists the choices. Sections that are None here hold options of what they name.
@@ -35,10 +35,12 @@ _RULES: dict[str, Any] = {
     "precision": networks.PRECISIONS,
     "steps_per_call": (int, 1, _ANY),
     "max_bad_steps": (int, 1, _ANY),
+    "init_from": (str, _ANY, _ANY),
     "data": {
         "train": (str, _ANY, _ANY),
         "layout": pipeline.LAYOUTS,
         "direction": paired.DIRECTIONS,
+        "colors": colors.COLORS,
         "include": (str, _ANY, _ANY),
         "split": None,
         "preprocess": resizing.PREPROCESS,
@@ -55,6 +57,12 @@ _RULES: dict[str, Any] = {
     "generator": None,
     "ema": (float, 0, 0.999999),
     "objective": None,
+    "perceptual": {
+        "weights": (str, _ANY, _ANY),
+        "weight": (float, 0, _ANY),
+        "layers": None,
+        "criterion": perceptual.CRITERIA,
+    },
     "adversarial": {
         "mode": adversarial.MODES,
         "weight": (float, 0, _ANY),
@@ -117,7 +125,7 @@ def _check_section(section, rules, prefix):
             )
         value = section[name]
         if isinstance(rule, dict):
-            if value is not None or name != "adversarial":
+            if value is not None or name not in ("adversarial", "perceptual"):
                 _check_section(value, rule, f"{key}.")
         elif rule is not None:
             _check_value(key, value, rule)
@@ -151,6 +159,8 @@ def _check_names(config):
     if config["degradation"] is not None:
         _check_degradation(config)
     _check_objective(config)
+    if config["perceptual"] is not None:
+        features.check(config["perceptual"])
     with _naming_key("config.evaluation.protocol"):
         naming.function("protocols", config["evaluation"]["protocol"])
 
@@ -236,9 +246,20 @@ def _check_together(config, devices):
             "their degraded images, so set degradation to None with them, and with "
             "them alone"
         )
+    _check_colors(config, generator)
     _check_maps(config, generator)
     if config["adversarial"] is not None:
         adversary.check(config, parts, generator.scale)
+
+
+def _check_colors(config, generator):
+    wanted = 1 if config["data"]["colors"] == "gray" else 3
+    if networks.channels(generator) != wanted:
+        raise errors.ConfigError(
+            f"config.data.colors is {config['data']['colors']!r}, but config.generator "
+            f"makes images of {networks.channels(generator)} channels; set "
+            f"config.generator.channels to {wanted}"
+        )
 
 
 def _check_maps(config, generator):

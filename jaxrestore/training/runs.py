@@ -11,7 +11,14 @@ import numpy as np
 from jaxrestore import checkpoints, errors, sharding
 from jaxrestore.data import bank
 from jaxrestore.evaluation import evaluate, outcome
-from jaxrestore.training import clock, compilation, logbook, optimizers, setup
+from jaxrestore.training import (
+    clock,
+    compilation,
+    inheritance,
+    logbook,
+    optimizers,
+    setup,
+)
 
 
 class Run:
@@ -49,6 +56,16 @@ def begin(run: Run, first: tuple[Path, int] | None) -> None:
             setup.initial(prepared.recipe, config), out_shardings=everywhere
         )
         run.state = start(jax.random.key(config["seed"]))
+        if config["init_from"]:
+            _inherit(run, config["init_from"])
+
+
+def _inherit(run, where):
+    variables, words = inheritance.load(where)
+    state = inheritance.inherit(run.state, variables)
+    run.state = sharding.replicate(state, run.prepared.mesh)
+    digest = checkpoints.tree_hash(variables)
+    run.log.say(f"the generator starts from {words}, SHA-256 {digest}")
 
 
 def save(run: Run, number: int, score: float | None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxrestore import errors, networks, sharding
 from jaxrestore.data import pipeline
 from jaxrestore.evaluation import evaluate, outcome
-from jaxrestore.training import batches, cost, recipe, rules, state, steps
+from jaxrestore.training import batches, cost, features, recipe, rules, state, steps
 
 
 class Setup(NamedTuple):
@@ -34,16 +34,16 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     """Returns the setup of a run on `devices` (default: all); nothing is compiled.
 
     Raises `ConfigError` for a config that cannot be meant and `NoInputError` for a
-    folder that is missing or empty.
+    folder that is missing or empty, and for a file of weights that cannot be read.
     """
     mesh = sharding.mesh(devices)
     rules.check(config, mesh.size)
     config = recipe.in_steps(config)
-    built = recipe.assemble(config)
+    built = recipe.assemble(config, features.load(config))
     sources = pipeline.training_sources(config["data"], config["seed"])
     evaluator = outcome.evaluator(config, mesh)
     side, together = config["crop"], config["steps_per_call"]
-    channels = sources[0][0].channels  # six are a pair
+    channels = pipeline.channels(config["data"], sources)  # six are a pair
     batch = jax.ShapeDtypeStruct(
         (together, config["batch_size"], side, side, channels),
         np.uint8,
@@ -128,6 +128,9 @@ def headline(setup: Setup) -> str:
     if setup.state.discriminator is not None:
         count = state.count_parameters(setup.state.discriminator.params)
         sizes.append(f"discriminator {count:,}")
+    if setup.recipe.features is not None:
+        count = state.count_parameters(setup.recipe.features.variables)
+        sizes.append(f"of the perceptual loss {count:,}")
     is_key = lambda leaf: jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     numbers = [leaf for leaf in jax.tree.leaves(setup.state) if not is_key(leaf)]
     held = sum(leaf.size * leaf.dtype.itemsize for leaf in numbers)

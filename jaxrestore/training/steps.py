@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
-from jaxrestore import adversarial
+from jaxrestore import adversarial, networks, perceptual
 from jaxrestore.degradations import batched
 from jaxrestore.training import (
     batches,
@@ -38,7 +38,10 @@ TrainStep = Callable[
 
 
 class Recipe(NamedTuple):
-    """What stays fixed about a run. `gan` is the config's `adversarial`, or None.
+    """What stays fixed about a run.
+
+    `gan` is the config's `adversarial`, `perception` its `perceptual`, either may be
+    None; with the latter comes the network that it compares by, `features`.
 
     Without a `degradation` the data are pairs, which bring their degraded images.
     """
@@ -51,12 +54,15 @@ class Recipe(NamedTuple):
     augment: str
     ema: float
     accumulate: int
+    perception: Mapping[str, Any] | None = None
+    features: perceptual.Features | None = None
 
 
 def initial_state(recipe: Recipe, key: PRNGKeyArray, crop: int) -> state.TrainState:
-    """Returns the state before the first step of a run on RGB crops of side `crop`."""
+    """Returns the state before the first step of a run on crops of side `crop`."""
     root, generator_key, discriminator_key, degrade_key = jax.random.split(key, 4)
-    target = jnp.zeros((1, crop, crop, 3))
+    channels = networks.channels(recipe.generator.model)
+    target = jnp.zeros((1, crop, crop, channels))
     degraded = target
     if recipe.degradation is not None:
         keys = batched.image_keys(degrade_key, 1)
@@ -171,6 +177,10 @@ def generator_step(
             batch.get("weight"),
             updates=run.generator.updates,
         )
+        if recipe.perception is not None:
+            value = _perceptual_value(recipe, batch, outputs["restored"])
+            total = total + recipe.perception["weight"] * value
+            terms["perceptual"] = value
         if recipe.gan is not None:
             value = _adversarial_value(recipe, run, batch, outputs["restored"])
             total = total + recipe.gan["weight"] * value
@@ -260,6 +270,12 @@ def _judge(recipe, variables, image, condition):
         variables, image, condition, train=True, mutable=mutable
     )
     return logits, dict(stats)
+
+
+def _perceptual_value(recipe, batch, restored):
+    options = {name: recipe.perception[name] for name in ("layers", "criterion")}
+    measure = perceptual.distance
+    return measure(recipe.features, restored, batch["target"], **options).mean()
 
 
 def _adversarial_value(recipe, run, batch, restored):

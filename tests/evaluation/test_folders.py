@@ -2,12 +2,15 @@ import csv
 import json
 import re
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.metrics
 
-from jaxrestore import errors, images, naming, protocols
+from jaxrestore import errors, images, naming, perceptual, protocols
 from jaxrestore.evaluation import folders
+from jaxrestore.models import vgg
 
 SIZE = (24, 31)  # as in the tests of the protocols: compiled once
 NAMES = ("a", "b", "c")
@@ -200,3 +203,43 @@ def test_a_protocol_compiles_once_for_a_shape_that_fills_its_batches(trio, monke
 def test_an_unknown_protocol_is_told_with_the_nearest(trio):
     with pytest.raises(errors.ConfigError, match="did you mean 'sr_y_x4'"):
         folders.score(trio[0], trio[1], protocols=("sr_yx4",))
+
+
+@pytest.fixture
+def lpips():
+    """LPIPS of a VGG of two narrow blocks, with random weights."""
+    model = vgg.Features(convolutions=(1, 1), widths=(3, 4))
+    image = jnp.zeros((1, 8, 8, 3))
+    variables = jax.jit(lambda key: model.init(key, image, wanted=model.maps))(
+        jax.random.key(0)
+    )
+    heads = [np.linspace(0.5, 1.5, width, dtype=np.float32) for width in model.widths]
+    return perceptual.Lpips(perceptual.Features(model, variables), heads)
+
+
+def test_lpips_is_one_more_column_of_every_protocol(trio, lpips):
+    scores = folders.score(*trio, protocols=("gray8", "sr_y_x2"), lpips=lpips)
+    sides = [images.decode(folder / "a.png") for folder in trio]
+    prediction, target, degraded = (np.float32(side)[None] / 255 for side in sides)
+    measure = jax.jit(lambda a, b: perceptual.lpips(lpips, a, b))
+    restored = float(measure(prediction, target)[0])
+    before = float(measure(degraded, target)[0])
+    assert before > 2 * restored > 0
+    assert len(scores.rows) == 6
+    for row in scores.rows[:2]:
+        assert row["restored_lpips_vgg"] == pytest.approx(restored, rel=1e-4)
+        assert row["degraded_lpips_vgg"] == pytest.approx(before, rel=1e-4)
+        assert row["gain_lpips_vgg"] == pytest.approx(restored - before, rel=1e-4)
+    metrics = folders.summarize(scores.rows)["gray8"]["metrics"]
+    assert [*metrics] == ["psnr", "ssim", "lpips_vgg"]
+    gains = [row["gain_lpips_vgg"] for row in scores.rows if row["protocol"] == "gray8"]
+    assert metrics["lpips_vgg"]["gain"] == pytest.approx(np.mean(gains))
+
+
+def test_an_image_too_small_for_lpips_is_left_out_by_name(tmp_path, lpips):
+    pictures = {"a.png": _picture(0), "b.png": _picture(1, size=(1, 40))}
+    places = [_write(tmp_path / name, pictures) for name in ("one", "two")]
+    scores = folders.score(*places, protocols=("pixelation_group",), lpips=lpips)
+    assert [row["image"] for row in scores.rows] == ["a"]
+    assert "pass larger ones" in scores.skipped["b"]
+    assert scores.rows[0]["restored_lpips_vgg"] == 0

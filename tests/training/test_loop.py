@@ -114,6 +114,7 @@ def test_a_face_is_scored_but_never_shown(finished):
         assert b"strip/astronaut" not in file.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_same_command_on_a_finished_run_changes_nothing(finished, tiny):
     workdir, summary = finished
     before = final_hash(workdir, 6)
@@ -134,12 +135,14 @@ def test_a_changed_config_in_the_same_workdir_lists_its_keys(finished, tiny):
     assert "--fork" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_older_than_a_key_goes_on_under_its_own_command(
     finished, tiny, tmp_path
 ):
     shutil.copytree(finished[0], tmp_path / "old")
     known = json.loads((tmp_path / "old" / "config.json").read_text())
     del known["evaluation"]["consistency"], known["evaluation"]["samples"]
+    del known["data"]["colors"], known["init_from"], known["perceptual"]
     (tmp_path / "old" / "config.json").write_text(json.dumps(known))
     assert train(tiny(), tmp_path / "old")["metrics"] == finished[1]["metrics"]
     (tmp_path / "old" / "config.json").write_text(json.dumps(known))
@@ -162,6 +165,22 @@ def test_a_fork_goes_on_in_a_new_folder_under_the_changed_config(
         row["step"] for row in history(tmp_path / "longer") if "time/device" in row
     ]
     assert logged == [2, 4, 6, 8]
+
+
+@pytest.mark.slow
+def test_a_run_that_inherits_says_from_where_and_with_which_hash(
+    finished, tiny, tmp_path, capsys
+):
+    first = finished[0]
+    step = checkpoints.best_step(first)
+    # No rate: what it ends with is what it began with.
+    still = tiny(init_from=str(first), optimizer__generator__rate=0.0, ema=0.5, steps=6)
+    train(still, tmp_path / "second")
+    theirs = checkpoints.load_restorer(first, step)
+    ours = checkpoints.load_restorer(tmp_path / "second", 6)
+    assert checkpoints.tree_hash(ours) == checkpoints.tree_hash(theirs)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{first} at step {step}, SHA-256 {checkpoints.tree_hash(theirs)}" in said
 
 
 def test_a_fork_of_nothing_is_refused_and_makes_no_folder(tiny, tmp_path):

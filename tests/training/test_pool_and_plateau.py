@@ -38,6 +38,7 @@ def test_a_full_pool_changes_what_the_discriminator_learns_from(tiny):
     assert float(jnp.abs(with_pool.pool["restored"]).max()) > 0
 
 
+@pytest.mark.slow
 def test_a_rate_that_waits_is_multiplied_by_what_the_evaluations_left_of_it(tiny):
     config = tiny(optimizer__generator__schedule="plateau")
     config["objective"] = {"restored": {"l1": 1.0}}

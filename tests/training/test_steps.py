@@ -136,6 +136,7 @@ def test_several_steps_in_one_call_equal_the_same_steps_one_by_one(tiny):
             assert float(terms[name][number]) == pytest.approx(value, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_accumulating_parts_equals_the_whole_batch(tiny):
     # Without mismatched pairs, whose partners come from the part at hand.
     whole, _ = run(tiny(adversarial__mismatched=0.0), 3)
@@ -213,6 +214,7 @@ def test_training_lowers_the_loss_and_gains_over_the_input(tiny):
     assert losses[-1]["train/psnr_gain"] > 0.5
 
 
+@pytest.mark.slow
 def test_the_average_follows_the_generator_slowly(tiny):
     before, step = start(tiny(ema=0.9))
     after, _ = jax.jit(step)(before, images(tiny()))
