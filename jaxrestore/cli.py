@@ -6,7 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import __version__, cli_studies, console, errors
+from jaxrestore import (
+    __version__,
+    cli_models,
+    cli_studies,
+    cli_weights,
+    console,
+    errors,
+)
 
 app = typer.Typer(
     help="Image restoration in JAX.",
@@ -32,25 +39,6 @@ def _jaxrestore(
 
 
 @app.command()
-def restore(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The damaged image.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write it.")],
-    checkpoint: Annotated[Path, typer.Option(help="The workdir of a training run.")],
-    step: Annotated[
-        int | None, typer.Option(help="A checkpoint of it; the best if not given.")
-    ] = None,
-) -> None:
-    """Restore one image with the network of a run; the size stays what it is."""
-    # Imported here: --help answers without loading jax.
-    from jaxrestore import images
-    from jaxrestore.inference import restorer
-
-    image = images.decode_with_alpha(source)
-    network = restorer.load(checkpoint, step)
-    images.encode(restorer.restore_image(network, image), output)
-
-
-@app.command()
 def evaluate(
     predictions: Annotated[Path, typer.Option(help="Restored images: folder or file.")],
     targets: Annotated[Path, typer.Option(help="What they should be, in same names.")],
@@ -61,15 +49,24 @@ def evaluate(
     all_protocols: Annotated[
         bool, typer.Option("--all-protocols", help="Under every protocol there is.")
     ] = False,
+    lpips: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE[,FILE]",
+            help="LPIPS too: backbone and heads, from files that you have.",
+        ),
+    ] = "",
     csv: Annotated[Path | None, typer.Option(help="A file for a row an image.")] = None,
     json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
 ) -> None:
     """Score files against targets of the same names (suffixes may differ)."""
-    from jaxrestore import naming, protocols
+    from jaxrestore import naming, perceptual, protocols
     from jaxrestore.evaluation import folders, outcome
 
     names = [*naming.public(protocols)] if all_protocols else [protocol]
-    scores = folders.score(predictions, targets, inputs, protocols=names)
+    files = [Path(name) for name in lpips.split(",")] if lpips else []
+    model = perceptual.load_lpips(files) if files else None
+    scores = folders.score(predictions, targets, inputs, protocols=names, lpips=model)
     summary = folders.summarize(scores.rows)
     if all_protocols:
         _print_protocols(summary)
@@ -159,6 +156,10 @@ def split(
     errors.raise_partial(skipped, "left out")
 
 
+app.command()(cli_models.restore)
+app.add_typer(cli_models.models, name="models")
+app.command()(cli_weights.convert)
+app.command()(cli_weights.interpolate)
 app.command()(cli_studies.sweep)
 app.command()(cli_studies.compare)
 app.add_typer(cli_studies.study, name="study")

@@ -17,9 +17,11 @@ FLOORS = {
     "allocator": 0,
     "errors": 0,
     "naming": 0,
+    "torch_pickles": 0,
     "ops": 1,
     "images": 1,
     "adversarial": 1,
+    "torch_files": 1,
     "sharding": 1,
     "checkpoints": 1,
     "config_files": 1,
@@ -27,19 +29,25 @@ FLOORS = {
     "degradations": 2,
     "models": 2,
     "data": 2,
+    "weight_files": 2,
     "losses": 3,
+    "perceptual": 3,
     "protocols": 3,
     "networks": 3,
     "paired_sets": 3,
+    "conversion": 4,
     "evaluation": 4,
     "side_by_side": 4,
+    "model_cards": 5,
     "training": 5,
     "inference": 5,
     "experiments": 6,
     "console": 6,
     "web": 7,
     "main": 7,
+    "cli_models": 7,
     "cli_studies": 7,
+    "cli_weights": 7,
     "cli": 8,
 }
 CONFIGS = 9  # above everything: nothing imports them but other configs
@@ -63,11 +71,17 @@ DOORS = {
         "jaxrestore/images.py",
         "jaxrestore/data/dead_leaves.py",
     ),
-    "skimage": ("jaxrestore/data/samples.py",),
+    "safetensors": ("jaxrestore/weight_files.py",),
+    "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/experiments/"),
     "jinja2": ("jaxrestore/evaluation/",),
     "rich": ("jaxrestore/training/logbook.py", "jaxrestore/cli.py"),
-    "typer": ("jaxrestore/cli.py", "jaxrestore/cli_studies.py"),
+    "typer": (
+        "jaxrestore/cli.py",
+        "jaxrestore/cli_models.py",
+        "jaxrestore/cli_studies.py",
+        "jaxrestore/cli_weights.py",
+    ),
     "absl": ("jaxrestore/main.py", "jaxrestore/console.py"),
     "ml_collections": (
         "configs/",
@@ -150,7 +164,7 @@ def sibling_complaints(path, source):
     """Degradations know no other degradation, models no other model."""
     allowed = {
         "degradations": {"degradations": set()},
-        "models": {"models": {"layers", "torch_weights"}, "ops": None},
+        "models": {"models": {"layers", "torch_layout"}, "ops": None},
     }
     complaints = []
     if not path.startswith("jaxrestore/") or _package(path) not in allowed:

@@ -95,6 +95,7 @@ def test_a_misspelt_key_is_told_before_jax_has_loaded():
     assert seconds < 2
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, tiny_overrides):
     done, _ = run(
         *("--config", "configs/gan_l1.py:low,demo", "--dry_run"),

@@ -1,29 +1,35 @@
 """A trained network as a function from images to images."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from jaxrestore import checkpoints, errors, networks
+from jaxrestore import checkpoints, errors, networks, weight_files
+from jaxrestore.ops import color, resize
 
 
 @dataclasses.dataclass(frozen=True)
 class Restorer:
-    """`apply` maps degraded images [b, h, w, c] in [0, 1] to restored [b, H, W, 3].
+    """`apply` maps degraded images [b, h, w, c] in [0, 1] to restored [b, H, W, d].
 
     Any side is taken; the result is `scale` times as large. It is not clipped.
+    `channels` are its colours, d: 1 or 3. A network with a `level_map` takes one more,
+    the standard deviation of the noise, in units of the range [0, 1].
     """
 
     apply: Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
     scale: int
     multiple: int
     name: str
+    channels: int = 3
+    level_map: bool = False
 
 
 def load(workdir: Path, step: int | None = None) -> Restorer:
@@ -44,6 +50,23 @@ def load(workdir: Path, step: int | None = None) -> Restorer:
         variables,
         config["precision"],
         networks.statistics(config),
+        level_map=_appends_level(config.get("degradation")),
+    )
+
+
+def load_weights(path: Path) -> Restorer:
+    """Returns the network of a weight file of ours, as its card describes it.
+
+    Raises what `weight_files.load` raises: `MismatchError` for a file that is not the
+    one its card was written for.
+    """
+    card, variables = weight_files.load(path)
+    colors = 1 if card["colors"] == "gray" else 3
+    return build(
+        card["generator"],
+        variables,
+        statistics=card["statistics"],
+        level_map=card["inputs"] > colors,
     )
 
 
@@ -52,11 +75,14 @@ def build(
     variables: Any,
     precision: str = "float32",
     statistics: str = "eval",
+    *,
+    level_map: bool = False,
 ) -> Restorer:
     """Returns the restorer of a config's `generator` with these variables.
 
     Its arithmetic is in `precision` and its `statistics` are those of
-    `networks.restore_function`, as they were when the run was scored.
+    `networks.restore_function`, as they were when the run was scored. `level_map` says
+    whether its last input is a level of noise.
     """
     model = networks.build("Generator", generator, precision)
     variables = jax.device_put(variables)
@@ -66,24 +92,157 @@ def build(
         model.scale,
         model.multiple,
         generator["name"],
+        getattr(model, "channels", 3),  # some know nothing but colour
+        level_map,
     )
 
 
 def restore_image(
-    restorer: Restorer, image: UInt8[np.ndarray, "h w c"]
-) -> UInt8[np.ndarray, "hh ww c"]:
-    """Returns the restored 8-bit image; an alpha channel (the fourth) is kept as it is.
+    restorer: Restorer,
+    image: UInt8[np.ndarray, "h w c"],
+    *,
+    level: float | int | None = None,
+    tile: int = 1024,
+    overlap: int = 64,
+) -> UInt8[np.ndarray, "hh ww d"]:
+    """Returns the restored 8-bit image of 1, 3 or 4 channels, `scale` times as large.
 
-    Raises `TrainingError` when the network's output is not finite.
+    Alpha, the fourth channel, is kept as it is; where the network enlarges, so is
+    alpha, by bicubic interpolation. A network of one channel restores a grey image (one
+    channel, or equal ones) as grey, and of a colour picture the luma alone: Y, Cb and
+    Cr are those of JPEG (BT.601, full range), the chroma is kept, or enlarged as alpha
+    is. A network of colours takes one channel as three equal ones and gives three.
+
+    `level` is the standard deviation of the noise, 0 to 255, for a network that is told
+    it. An image of more than `tile` x `tile` pixels is restored in tiles of this side,
+    so that memory is bounded by the tile's. Each pixel is taken from a tile that
+    continues `overlap` px beyond it: to a network that sees no further the result is
+    that of the whole image; one that uses statistics of the whole sees the tile's.
+
+    Raises `ConfigError` for a level that is missing, of no use or outside its range,
+    and `TrainingError` when the network's output is not finite.
     """
-    color = jnp.asarray(image[None, :, :, :3], jnp.float32) / 255
-    restored = np.asarray(restorer.apply(color)[0])
+    _check_level(restorer, level)
+    height, width = image.shape[:2]
+    if height * width <= tile**2:
+        return _restored(restorer, image, level)
+    small, scale = _padded(image, restorer.multiple), restorer.scale
+    rows, columns = (
+        _spans(side, tile, overlap, restorer.multiple) for side in small.shape[:2]
+    )
+    strips = []
+    for row in rows:
+        squares = []
+        for column in columns:
+            square = small[row.start : row.stop, column.start : column.stop]
+            restored = _restored(restorer, square, level)
+            squares.append(restored[row.kept(scale), column.kept(scale)])
+        strips.append(np.concatenate(squares, 1))
+    return np.concatenate(strips)[: height * scale, : width * scale]
+
+
+def _check_level(restorer: Restorer, level: float | int | None) -> None:
+    if restorer.level_map and level is None:
+        raise errors.ConfigError(
+            f"{restorer.name} must be told how noisy its input is; give --level, the "
+            "noise's standard deviation from 0 to 255, such as 25"
+        )
+    if not restorer.level_map and level is not None:
+        raise errors.ConfigError(
+            f"{restorer.name} finds the level of noise by itself; leave --level out"
+        )
+    if level is not None and not 0 <= level <= 255:
+        raise errors.ConfigError(
+            f"--level is {level}; it must be the standard deviation of the noise, "
+            "from 0 to 255"
+        )
+
+
+def _restored(restorer: Restorer, image: Any, level: float | int | None) -> Any:
+    """The 8-bit image of a network that sees the whole of it."""
+    small = image[None].astype(np.float32) / 255
+    colors, alpha = small[..., :3], small[..., 3:]
+    if restorer.channels == 3:
+        shape = (*colors.shape[:3], 3)
+        restored = _applied(restorer, np.broadcast_to(colors, shape), level)
+    elif (colors == colors[..., :1]).all():
+        restored = _applied(restorer, colors[..., :1], level)
+        restored = np.repeat(restored, colors.shape[3], -1)
+    else:
+        parts = np.asarray(color.rgb_to_ycbcr(jnp.asarray(colors)))
+        luma = _applied(restorer, parts[..., :1], level)
+        chroma = _enlarged(parts[..., 1:], restorer.scale)
+        parts = np.concatenate([luma, chroma], -1)
+        restored = np.asarray(color.ycbcr_to_rgb(jnp.asarray(parts)))
+    if alpha.shape[3]:
+        alpha = _enlarged(alpha, restorer.scale)
+        restored = np.concatenate([restored, alpha], -1)
+    return np.round(np.clip(restored[0], 0, 1) * 255).astype(np.uint8)
+
+
+def _applied(restorer: Restorer, colors: Any, level: float | int | None) -> Any:
+    if level is not None:
+        plane = np.full((*colors.shape[:3], 1), level / 255, np.float32)
+        colors = np.concatenate([colors, plane], -1)
+    restored = np.asarray(restorer.apply(jnp.asarray(colors)))
     if not np.isfinite(restored).all():
         raise errors.TrainingError(
             f"{restorer.name} gave values that are not finite; its weights are damaged "
             "or its training diverged. Use another checkpoint."
         )
-    restored = np.round(np.clip(restored, 0, 1) * 255).astype(np.uint8)
-    if image.shape[2] == 4:
-        restored = np.concatenate([restored, image[..., 3:]], -1)
     return restored
+
+
+def _enlarged(images: Any, scale: int) -> Any:
+    if scale == 1:
+        return images
+    height, width = (side * scale for side in images.shape[1:3])
+    return np.asarray(resize.resize(jnp.asarray(images), height, width))
+
+
+def _padded(image: Any, multiple: int) -> Any:
+    """As `patches.pad_to_multiple`, in 8 bits: a photograph's floats fill memory."""
+    below, right = (-side % multiple for side in image.shape[:2])
+    mode = "reflect" if below < image.shape[0] and right < image.shape[1] else "edge"
+    return np.pad(image, ((0, below), (0, right), (0, 0)), mode)
+
+
+class _Span(NamedTuple):
+    """Where a tile begins and ends along a side, and what is kept of it."""
+
+    start: int
+    stop: int
+    first: int
+    end: int
+
+    def kept(self, scale: int) -> slice:
+        """Returns the part of the restored tile that is kept."""
+        return slice((self.first - self.start) * scale, (self.end - self.start) * scale)
+
+
+def _spans(side: int, tile: int, overlap: int, multiple: int) -> list[_Span]:
+    """Returns the tiles along a side, of which one begins where another is cut.
+
+    All are of one length, so that one program serves them, and begin at multiples of
+    what the network divides sides by, as they do inside the whole image.
+    """
+    length = min(side, math.ceil(tile / multiple) * multiple)
+    fresh = (length - 2 * overlap) // multiple * multiple
+    if length < side and fresh < 1:
+        raise errors.ConfigError(
+            f"tiles of {length} px overlap by 2 x {overlap} px, which leaves nothing; "
+            "take larger tiles or a smaller overlap"
+        )
+    count = 1 if length == side else 1 + math.ceil((side - length) / fresh)
+    starts = [min(index * fresh, side - length) for index in range(count)]
+    seams = [start + overlap for start in starts[1:]]
+    ends = [start + length for start in starts]
+    return list(map(_Span, starts, ends, [0, *seams], [*seams, side]))
+
+
+def _appends_level(degradation: Any) -> bool:
+    """Returns whether a config's degradation appends the level of its noise."""
+    if isinstance(degradation, Mapping):
+        appends = degradation.get("level_map", False)
+        return bool(appends) or _appends_level(degradation.get("stages"))
+    return any(_appends_level(stage) for stage in degradation or ())

@@ -81,6 +81,7 @@ def test_a_smooth_image_keeps_its_values_where_there_is_no_noise():
     assert np.abs(degraded[1:-1, 1:-1] - moved).mean() > 3 * inside
 
 
+@pytest.mark.slow
 def test_more_noise_and_less_quality_damage_more():
     plain = np.full((30, 30, 3), 0.5)
 

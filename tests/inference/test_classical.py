@@ -1,0 +1,100 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from jaxrestore.inference import classical
+
+
+def _noise(*shape, sigma=1.0, seed=0):
+    normal = np.random.default_rng(seed).standard_normal(shape)
+    return (sigma * normal).astype(np.float32)
+
+
+def _stripes(height, width):
+    """Vertical stripes, each 4 px of one colour."""
+    dark = np.arange(width) // 4 % 2
+    colors = np.float32([[0.2, 0.3, 0.6], [0.8, 0.7, 0.4]])
+    return np.broadcast_to(colors[dark], (height, width, 3))
+
+
+def test_the_input_as_it_is_stays_as_it_is():
+    images = jnp.asarray(_noise(2, 4, 5, 3))
+    assert classical.unchanged(images) is images
+
+
+# Level of noise
+
+
+def test_the_level_of_one_detail_by_hand():
+    root = np.sqrt(3)
+    taps = np.array([1 - root, root - 3, 3 + root, -1 - root]) / (4 * np.sqrt(2))
+    image = np.zeros((4, 4, 1), np.float32)
+    image[1, 2] = 1
+    expected = abs(taps[1] * taps[2]) / 0.6744897501960817
+    assert classical.noise_level(image) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [5 / 255, 25 / 255])
+def test_the_level_of_noise_on_a_slope_is_found(sigma):
+    # A slope has no details: the wavelet has two vanishing moments.
+    slope = np.add.outer(np.linspace(0, 1, 97), np.linspace(0, 2, 83))[..., None]
+    assert classical.noise_level(slope) < 1e-6
+    noisy = slope + _noise(97, 83, 3, sigma=sigma)
+    # The median of 8,000 values of which neighbours are alike, in three channels.
+    assert classical.noise_level(noisy) == pytest.approx(sigma, rel=0.05)
+
+
+def test_the_level_of_noise_scales_with_the_image():
+    image = _noise(16, 19, 3)
+    assert classical.noise_level(3 * image) == pytest.approx(
+        3 * classical.noise_level(image), rel=1e-5
+    )
+
+
+# Non-local means
+
+
+def test_non_local_means_remove_noise_from_what_repeats():
+    clean = _stripes(32, 40)
+    images = np.stack([clean + _noise(32, 40, 3, sigma=s) for s in (0.05, 0.1)])
+    restored = classical.non_local_means(jnp.asarray(images))
+    assert restored.shape == images.shape and restored.dtype == jnp.float32
+    error = lambda x: np.square(x - clean).mean((1, 2, 3))
+    assert (error(restored) < error(images) / 4).all()
+    # Each image with the level of its own noise, whatever stands beside it.
+    alone = classical.non_local_means(jnp.asarray(images[1:]))
+    np.testing.assert_array_equal(alone[0], restored[1])
+
+
+def test_an_image_without_noise_is_left_alone():
+    images = jnp.full((1, 16, 16, 3), 0.3)
+    np.testing.assert_array_equal(classical.non_local_means(images), images)
+
+
+# Vector median
+
+
+def test_a_lone_pixel_takes_the_colour_of_its_neighbours():
+    images = np.full((1, 5, 6, 3), 0.25, np.float32)
+    images[0, 2, 3] = [1, 0, 0]
+    restored = classical.vector_median(jnp.asarray(images))
+    np.testing.assert_array_equal(restored, np.full_like(images, 0.25))
+
+
+def test_of_one_channel_the_vector_median_is_the_median():
+    images = np.random.default_rng(0).random((2, 9, 7, 1), np.float32)
+    expected = ndimage.median_filter(images, (1, 3, 3, 1), mode="nearest")
+    np.testing.assert_array_equal(
+        classical.vector_median(jnp.asarray(images)), expected
+    )
+
+
+def test_the_vector_median_is_the_pixel_with_the_least_sum_of_distances():
+    image = np.random.default_rng(1).random((5, 6, 3), np.float32)
+    restored = classical.vector_median(jnp.asarray(image[None]))[0]
+    wide = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge").astype(np.float64)
+    for y, x in np.ndindex(5, 6):
+        window = wide[y : y + 3, x : x + 3].reshape(9, 3)
+        distances = np.linalg.norm(window[:, None] - window, axis=-1).sum(1)
+        np.testing.assert_allclose(restored[y, x], window[distances.argmin()])

@@ -1,0 +1,230 @@
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrestore import errors, networks, weight_files
+from jaxrestore.inference import restorer
+
+FCN = {"name": "fcn", "width": 4, "blocks": 1}
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def _picture(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def _network(apply, **options):
+    return restorer.Restorer(apply, 1, 1, "stand_in", **options)
+
+
+def _half(images):
+    return images / 2
+
+
+def _doubled(images):
+    """Enlarges by 2, each pixel a square."""
+    return np.repeat(np.repeat(images, 2, 1), 2, 2)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """`write(card entry=value, …)` writes a network that does nothing; its file."""
+
+    def make(**changes):
+        generator = FCN | changes.pop("generator", {})
+        inputs = changes.get("inputs", 3)
+        model = networks.build("Generator", generator)
+        init = lambda images: model.init(jax.random.key(0), images, train=False)
+        shapes = jax.eval_shape(init, jnp.zeros((1, 8, 8, inputs)))
+        card = {
+            "generator": generator,
+            "task": "denoise",
+            "scale": 1,
+            "colors": "rgb",
+            "inputs": inputs,
+            "statistics": "eval",
+        }
+        path = tmp_path / "network.safetensors"
+        nothing = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
+        weight_files.write(path, nothing, card | changes)
+        return path
+
+    return make
+
+
+# Where a network comes from
+
+
+def test_a_weight_file_is_a_network_as_its_card_says(write):
+    network = restorer.load_weights(write())
+    assert (network.name, network.scale, network.multiple) == ("fcn", 1, 1)
+    assert (network.channels, network.level_map) == (3, False)
+    picture = _picture(7, 5, 3)  # zeros as weights: no residual
+    np.testing.assert_array_equal(restorer.restore_image(network, picture), picture)
+
+
+def test_a_weight_file_of_grey_with_a_level_map_takes_two_channels(write):
+    card = {"colors": "gray", "inputs": 2, "generator": {"channels": 1}}
+    network = restorer.load_weights(write(**card))
+    assert (network.channels, network.level_map) == (1, True)
+    picture = _picture(7, 5, 1)
+    restored = restorer.restore_image(network, picture, level=25)
+    np.testing.assert_array_equal(restored, picture)
+
+
+def test_weights_that_are_not_those_of_the_card_are_refused(write):
+    path = write()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(errors.MismatchError, match="SHA-256"):
+        restorer.load_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("degradation", "told"),
+    [
+        (None, False),
+        ({"name": "noise", "level": 0.1}, False),
+        ({"name": "noise", "level_map": True}, True),
+        (
+            {
+                "name": "chain",
+                "stages": [{"name": "blur"}, {"name": "noise", "level_map": True}],
+            },
+            True,
+        ),
+    ],
+)
+def test_a_run_on_noise_with_its_level_gives_a_network_that_is_told_it(
+    monkeypatch, degradation, told
+):
+    config = {"generator": FCN, "precision": "float32", "degradation": degradation}
+    known = {
+        "read_config": lambda _: config,
+        "steps": lambda _: [1],
+        "best_step": lambda _: 1,
+        "load_restorer": lambda *_: {},
+    }
+    for name, answer in known.items():
+        monkeypatch.setattr(restorer.checkpoints, name, answer)
+    assert restorer.load(Path("a run")).level_map is told
+
+
+# Colours, alpha, levels
+
+
+def test_a_grey_network_restores_one_channel_and_equal_channels_as_grey():
+    network, grey = _network(_half, channels=1), _picture(6, 9, 1) // 2 * 2
+    expected = grey // 2
+    assert restorer.restore_image(network, grey).shape == (6, 9, 1)
+    for channels in (1, 3):
+        picture = np.repeat(grey, channels, 2)
+        restored = restorer.restore_image(network, picture)
+        np.testing.assert_array_equal(restored, np.repeat(expected, channels, 2))
+
+
+def test_a_grey_network_changes_the_luma_of_a_colour_picture_alone():
+    picture = _picture(6, 9, 3)
+    restored = restorer.restore_image(_network(_half, channels=1), picture)
+    # A change of luma with chroma kept is the same change of red, green and blue.
+    expected = np.clip(picture - (picture @ LUMA / 2)[..., None], 0, 255)
+    np.testing.assert_allclose(restored, expected, atol=0.51)
+
+
+def test_a_network_of_colours_takes_grey_as_equal_channels():
+    restored = restorer.restore_image(_network(_half), np.full((4, 4, 1), 80, np.uint8))
+    np.testing.assert_array_equal(restored, np.full((4, 4, 3), 40))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_and_colour_are_enlarged_with_the_network(channels):
+    network = restorer.Restorer(_doubled, 2, 1, "stand_in", channels)
+    picture = np.broadcast_to(np.uint8([250, 20, 90, 77]), (5, 4, 4)).copy()
+    picture[:, 2:, 3] = 200
+    restored = restorer.restore_image(network, picture)
+    assert restored.shape == (10, 8, 4)
+    np.testing.assert_array_equal(
+        restored[..., :3], np.broadcast_to(picture[0, 0, :3], (10, 8, 3))
+    )
+    # Bicubic: flat where it is flat, monotonous between but for the overshoot.
+    np.testing.assert_array_equal(restored[:, 0, 3], 77)
+    np.testing.assert_array_equal(restored[:, -1, 3], 200)
+    assert (restored[:, 3, 3] < restored[:, 4, 3]).all()
+
+
+def test_a_network_is_told_the_level_in_units_of_the_range():
+    shown = lambda images: np.repeat(images[..., 3:], 3, -1)
+    network = _network(shown, level_map=True)
+    restored = restorer.restore_image(network, _picture(4, 4, 3), level=25)
+    np.testing.assert_array_equal(restored, 25)
+
+
+@pytest.mark.parametrize(
+    ("level_map", "level", "message"),
+    [
+        (True, None, "give --level"),
+        (False, 25.0, "leave --level out"),
+        (True, 256.0, "from 0 to 255"),
+        (True, float("nan"), "from 0 to 255"),
+    ],
+)
+def test_a_level_that_cannot_be_meant_is_told(level_map, level, message):
+    network = _network(_half, level_map=level_map)
+    with pytest.raises(errors.ConfigError, match=message):
+        restorer.restore_image(network, _picture(4, 4, 3), level=level)
+
+
+# Tiles
+
+
+def _blurred(images):
+    """The sum of 5 x 5 neighbours, zeros beyond the border; sees 2 px far."""
+    height, width = images.shape[1:3]
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    rows = sum(padded[:, row : row + height] for row in range(5))
+    return sum(rows[:, :, left : left + width] for left in range(5)) / 25
+
+
+def _blocks(images):
+    """Each 4 x 4 block as its first pixel: what it is depends on where blocks begin."""
+    return np.repeat(np.repeat(images[:, ::4, ::4], 4, 1), 4, 2)
+
+
+@pytest.mark.parametrize("shape", [(50, 75, 3), (17, 120, 4), (120, 31, 1)])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_tiles_give_what_the_whole_image_gives(shape, scale):
+    seen = []
+
+    def apply(images):
+        seen.append(images.shape[1:3])
+        blurred = _blurred(images)
+        return blurred if scale == 1 else _doubled(blurred)
+
+    network = restorer.Restorer(apply, scale, 4, "stand_in")
+    picture = _picture(*shape)[..., :3]
+    whole = restorer.restore_image(network, picture, tile=1000)
+    tiled = restorer.restore_image(network, picture, tile=32, overlap=4)
+    # The padding to fours, mirrored, is what a network sees beyond the border.
+    inside = tuple(slice(0, (side - 2) * scale) for side in shape[:2])
+    np.testing.assert_array_equal(tiled[inside], whole[inside])
+    assert tiled.shape == whole.shape
+    assert len(seen) > 3 and len({*seen[1:]}) == 1 and max(seen[1]) <= 32
+    other = restorer.restore_image(network, picture, tile=32, overlap=1)
+    assert (other != tiled).any()
+
+
+def test_tiles_begin_where_the_network_cuts_the_whole_image():
+    network = restorer.Restorer(_blocks, 1, 4, "stand_in")
+    picture = _picture(52, 76, 3)
+    whole = restorer.restore_image(network, picture, tile=1000)
+    tiled = restorer.restore_image(network, picture, tile=30, overlap=5)
+    np.testing.assert_array_equal(tiled, whole)
+
+
+def test_tiles_of_which_nothing_is_left_are_refused():
+    with pytest.raises(errors.ConfigError, match="take larger tiles"):
+        restorer.restore_image(_network(_half), _picture(50, 50, 3), tile=16, overlap=8)

@@ -1,0 +1,155 @@
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrestore import errors, networks, weight_files
+from jaxrestore.degradations import batched
+from jaxrestore.inference import restorer, shipped
+
+GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
+METHODS = ("input", "classical", "ours")
+
+
+def _judge(degradation, restorers):
+    """Scores that tell who was asked what."""
+    level = 20.0 + len(json.dumps(degradation)) / 100
+    names = ["input", *restorers]
+    return {n: {"psnr": level + i, "ssim": 0.5} for i, n in enumerate(names)}
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """`shelf(name, scores)` puts an untrained network where ours would lie."""
+    monkeypatch.setattr(shipped, "_folder", lambda: tmp_path)
+    model = networks.build("Generator", GENERATOR)
+    init = lambda images: model.init(jax.random.key(0), images, train=False)
+    shapes = jax.eval_shape(init, jnp.zeros((1, 8, 8, 3)))
+    variables = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
+
+    def put(name, scores=()):
+        card = {
+            "generator": GENERATOR,
+            "task": name,
+            "scale": 1,
+            "colors": "rgb",
+            "inputs": 3,
+            "statistics": "eval",
+            "scores": list(scores),
+        }
+        weight_files.write(tmp_path / f"{name}.safetensors", variables, card)
+        return tmp_path / f"{name}.safetensors"
+
+    return put
+
+
+@pytest.fixture
+def network():
+    return restorer.Restorer(lambda images: images, 1, 1, "stand_in")
+
+
+def test_what_lies_on_the_shelf_is_known_by_its_task(shelf):
+    assert shipped.names() == []
+    with pytest.raises(errors.ConfigError, match="installation has none"):
+        shipped.path("denoise")
+    place = shelf("jpeg")
+    shelf("denoise")
+    assert shipped.names() == ["denoise", "jpeg"]
+    assert shipped.path("jpeg") == place
+    assert shipped.card("jpeg")["task"] == "jpeg"
+    assert shipped.load("jpeg").name == "fcn"
+    with pytest.raises(errors.ConfigError, match="did you mean 'denoise'"):
+        shipped.load("denoising")
+
+
+def test_a_task_nobody_knows_is_refused(network):
+    with pytest.raises(errors.ConfigError, match="no task 'deblur'"):
+        shipped.measure(network, "deblur", _judge)
+
+
+def test_a_row_for_each_level_says_what_input_classical_and_ours_score(network):
+    rows = shipped.measure(network, "jpeg", _judge)
+    assert [row["level"] for row in rows] == [10, 20, 40]
+    assert all([*row] == ["level", *METHODS] for row in rows)
+
+
+def test_what_is_judged_is_the_baseline_and_the_network(network):
+    asked = []
+
+    def judge(degradation, restorers):
+        asked.append((degradation, dict(restorers)))
+        return {}
+
+    shipped.measure(network, "pixel_shuffle", judge)
+    rates = [degradation["rate"] for degradation, _ in asked]
+    assert rates == [0.05, 0.15, 0.4]
+    median = shipped.classical.vector_median
+    assert asked[0][1] == {"classical": median, "ours": network.apply}
+
+
+def test_a_jpeg_is_asked_as_most_files_are_coded():
+    damages = map(shipped.task("jpeg").damage, (10, 40))
+    coded = {"name": "jpeg", "subsampling": "4:2:0"}
+    assert [*damages] == [coded | {"quality": 10}, coded | {"quality": 40}]
+
+
+def test_a_noisy_input_has_the_level_asked_for_and_the_eight_bits_of_a_file():
+    recipe = shipped.task("denoise").damage(25)
+    damage = jax.jit(functools.partial(batched.degrade, recipe=recipe))
+    grey = jnp.full((1, 32, 32, 3), 128 / 255)
+    levels = 255 * np.asarray(damage(jax.random.split(jax.random.key(0), 1), grey))
+    np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)
+    # 3,072 draws: the deviation of their deviation is 25 / sqrt(2 * 3072) = 0.32.
+    assert abs(levels.std() - 25) < 1
+    assert shipped.task("denoise").levels == (15, 25, 50)
+
+
+def test_scores_as_on_the_card_are_verified(shelf, network):
+    rows = shipped.measure(network, "jpeg", _judge)
+    rows[0]["ours"]["psnr"] += 0.019
+    shelf("jpeg", rows)
+    found, complaints = shipped.verify("jpeg", _judge)
+    assert len(found) == 3 and complaints == []
+
+
+def test_a_score_that_is_not_the_card_s_is_complained_about(shelf, network):
+    rows = shipped.measure(network, "jpeg", _judge)
+    rows[1]["ours"]["psnr"] += 0.021
+    del rows[2]["classical"]
+    shelf("jpeg", rows)
+    _, complaints = shipped.verify("jpeg", _judge)
+    assert len(complaints) == 3
+    assert complaints[0].startswith("jpeg at 20: psnr of ours is 22.")
+    assert all("jpeg at 40: " in text and "has None" in text for text in complaints[1:])
+
+
+def test_weights_that_are_not_the_card_s_are_not_verified(shelf):
+    place = shelf("denoise")
+    data = bytearray(place.read_bytes())
+    data[-1] ^= 1
+    place.write_bytes(data)
+    with pytest.raises(errors.MismatchError, match="SHA-256"):
+        shipped.verify("denoise", _judge)
+
+
+# What really ships
+
+
+def test_a_network_ships_for_each_task():
+    assert shipped.names() == ["denoise", "jpeg", "pixel_shuffle"]
+
+
+@pytest.mark.parametrize("name", ["denoise", "jpeg", "pixel_shuffle"])
+def test_a_shipped_network_is_small_whole_and_better_than_what_needs_none(name):
+    place, card = shipped.path(name), shipped.card(name)
+    assert place.stat().st_size <= 1.5e6
+    assert card["sha256"] == weight_files.sha256(place)
+    assert card["task"] == name and card["protocol"] == shipped.PROTOCOL
+    assert {"data", "steps", "degradation", "license", "source"} <= set(card)
+    assert shipped.load(name).channels == 3
+    assert tuple(row["level"] for row in card["scores"]) == shipped.task(name).levels
+    for row in card["scores"]:
+        assert row["ours"]["psnr"] > max(row["classical"]["psnr"], row["input"]["psnr"])
