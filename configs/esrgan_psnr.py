@@ -71,13 +71,13 @@ def _degradation(scale, real):
 
 def _shrink(config):
     """Cuts the run down to half an hour on two CPU cores."""
-    config.steps = 6_000
+    config.steps = 4_500
     config.batch_size = 8
     config.ema = 0.995
     config.optimizer.generator.rate = 1e-3
     config.optimizer.generator.warmup = 100
     config.optimizer.generator.final_rate = 1e-5
     config.optimizer.generator.clip = 1.0
-    config.evaluation.every = 3_000
+    config.evaluation.every = 1_500
     config.log_every = 250
-    config.checkpoint_every = 1_000
+    config.checkpoint_every = 500
