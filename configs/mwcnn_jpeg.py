@@ -1,9 +1,9 @@
 """MWCNN removes the artefacts of JPEG files.
 
-    python -m jaxrestore.main --config configs/mwcnn_jpeg.py:luma,quality=10
+    python -m jaxrestore.main --config configs/mwcnn_jpeg.py
 
 Arguments, joined by commas after a colon (`configs/mwcnn_jpeg.py:rgb,compact`):
-  luma        one channel (the papers'); or rgb, the default, with chroma at half
+  luma        one channel, the default and the papers'; or rgb, with chroma at half
               resolution in three of four files
   quality=10  the quality of all files; from 10 to 90 if not given, of each another one
   compact     a network an eighth as large
@@ -13,7 +13,7 @@ A quarter of the crops come from elsewhere than the corner of a file, so that th
 network meets every phase of the 8x8 blocks.
 
 Source: Liu et al., "Multi-level Wavelet-CNN for Image Restoration", CVPRW 2018: 30.01
-dB on Classic5 at `luma,quality=10`.
+dB on Classic5 at `quality=10`.
 """
 
 from ml_collections import ConfigDict
@@ -31,7 +31,7 @@ def get_config(argument: str = "") -> ConfigDict:
             f"argument {argument!r}: give at most one of luma and rgb, quality=10, and "
             "compact, demo"
         )
-    luma = "luma" in words
+    luma = "rgb" not in words
     config = mwcnn_denoise.network("gray" if luma else "rgb")
     config.degradation = ConfigDict()
     config.degradation.name = "jpeg"

@@ -29,7 +29,7 @@ def test_denoising_has_the_level_and_the_colours_that_its_words_say(
 
 @pytest.mark.parametrize(
     ("argument", "quality", "channels"),
-    [("", (10, 90), 3), ("luma,quality=10", 10, 1), ("luma,compact,demo", (10, 90), 1)],
+    [("rgb", (10, 90), 3), ("luma,quality=10", 10, 1), ("compact,demo", (10, 90), 1)],
 )
 def test_jpeg_has_the_quality_and_the_colours_that_its_words_say(
     argument, quality, channels

@@ -208,6 +208,29 @@ def test_a_window_over_the_whole_map_has_one_mean(window):
     np.testing.assert_allclose(means[:, 0, 0], np.asarray(x).mean((1, 2)), rtol=1e-6)
 
 
+def test_a_depthwise_convolution_and_its_gradients_are_those_of_the_compiler():
+    x, kernel = _noise(2, 5, 7, 3), _noise(3, 3, 1, 3, seed=1)
+    weight = _noise(2, 5, 7, 3, seed=2)
+
+    def grouped(x, kernel):
+        return jax.lax.conv_general_dilated(
+            x,
+            kernel,
+            (1, 1),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=3,
+        )
+
+    def found(function):
+        result, transpose = jax.vjp(function, x, kernel)
+        return result, *transpose(weight)
+
+    ours, theirs = jax.jit(lambda: (found(nafnet.depthwise), found(grouped)))()
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-5)
+
+
 def test_a_gate_multiplies_the_halves_of_the_channels():
     x = jnp.array([2.0, 3.0, 5.0, -7.0]).reshape(1, 1, 1, 4)
     np.testing.assert_array_equal(nafnet.simple_gate(x).reshape(-1), [10, -21])
