@@ -24,7 +24,10 @@ TINY = {
     "vae": {"filters": 4, "downs": 3, "latent": 4},
     "dcgan": {"filters": 4},
     "deblur_fcn": {"filters": 8},
+    "dncnn": {"width": 8, "depth": 4},
+    "drunet": {"widths": (4, 6), "blocks": 1},
     "mwcnn": {"widths": (6, 8, 10), "convs": 1},
+    "nafnet": {"width": 4, "encoders": (1,), "middle": 0, "decoders": (0,)},
     "rrdbnet": {"width": 8, "blocks": 1, "growth": 4, "scale": 1, "residual": True},
     "srvggnet": {"width": 8, "convs": 2, "scale": 1},
     "vgg_discriminator": {"filters": 4, "side": 32},
@@ -32,7 +35,7 @@ TINY = {
 }
 COLLECTIONS = {"params", "batch_stats"}
 # Networks that draw the image anew: they start anywhere.
-NOT_RESIDUAL = {"pix2pix_resnet", "pix2pix_unet", "vae", "deblur_fcn"}
+NOT_RESIDUAL = {"pix2pix_resnet", "pix2pix_unet", "vae", "deblur_fcn", "drunet"}
 DEEP = {"vae", "deblur_fcn", "dcgan", "vgg_discriminator", "unet_discriminator"}
 
 
