@@ -15,8 +15,9 @@ import jax
 import numpy as np
 
 import jaxrestore
-from jaxrestore import cli_models, model_cards, networks, weight_files
+from jaxrestore import model_cards, networks, weight_files
 from jaxrestore.data import samples
+from jaxrestore.experiments import shipped_scores
 from jaxrestore.inference import restorer, shipped
 
 FOLDER = Path(jaxrestore.__file__).parent / "weights"
@@ -43,7 +44,7 @@ def card_of(task: str, run: Path) -> tuple[dict, dict]:
         "steps": card["source"]["step"],
         "degradation": config["degradation"],
         "protocol": shipped.PROTOCOL,
-        "scores": shipped.measure(network, task, cli_models.judge),
+        "scores": shipped.measure(network, task, shipped_scores.judge),
     }
     return card, half
 

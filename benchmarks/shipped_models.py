@@ -14,10 +14,10 @@ import harness
 import jax
 import jax.numpy as jnp
 
-from jaxrestore import cli_models
 from jaxrestore.data import samples
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate
+from jaxrestore.experiments import shipped_scores
 from jaxrestore.inference import shipped
 
 METHODS = ("input", "classical", "ours")
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None):
     side = 64 if options.small else 256
     records = []
     for name in shipped.names():
-        for row in shipped.measure(shipped.load(name), name, cli_models.judge):
+        for row in shipped.measure(shipped.load(name), name, shipped_scores.judge):
             records.append(record(name, row, side=side, rounds=options.rounds))
     score = f"PSNR in dB / SSIM under {shipped.PROTOCOL}"
     harness.finish(

@@ -37,7 +37,7 @@ def restore(
         typer.Option(help="Sigma of the noise, 0 to 255, for networks told it."),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Of a folder: replace files that exist.")
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
     ] = False,
 ) -> None:
     """Restore an image, or all below a folder, with a network of yours or ours."""
@@ -53,6 +53,8 @@ def restore(
 
     # First, so that a bad file is told before a network is built.
     image = None if source.is_dir() else _read(source)
+    if image is not None:
+        _check_place(output, image, overwrite)
     if checkpoint is not None:
         network = restorer.load(checkpoint, step)
     elif weights is not None:
@@ -95,13 +97,19 @@ def info(
 
     place = Path(name) if Path(name).suffix else shipped.path(name)
     card = weight_files.read_card(place)
+    try:
+        scores = _scores(card["task"], card["scores"]) if card.get("scores") else ""
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.NoInputError(
+            f"{weight_files.card_path(place)} has scores that are no rows of numbers "
+            "for a task; fetch or convert it again"
+        ) from error
     print(f"{place}, {place.stat().st_size / 1e6:.2f} MB")
     for key, value in card.items():
-        if key != "scores":
+        if key != "scores" and value is not None:
             print(f"{key}: {_phrase(value)}")
-    if card.get("scores"):
-        print()
-        print(_scores(card["task"], card["scores"]))
+    if scores:
+        print(f"\n{scores}")
 
 
 @models.command()
@@ -111,12 +119,13 @@ def verify(
     ] = None,
 ) -> None:
     """Score the networks anew and compare with their cards; 66 if they differ."""
+    from jaxrestore.experiments import shipped_scores
     from jaxrestore.inference import shipped
 
     complaints = []
     for one in _known([name] if name else []):
         try:
-            rows, differing = shipped.verify(one, judge)
+            rows, differing = shipped.verify(one, shipped_scores.judge)
         except errors.MismatchError as error:
             complaints.append(str(error))
             continue
@@ -127,38 +136,20 @@ def verify(
         raise errors.MismatchError("\n  ".join(["the cards differ:", *complaints]))
 
 
-def judge(
-    degradation: Mapping[str, Any], restorers: Mapping[str, Any]
-) -> dict[str, dict[str, float]]:
-    """Returns the mean psnr (dB) and ssim of `input` and of each of the `restorers`.
+def _check_place(output: Path, image: Any, overwrite: bool) -> None:
+    """Refuses what could not be written, before the work is done."""
+    from jaxrestore import images
 
-    On scikit-image's four evaluation photographs, the central 256 px, degraded as
-    `evaluation.evaluate.Evaluator` does with seed 0; rounded to four places. It is a
-    `inference.shipped.Judge`, here because restoring does not reach evaluation.
-    """
-    import jax
-
-    from jaxrestore import sharding
-    from jaxrestore.data import samples
-    from jaxrestore.evaluation import evaluate
-    from jaxrestore.inference import shipped
-
-    evaluator = evaluate.Evaluator(
-        samples.evaluation(),
-        degradation=degradation,
-        protocol=shipped.PROTOCOL,
-        seed=0,
-        batch_size=4,
-        crop=256,
-        mesh=sharding.mesh(jax.devices()[:1]),
-        strips=0,
-    )
-    scores = {}
-    for name, restorer in restorers.items():
-        metrics = evaluate.summarize(evaluator(restorer).rows)["metrics"]
-        for method, part in (("input", "degraded"), (name, "restored")):
-            scores[method] = {m: round(metrics[m][part], 4) for m in ("psnr", "ssim")}
-    return scores
+    # One pixel of as many channels: whether the suffix is known and can hold them.
+    images.encoded(image[:1, :1], output.suffix, name=str(output))
+    if not output.parent.is_dir():
+        raise errors.ConfigError(
+            f"{output}: its folder does not exist; create it first"
+        )
+    if output.exists() and not overwrite:
+        raise errors.ConfigError(
+            f"{output} exists; give another name, or --overwrite to replace it"
+        )
 
 
 def _read(path: Path) -> Any:
@@ -174,6 +165,10 @@ def _restore_folder(
 ) -> None:
     from jaxrestore import images, paired_sets
 
+    if output.is_file():
+        raise errors.ConfigError(
+            f"{output} is a file, but {source} a folder; give a folder for both"
+        )
     paired_sets.refuse_inside(output, source)
     files = paired_sets.by_stem(source)
     places = {stem: paired_sets.places(output, stem, ("",)) for stem in files}
@@ -216,11 +211,12 @@ def _scores(task: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _phrase(value: Any) -> str:
-    """Returns a value of a card as one line."""
+    """Returns a value of a card as one line; a run's config stays in the file."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_phrase(part)}" for key, part in value.items())
+        parts = (f"{k} {_phrase(v)}" for k, v in value.items() if k != "config")
+        return ", ".join(parts)
     if isinstance(value, list):
-        return ", ".join(map(_phrase, value))
+        return f"({', '.join(map(_phrase, value))})"
     return str(value)
 
 

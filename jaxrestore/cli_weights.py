@@ -32,6 +32,14 @@ def convert(
     layout: Annotated[
         str, typer.Option(help="jaxrestore; or torch, which other tools open.")
     ] = "jaxrestore",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An option that no tensor tells, as local_statistics=384 of nafnet.",
+        ),
+    ] = None,
     half: Half = False,
 ) -> None:
     """Bring published weights here, or ours to where PyTorch's are taken."""
@@ -41,8 +49,12 @@ def convert(
         )
     _check_free(output)
     from jaxrestore import conversion, model_cards
+    from jaxrestore.experiments import axes
 
+    options = dict(axes.assignment(text) for text in option or [])
     card, tensors = model_cards.opened(weights, architecture)
+    if options:
+        card = model_cards.with_options(card, tensors, options)
     if license is not None:
         card = {**card, "license": license}
     if layout == "torch":

@@ -9,6 +9,7 @@ import functools
 import math
 import pkgutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,13 +19,13 @@ import numpy as np
 from jaxrestore import errors, models, naming, networks, weight_files
 
 Tensors = Mapping[str, np.ndarray]
-Shapes = dict[str, tuple[int, ...]]
-_SHOWN = 5
-_SIDE = (
-    16  # of the image on which shapes are found; what the network divides by, if more
-)
+Shapes = weight_files.Shapes
+_SIDE = 16  # px, or what the network divides by, of the image that shapes are found on
 _MOST_INPUTS = 4
-_LARGEST = 4096  # of the numbers among a network's options
+# The numbers among a network's options: each a width, a count of layers or, beyond what
+# its tensors tell, a side in px.
+_MOST_OPTIONS = 64
+_LARGEST = 1024
 
 
 def architectures() -> list[str]:
@@ -62,7 +63,8 @@ def recognise(
         which = f"are those of several, {names}" if found else "fit none"
         raise errors.MismatchError(
             f"the {len(tensors)} tensors {which} of {', '.join(asked)}: "
-            f"{_first(tensors)}; give the weights of one of them, or --architecture"
+            f"{weight_files.listed(tensors)}; give the weights of one of them"
+            + (", or --architecture" if found else "")
         )
     return found[0]
 
@@ -106,7 +108,7 @@ def to_torch(
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
     leaves = weight_files.flat(variables)
-    _fitted(model, shapes_of(leaves), lambda shapes: shapes)
+    _fitted(model, weight_files.shapes_of(leaves), lambda shapes: shapes)
     tensors = {}
     for path, entry in names.items():
         leaf = np.asarray(leaves[path])
@@ -115,13 +117,48 @@ def to_torch(
     return tensors
 
 
-def inputs(generator: Mapping[str, Any], variables: Mapping[str, Any]) -> int:
-    """Returns how many channels the network takes; beyond its colours: a level map.
+def described(
+    generator: Mapping[str, Any], variables: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what a card says of a network: its `scale`, `colors` and `inputs`.
 
-    Raises `MismatchError` when the variables are not those of `generator`.
+    `inputs` is how many channels it takes; beyond its colours: a level map. Raises
+    `MismatchError` when the variables are not those of `generator`.
     """
-    found = shapes_of(weight_files.flat(variables))
-    return _fitted(network(generator), found, lambda shapes: shapes)[0]
+    model = network(generator)
+    found = weight_files.shapes_of(weight_files.flat(variables))
+    inputs, _ = _fitted(model, found, lambda shapes: shapes)
+    colors = "gray" if networks.channels(model) == 1 else "rgb"
+    return {"scale": model.scale, "colors": colors, "inputs": inputs}
+
+
+def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the card and the variables of a file of ours, held against each other.
+
+    Raises as `weight_files.load`, and `MismatchError` where the card tells of another
+    network than the weights are of, or lacks what a restorer needs.
+    """
+    card, variables = weight_files.load(path)
+    place, again = weight_files.card_path(path), "convert the weights again"
+    generator = card.get("generator")
+    if not (isinstance(generator, dict) and isinstance(generator.get("name"), str)):
+        raise errors.MismatchError(f"{place} names no generator; {again}")
+    try:
+        facts = described(generator, variables)
+    except errors.MismatchError as error:
+        raise errors.MismatchError(f"{place}: {error}; {again}") from error
+    for entry, value in facts.items():
+        if (told := card.get(entry)) != value:
+            raise errors.MismatchError(
+                f"{place}: {entry} is {told!r:.80}, but {value!r} of the network that "
+                f"it names; {again}"
+            )
+    if (told := card.get("statistics")) not in networks.STATISTICS:
+        raise errors.MismatchError(
+            f"{place}: statistics is {told!r:.80}, expected "
+            f"{' or '.join(networks.STATISTICS)}; {again}"
+        )
+    return card, variables
 
 
 def network(generator: Mapping[str, Any]) -> Any:
@@ -130,7 +167,7 @@ def network(generator: Mapping[str, Any]) -> Any:
         return networks.build("Generator", generator)
     except (ValueError, KeyError, TypeError) as error:
         raise errors.MismatchError(
-            f"this version knows no network {dict(generator)}: {error}"
+            f"this version knows no network {dict(generator)!s:.200}: {error!s:.200}"
         ) from error
 
 
@@ -139,13 +176,12 @@ def _fitting(name, tensors):
     home = naming.module("models", name)
     tensors = _renamed(home, tensors)
     try:
-        options = home.torch_options(shapes_of(tensors))
+        options = home.torch_options(weight_files.shapes_of(tensors))
     # Names that are known, but with shapes that no layer has.
     except (ValueError, LookupError, ArithmeticError):
         return None
     # A name such as body.999999999 would have as many layers built.
-    sizes = [size for size in jax.tree.leaves(options) if isinstance(size, int)]
-    if options is None or any(size > _LARGEST for size in sizes):
+    if options is None or _is_too_large(options, weight_files.shapes_of(tensors)):
         return None
     return {"name": name, **options}, tensors
 
@@ -197,22 +233,45 @@ _TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0)}
 
 
 def _fitted(
-    model: Any, found: Shapes, layout: Callable[[Shapes], Shapes]
+    model: Any,
+    found: Shapes,
+    layout: Callable[[Shapes], Shapes],
 ) -> tuple[int, Shapes]:
     """Returns the channels that the network takes, and the shapes of its variables.
 
     `layout` brings those to the names and shapes of `found`. Raises `MismatchError`
     when no number of channels does.
     """
+    options = {name: getattr(model, name) for name in networks.fields(type(model))}
+    if _is_too_large(options, found):
+        raise errors.MismatchError("the network is far larger than its tensors")
+    try:
+        return _matched(model, found, layout)
+    # What options raise that are of a wrong kind, as "8" or 0 layers.
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        raise errors.MismatchError(
+            f"there is no such network: {str(error).split(chr(10))[0]:.200}"
+        ) from error
+
+
+def _is_too_large(options, found):
+    """Whether to build it would fill memory: by the numbers among a network's options.
+
+    Widths are sides of its tensors, and there are at least as many of these as layers.
+    """
+    numbers = [size for size in jax.tree.leaves(options) if isinstance(size, int)]
+    sides = (side for shape in found.values() for side in shape)
+    largest = max(_LARGEST, len(found), *sides)
+    return len(numbers) > _MOST_OPTIONS or any(size > largest for size in numbers)
+
+
+def _matched(model, found, layout):
     first, usual = "", networks.channels(model)
     for count in dict.fromkeys((usual, usual + 1, *range(1, _MOST_INPUTS + 1))):
-        try:
-            wanted = layout(shapes := _shapes(model, count))
-        except ValueError as error:
-            raise errors.MismatchError(f"there is no such network: {error}") from error
+        wanted = layout(shapes := _shapes(model, count))
         if wanted == found:
             return count, shapes
-        first = first or difference(found, wanted)
+        first = first or weight_files.difference(found, wanted)
         if wanted.keys() != found.keys():
             break
     raise errors.MismatchError(f"these are not the weights of the network: {first}")
@@ -222,33 +281,6 @@ def _shapes(model, count):
     side = math.ceil(_SIDE / model.multiple) * model.multiple
     image = jax.ShapeDtypeStruct((1, side, side, count), jnp.float32)
     init = functools.partial(model.init, train=False)
-    return shapes_of(weight_files.flat(jax.eval_shape(init, jax.random.key(0), image)))
-
-
-def shapes_of(leaves: Mapping[str, Any]) -> Shapes:
-    """Returns the shape of each array."""
-    return {name: tuple(leaf.shape) for name, leaf in leaves.items()}
-
-
-def difference(found: Shapes, wanted: Shapes) -> str:
-    """Returns what `found` lacks, has too much or in another shape; "" if nothing."""
-    missing = [name for name in wanted if name not in found]
-    unused = [name for name in found if name not in wanted]
-    other = [
-        f"{name} is {list(found[name])}, expected {list(shape)}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    parts = {"missing": missing, "not used": unused, "of another shape": other}
-    return "; ".join(
-        f"{len(names)} {what}: {_first(names)}"
-        for what, names in parts.items()
-        if names
+    return weight_files.shapes_of(
+        weight_files.flat(jax.eval_shape(init, jax.random.key(0), image))
     )
-
-
-def _first(names):
-    shown = [
-        name if len(name) < 100 else f"{name[:97]}..." for name in [*names][:_SHOWN]
-    ]
-    return ", ".join([*shown, "..."] if len(names) > _SHOWN else shown) or "none"

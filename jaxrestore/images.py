@@ -137,9 +137,7 @@ def encoded(
     kind, options = _WRITERS[suffix.lower()]
     picture = _picture(image)
     if picture.mode == "RGBA" and kind in ("JPEG", "BMP"):
-        raise errors.UserError(
-            f"{name}: {kind} keeps no alpha; write .png, or pass image[..., :3]."
-        )
+        raise errors.UserError(f"{name}: {kind} keeps no alpha; write .png or .webp.")
     file = io.BytesIO()
     picture.save(file, format=kind, **options)
     return file.getvalue()

@@ -27,16 +27,14 @@ def card(
     """Returns what `weight_files.write` puts beside the variables of `generator`.
 
     `source` tells where they come from, `license` under which terms, in the words of
-    who gave them; `statistics` is a word of `networks.STATISTICS`. Raises as `inputs`.
+    who gave them; `statistics` is a word of `networks.STATISTICS`. Raises as
+    `conversion.described`.
     """
-    model = conversion.network(generator)
     return {
         "format": weight_files.FORMAT,
         "generator": dict(generator),
         "task": None,
-        "scale": model.scale,
-        "colors": "gray" if networks.channels(model) == 1 else "rgb",
-        "inputs": conversion.inputs(generator, variables),
+        **conversion.described(generator, variables),
         "statistics": statistics,
         "source": dict(source),
         "license": license,
@@ -49,18 +47,39 @@ def opened(
     """Returns card and variables of weights: published ones, ours, or those of a run.
 
     Of a run it is the averaged generator at its best step. Raises as
-    `weight_files.read`, `weight_files.load`, `conversion.from_torch` and
+    `weight_files.read`, `conversion.load`, `conversion.from_torch` and
     `checkpoints.read_config`, and `ConfigError` for an architecture that is not asked.
     """
     tensors = {} if path.is_dir() else weight_files.read(path)
     if tensors and not any("/" in name for name in tensors):
-        generator, variables = conversion.from_torch(tensors, architecture)
+        try:
+            generator, variables = conversion.from_torch(tensors, architecture)
+        except errors.MismatchError as error:
+            raise errors.MismatchError(f"{path}: {error}") from error
         source = {"file": path.name, "sha256": weight_files.sha256(path)}
         return card(generator, variables, source=source), variables
-    found = weight_files.load(path) if tensors else _of_run(path)
+    found = conversion.load(path) if tensors else _of_run(path)
     if architecture not in ("auto", name := found[0]["generator"]["name"]):
         raise errors.ConfigError(f"{path} holds {name}; leave --architecture out")
     return found
+
+
+def with_options(
+    card: Mapping[str, Any], variables: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the card of the same weights under other options of their network.
+
+    For what no tensor tells, as the `local_statistics` of NAFNet. Raises `ConfigError`
+    for an option that the network does not have, and `MismatchError` for one under
+    which it has other variables.
+    """
+    generator = {**card["generator"], **options}
+    try:
+        networks.build("Generator", generator)
+    except (ValueError, TypeError) as error:
+        raise errors.ConfigError(str(error)) from error
+    described = conversion.described(generator, variables)
+    return {**card, "generator": generator, **described}
 
 
 def interpolated(
@@ -80,8 +99,8 @@ def interpolated(
     ends = [(dict(card), weight_files.flat(variables)) for card, variables in (a, b)]
     (card_a, leaves_a), (card_b, leaves_b) = ends
     _check_alike(card_a, card_b)
-    if difference := conversion.difference(
-        conversion.shapes_of(leaves_b), conversion.shapes_of(leaves_a)
+    if difference := weight_files.difference(
+        weight_files.shapes_of(leaves_b), weight_files.shapes_of(leaves_a)
     ):
         raise errors.MismatchError(f"A and B are not one network: in B {difference}")
     if alpha in (0, 1):
@@ -90,8 +109,8 @@ def interpolated(
         share = np.float32(alpha)
         mixed = lambda path: (1 - share) * leaves_a[path] + share * leaves_b[path]
         leaves = {path: mixed(path) for path in leaves_a}
-    licenses = dict.fromkeys(card.get("license", "not stated") for card, _ in ends)
-    source = {"interpolated": [c["source"] for c, _ in ends], "alpha": alpha}
+    licenses = dict.fromkeys(str(c.get("license", "not stated")) for c, _ in ends)
+    source = {"interpolated": [c.get("source") for c, _ in ends], "alpha": alpha}
     merged = {**card_a, "source": source, "license": " and ".join(licenses)}
     return merged, weight_files.nested(leaves)
 

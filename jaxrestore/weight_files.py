@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ import safetensors.numpy
 from jaxrestore import __version__, errors, torch_files
 
 FORMAT = "jaxrestore weights 1"
-# Where state dicts stand in what training scripts save; the first that is there counts.
-_NESTED = ("params_ema", "params", "state_dict", "model_state_dict", "model")
-_DEPTH = 4
+Shapes = dict[str, tuple[int, ...]]
+_SHOWN = 5  # names of a list
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -41,7 +40,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         document = torch_files.read(data, str(path))
     else:
         document = _safetensors(data, str(path))
-    return _without_prefix(_state_dict(document, path))
+    return torch_files.state_dict(document, str(path))
 
 
 def write(path: Path, variables: Mapping[str, Any], card: Mapping[str, Any]) -> None:
@@ -98,6 +97,7 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises `NoInputError` when there is none, or it is no card.
     """
     place = card_path(path)
+    _check_file(path)
     if not place.is_file():
         raise errors.NoInputError(
             f"{path} has no card {place.name} beside it; make both with jaxrestore "
@@ -106,7 +106,9 @@ def read_card(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(place.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise errors.NoInputError(f"{place} is no JSON: {error}") from error
+        raise errors.NoInputError(
+            f"{place} is no JSON ({error!s:.100}); convert the weights again"
+        ) from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise errors.NoInputError(
             f"{place} is no card of weights: its format is not {FORMAT!r}; convert the "
@@ -146,6 +148,35 @@ def nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
+def shapes_of(leaves: Mapping[str, Any]) -> Shapes:
+    """Returns the shape of each array."""
+    return {name: tuple(leaf.shape) for name, leaf in leaves.items()}
+
+
+def difference(found: Shapes, wanted: Shapes) -> str:
+    """Returns what `found` lacks, has too much or in another shape; "" if nothing."""
+    missing = [name for name in wanted if name not in found]
+    unused = [name for name in found if name not in wanted]
+    other = [
+        f"{name} is {list(found[name])}, expected {list(shape)}"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    parts = {"missing": missing, "not used": unused, "of another shape": other}
+    return "; ".join(
+        f"{len(names)} {what}: {listed(names)}"
+        for what, names in parts.items()
+        if names
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Returns the first five of some names, shortened where they are long."""
+    names = [*names]
+    shown = [name if len(name) < 100 else f"{name[:97]}..." for name in names[:_SHOWN]]
+    return ", ".join([*shown, "..."] if len(names) > _SHOWN else shown) or "none"
+
+
 def _nested(leaves, path):
     parts = [name.split("/") for name in leaves]
     folders = {"/".join(names[:end]) for names in parts for end in range(len(names))}
@@ -162,9 +193,14 @@ def _nested(leaves, path):
 
 def _bytes(path):
     """The file, of which nothing but a regular one is opened: a FIFO would block."""
-    if not path.is_file():
-        raise errors.NoInputError(f"{path}: there is no such file; check the path")
+    _check_file(path)
     return path.read_bytes()
+
+
+def _check_file(path):
+    if not path.is_file():
+        what = "this is no file" if path.exists() else "there is no such file"
+        raise errors.NoInputError(f"{path}: {what}; check the path")
 
 
 def _safetensors(data, name):
@@ -214,35 +250,3 @@ def _write_both(contents):
     finally:
         for partial in partials:
             partial.unlink(missing_ok=True)
-
-
-def _state_dict(document, path):
-    for _ in range(_DEPTH):
-        if not isinstance(document, dict):
-            break
-        inner = next((key for key in _NESTED if _is_dict(document.get(key))), None)
-        if inner is None:
-            tensors = {
-                str(name): value
-                for name, value in document.items()
-                if isinstance(value, np.ndarray)
-            }
-            if tensors:
-                return tensors
-            break
-        document = document[inner]
-    found = ", ".join(map(str, [*document][:5])) if _is_dict(document) else "no names"
-    raise errors.NoInputError(
-        f"{path} holds no state dict, but {type(document).__name__} with {found}; "
-        "save model.state_dict() instead"
-    )
-
-
-def _is_dict(value):
-    return isinstance(value, dict)
-
-
-def _without_prefix(tensors):
-    if all(name.startswith("module.") for name in tensors):
-        return {name.removeprefix("module."): x for name, x in tensors.items()}
-    return tensors

@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from jaxrestore import cli_models, errors, images, networks, weight_files
+from jaxrestore.experiments import shipped_scores
 from jaxrestore.inference import restorer, shipped
 
 RUNNER = CliRunner()
@@ -37,7 +38,7 @@ def shelf(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     folder.mkdir()
     monkeypatch.setattr(shipped, "_folder", lambda: folder)
-    monkeypatch.setattr(cli_models, "judge", _judge)
+    monkeypatch.setattr(shipped_scores, "judge", _judge)
     model = networks.build("Generator", GENERATOR)
     init = lambda images: model.init(jax.random.key(0), images, train=False)
     shapes = jax.eval_shape(init, jnp.zeros((1, 8, 8, 3)))
@@ -108,6 +109,26 @@ def test_what_cannot_be_meant_is_told(shelf, pictures, tmp_path, words, message)
     result = run("restore", pictures / "colour.png", "-o", out, *words)
     assert isinstance(result.exception, errors.ConfigError)
     assert message in str(result.exception) and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("out", "no image format for the suffix ''"),
+        ("out.gif", "no image format for the suffix '.gif'"),
+        ("no/out.png", "its folder does not exist"),
+        ("pictures/colour.png", "exists; give another name"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_a_network_is_sought(
+    pictures, tmp_path, out, message
+):
+    before = (pictures / "colour.png").read_bytes()
+    words = ("restore", pictures / "colour.png", "-o", tmp_path / out)
+    result = run(*words, "--checkpoint", tmp_path)
+    assert isinstance(result.exception, errors.UserError)
+    assert message in str(result.exception)
+    assert (pictures / "colour.png").read_bytes() == before
 
 
 def test_a_file_that_is_no_image_is_told_before_a_network_is_sought(tmp_path):
@@ -193,6 +214,22 @@ def test_the_list_says_what_ships_and_how_large_it_is(shelf):
     assert row.endswith(" MB")
 
 
+@pytest.mark.parametrize("scores", [5, [[]], [{"level": 10}]])
+def test_scores_that_are_none_are_told(shelf, scores):
+    place = shelf / "jpeg.json"
+    card = json.loads(place.read_text()) | {"scores": scores}
+    place.write_text(json.dumps(card))
+    result = run("models", "info", "jpeg")
+    assert isinstance(result.exception, errors.NoInputError)
+
+
+def test_a_folder_of_pictures_is_not_put_in_a_file(halving, pictures, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    result = run("restore", pictures, "-o", tmp_path / "taken", "--weights", "x")
+    assert "is a file" in str(result.exception)
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
 def test_the_card_is_shown_by_name_and_by_file(shelf):
     by_name = run("models", "info", "jpeg")
     assert by_name.exit_code == 0
@@ -238,15 +275,3 @@ def test_without_weights_the_commands_say_so(shelf):
     for command in ("list", "verify"):
         result = run("models", command)
         assert "holds no weights" in str(result.exception)
-
-
-@pytest.mark.slow
-def test_the_judge_scores_four_photographs_by_the_evaluator():
-    recipe = {"name": "pixel_shuffle", "rate": 0.15}
-    median = shipped.classical.vector_median
-    found = cli_models.judge(recipe, {"classical": median, "ours": lambda x: x})
-    assert [*found] == ["input", "classical", "ours"]
-    assert found["ours"] == found["input"]
-    # As measured with the functions themselves: 27.87 and 29.42 dB.
-    assert found["input"]["psnr"] == pytest.approx(27.865, abs=0.01)
-    assert found["classical"]["psnr"] == pytest.approx(29.419, abs=0.01)

@@ -113,7 +113,7 @@ def test_the_way_back_gives_the_tensors_to_the_bit(case):
 )
 def test_the_channels_that_a_network_takes_are_found(case, count):
     _, generator, variables = _converted(case)
-    assert conversion.inputs(generator, variables) == count
+    assert conversion.described(generator, variables)["inputs"] == count
 
 
 # Strictness: of a small network
@@ -131,8 +131,8 @@ def test_a_missing_tensor_is_named():
 
 
 def test_a_tensor_that_nothing_uses_is_named():
-    tensors = {**DNCNN_TENSORS, "extra.weight": np.ones(3, np.float32)}
-    assert "1 not used: extra.weight" in _complaint(tensors, "dncnn")
+    tensors = {**DNCNN_TENSORS, "model.9.extra": np.ones(3, np.float32)}
+    assert "1 not used: model.9.extra" in _complaint(tensors, "dncnn")
 
 
 def test_a_tensor_of_another_shape_is_named_with_both():
@@ -142,9 +142,10 @@ def test_a_tensor_of_another_shape_is_named_with_both():
 
 
 def test_of_many_names_five_are_shown_with_their_count():
-    extra = {f"extra{index}": np.ones(1, np.float32) for index in range(7)}
+    extra = {f"model.9.e{index}": np.ones(1, np.float32) for index in range(7)}
     told = _complaint({**DNCNN_TENSORS, **extra}, "dncnn")
-    assert "7 not used: extra0, extra1, extra2, extra3, extra4, ..." in told
+    shown = ", ".join([*extra][:5])
+    assert f"7 not used: {shown}, ..." in told
 
 
 def test_tensors_of_no_known_network_are_shown_by_their_first_names():
@@ -196,7 +197,68 @@ def test_variables_of_another_network_have_no_way_back():
 
 def test_a_generator_section_that_this_version_does_not_know_is_refused():
     with pytest.raises(errors.MismatchError, match="did you mean"):
-        conversion.inputs({"name": "dncnn", "widthh": 8}, {})
+        conversion.described({"name": "dncnn", "widthh": 8}, {})
+
+
+# Files of ours: a card against its weights
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """`edited(entry=value, …)` writes DnCNN's weights with a card edited so."""
+
+    def make(**entries):
+        _, generator, variables = _converted("dncnn gray")
+        card = {"scale": 1, "colors": "gray", "inputs": 1, "statistics": "eval"}
+        path = tmp_path / "weights.safetensors"
+        weight_files.write(path, variables, {"generator": generator, **card, **entries})
+        return path
+
+    return make
+
+
+def test_a_card_that_tells_of_its_weights_is_loaded(edited):
+    card, variables = conversion.load(edited())
+    assert card["generator"] == _converted("dncnn gray")[1]
+    assert (
+        weight_files.flat(variables).keys()
+        == weight_files.flat(_converted("dncnn gray")[2]).keys()
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"generator": None}, "names no generator"),
+        ({"generator": {"width": 8}}, "names no generator"),
+        ({"generator": {"name": "dncnn", "width": 0}}, "there is no such network"),
+        ({"generator": {"name": "dncnn", "depth": 3}}, "not the weights"),
+        ({"generator": {"name": "layers"}}, "has no Generator"),
+        ({"scale": None}, "scale is None, but 1"),
+        ({"colors": "rgb"}, "colors is 'rgb', but 'gray'"),
+        ({"inputs": 2}, "inputs is 2, but 1"),
+        ({"statistics": "median"}, "expected eval or pix2pix"),
+    ],
+)
+def test_a_card_that_tells_of_another_network_is_refused(edited, entries, message):
+    with pytest.raises(errors.MismatchError, match=rf"weights\.json.*{message}"):
+        conversion.load(edited(**entries))
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        {"name": "dncnn", "width": 10**9},
+        {"name": "dncnn", "depth": 10**9},
+        {"name": "mwcnn", "convs": 10**9},
+        {"name": "mwcnn", "widths": [1] * 10**5},
+        {"name": "pix2pix_unet", "downs": 10**9},
+        {"name": "rrdbnet", "doublings": 10**9},
+    ],
+)
+def test_a_card_of_a_network_that_would_fill_memory_is_refused(edited, generator):
+    with pytest.raises(errors.MismatchError, match="far larger than its tensors"):
+        conversion.load(edited(generator=generator))
 
 
 if importlib.util.find_spec("spandrel"):  # never among what [dev] installs

@@ -42,6 +42,35 @@ def _ours(tmp_path, name, variables, **more):
     return tmp_path / f"{name}.safetensors"
 
 
+def _nafnet():
+    options = {"width": 2, "encoders": (1,), "middle": 0, "decoders": (0,)}
+    generator = {"name": "nafnet", **options}
+    image = jax.ShapeDtypeStruct((1, 8, 8, 3), np.float32)
+    init = functools.partial(conversion.network(generator).init, train=False)
+    shapes = jax.eval_shape(init, jax.random.key(0), image)
+    variables = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
+    return model_cards.card(generator, variables, source={"file": "a"}), variables
+
+
+def test_an_option_that_no_tensor_tells_is_set_by_hand():
+    card, variables = _nafnet()
+    told = model_cards.with_options(card, variables, {"local_statistics": 384})
+    assert told["generator"] == {**card["generator"], "local_statistics": 384}
+    assert {**told, "generator": 0} == {**card, "generator": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"local_statistic": 384}, errors.ConfigError, "local_statistics"),
+        ({"width": 4}, errors.MismatchError, "not the weights of the network"),
+    ],
+)
+def test_an_option_that_the_weights_contradict_is_refused(options, error, words):
+    with pytest.raises(error, match=words):
+        model_cards.with_options(*_nafnet(), options)
+
+
 def _published(tmp_path):
     path = tmp_path / "published.safetensors"
     safetensors.numpy.save_file(conversion.to_torch(GENERATOR, A), path)

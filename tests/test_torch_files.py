@@ -276,3 +276,27 @@ def test_an_older_file_of_another_kind_is_refused():
 
 def test_a_storage_that_the_older_format_lacks_is_refused():
     assert "damaged" in _told(older(table(a=tensor(kept=storage(key="1"))), keys=()))
+
+
+# State dicts in what training scripts save
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"a": ROW},
+        {"module.a": ROW},
+        {"params": {"a": ROW}, "iter": 3},
+        {"params": {"b": ROW}, "params_ema": {"a": ROW}},
+        {"state_dict": {"module.a": ROW}, "optimizer": {"state": {}}, "epoch": 1},
+        {"model": {"state_dict": {"a": ROW, "version": 2}}},
+    ],
+)
+def test_the_state_dict_is_found_in_what_scripts_save(document):
+    assert list(torch_files.state_dict(document)) == ["a"]
+
+
+@pytest.mark.parametrize("document", [{}, [ROW], {"a": 1}, {"model": {"a": {}}}, None])
+def test_a_document_without_tensors_is_refused(document):
+    with pytest.raises(errors.NoInputError, match="x holds no state dict"):
+        torch_files.state_dict(document, "x")

@@ -96,11 +96,21 @@ def test_a_card_that_is_none_is_refused(tmp_path, text):
         weight_files.load(path)
 
 
+def _without_card(tmp_path):
+    path = tmp_path / "nothing.safetensors"
+    path.write_bytes(b"")
+    return path
+
+
 def test_missing_files_are_named(tmp_path):
+    with pytest.raises(errors.NoInputError, match=r"nothing\.safetensors: there is no"):
+        weight_files.load(tmp_path / "nothing.safetensors")
     with pytest.raises(errors.NoInputError, match="no such file"):
         weight_files.read(tmp_path / "nothing.pth")
     with pytest.raises(errors.NoInputError, match=r"no card nothing\.json"):
-        weight_files.load(tmp_path / "nothing.safetensors")
+        weight_files.load(_without_card(tmp_path))
+    with pytest.raises(errors.NoInputError, match="this is no file"):
+        weight_files.load(tmp_path)
 
 
 def test_a_file_of_weights_has_its_suffix_and_its_folder(tmp_path):
@@ -125,35 +135,6 @@ def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
 
 
 # Others' files
-
-
-def _read(tmp_path, document):
-    """What is read of a nested document, as a file of torch has it."""
-    state = weight_files._state_dict(document, tmp_path)
-    return weight_files._without_prefix(state)
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        {"a": KERNEL},
-        {"module.a": KERNEL},
-        {"params": {"a": KERNEL}, "iter": 3},
-        {"params": {"b": KERNEL}, "params_ema": {"a": KERNEL}},
-        {"state_dict": {"module.a": KERNEL}, "optimizer": {"state": {}}, "epoch": 1},
-        {"model": {"state_dict": {"a": KERNEL, "version": 2}}},
-    ],
-)
-def test_the_state_dict_is_found_in_what_scripts_save(tmp_path, document):
-    assert list(_read(tmp_path, document)) == ["a"]
-
-
-@pytest.mark.parametrize(
-    "document", [{}, [KERNEL], {"a": 1}, {"model": {"a": {}}}, None]
-)
-def test_a_document_without_tensors_is_refused(tmp_path, document):
-    with pytest.raises(errors.NoInputError, match="holds no state dict"):
-        _read(tmp_path, document)
 
 
 def _raw(header, data=b""):

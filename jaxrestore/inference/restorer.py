@@ -1,17 +1,17 @@
 """A trained network as a function from images to images."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from jaxrestore import checkpoints, errors, networks, weight_files
+from jaxrestore import checkpoints, conversion, errors, networks
+from jaxrestore.inference import tiles
 from jaxrestore.ops import color, resize
 
 
@@ -35,7 +35,8 @@ class Restorer:
 def load(workdir: Path, step: int | None = None) -> Restorer:
     """Returns the averaged generator of a run, at its best step or at `step`.
 
-    Raises `MismatchError` when `workdir` holds no finished checkpoint, or not `step`.
+    Raises `MismatchError` when `workdir` holds no finished checkpoint, or not `step`,
+    and `ConfigError` for a network that takes a mask, or another image than it gives.
     """
     config = checkpoints.read_config(workdir)
     finished = checkpoints.steps(workdir)
@@ -45,28 +46,30 @@ def load(workdir: Path, step: int | None = None) -> Restorer:
         )
     step = checkpoints.best_step(workdir) if step is None else step
     variables = checkpoints.load_restorer(workdir, step)
+    facts = conversion.described(config["generator"], variables)
     return build(
         config["generator"],
         variables,
         config["precision"],
         networks.statistics(config),
-        level_map=_appends_level(config.get("degradation")),
+        level_map=_has_level_map(workdir, facts, config),
     )
 
 
 def load_weights(path: Path) -> Restorer:
     """Returns the network of a weight file of ours, as its card describes it.
 
-    Raises what `weight_files.load` raises: `MismatchError` for a file that is not the
-    one its card was written for.
+    Raises what `conversion.load` raises: `MismatchError` for a file that is not the one
+    its card was written for; and `ConfigError` as `load`.
     """
-    card, variables = weight_files.load(path)
-    colors = 1 if card["colors"] == "gray" else 3
+    card, variables = conversion.load(path)
+    source = card.get("source")
+    run = source.get("config") if isinstance(source, Mapping) else None
     return build(
         card["generator"],
         variables,
         statistics=card["statistics"],
-        level_map=card["inputs"] > colors,
+        level_map=_has_level_map(path, card, run),
     )
 
 
@@ -92,7 +95,7 @@ def build(
         model.scale,
         model.multiple,
         generator["name"],
-        getattr(model, "channels", 3),  # some know nothing but colour
+        networks.channels(model),
         level_map,
     )
 
@@ -128,7 +131,7 @@ def restore_image(
         return _restored(restorer, image, level)
     small, scale = _padded(image, restorer.multiple), restorer.scale
     rows, columns = (
-        _spans(side, tile, overlap, restorer.multiple) for side in small.shape[:2]
+        tiles.spans(side, tile, overlap, restorer.multiple) for side in small.shape[:2]
     )
     strips = []
     for row in rows:
@@ -207,37 +210,20 @@ def _padded(image: Any, multiple: int) -> Any:
     return np.pad(image, ((0, below), (0, right), (0, 0)), mode)
 
 
-class _Span(NamedTuple):
-    """Where a tile begins and ends along a side, and what is kept of it."""
+def _has_level_map(path: Path, facts: Mapping[str, Any], run: Any) -> bool:
+    """Returns whether a network takes a level of noise; refuses what else it may take.
 
-    start: int
-    stop: int
-    first: int
-    end: int
-
-    def kept(self, scale: int) -> slice:
-        """Returns the part of the restored tile that is kept."""
-        return slice((self.first - self.start) * scale, (self.end - self.start) * scale)
-
-
-def _spans(side: int, tile: int, overlap: int, multiple: int) -> list[_Span]:
-    """Returns the tiles along a side, of which one begins where another is cut.
-
-    All are of one length, so that one program serves them, and begin at multiples of
-    what the network divides sides by, as they do inside the whole image.
+    A fourth channel may be a mask: of a run it is known, published ones take none.
     """
-    length = min(side, math.ceil(tile / multiple) * multiple)
-    fresh = (length - 2 * overlap) // multiple * multiple
-    if length < side and fresh < 1:
+    colors = 1 if facts["colors"] == "gray" else 3
+    more = facts["inputs"] - colors
+    told = not isinstance(run, Mapping) or _appends_level(run.get("degradation"))
+    if more and not (more == 1 and told):
         raise errors.ConfigError(
-            f"tiles of {length} px overlap by 2 x {overlap} px, which leaves nothing; "
-            "take larger tiles or a smaller overlap"
+            f"{path} takes {facts['inputs']} channels and gives {colors}; pictures are "
+            "restored by networks that take what they give, or a level of noise beside"
         )
-    count = 1 if length == side else 1 + math.ceil((side - length) / fresh)
-    starts = [min(index * fresh, side - length) for index in range(count)]
-    seams = [start + overlap for start in starts[1:]]
-    ends = [start + length for start in starts]
-    return list(map(_Span, starts, ends, [0, *seams], [*seams, side]))
+    return more == 1
 
 
 def _appends_level(degradation: Any) -> bool:
@@ -245,4 +231,5 @@ def _appends_level(degradation: Any) -> bool:
     if isinstance(degradation, Mapping):
         appends = degradation.get("level_map", False)
         return bool(appends) or _appends_level(degradation.get("stages"))
-    return any(_appends_level(stage) for stage in degradation or ())
+    stages = degradation if isinstance(degradation, list | tuple) else ()
+    return any(map(_appends_level, stages))

@@ -118,6 +118,18 @@ def test_a_random_grid_is_a_crop_of_a_larger_compressed_picture():
     assert len(found) > 2
 
 
+def test_a_grid_that_is_random_at_times_is_else_that_of_the_file():
+    whole = _levels(degrade(KEY, _image(), 30, subsampling="4:4:4"))
+    same = set()
+    for seed in range(8):
+        key = jax.random.key(seed)
+        ours = degrade(key, _image(), 30, subsampling="4:4:4", random_grid=0.5)
+        same.add(bool((_levels(ours) == whole).all()))
+    assert same == {True, False}
+    with pytest.raises(ValueError, match=r"random_grid is 1\.5"):
+        degrade(KEY, _image(), 30, random_grid=1.5)
+
+
 @pytest.mark.parametrize("rounding", ["straight_through", "cubic"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_gradients_are_finite_and_point_to_where_the_error_falls(rounding, channels):

@@ -34,7 +34,8 @@ def write(tmp_path):
     """`write(card entry=value, …)` writes a network that does nothing; its file."""
 
     def make(**changes):
-        generator = FCN | changes.pop("generator", {})
+        generator = changes.pop("generator", {})
+        generator = generator if "name" in generator else FCN | generator
         inputs = changes.get("inputs", 3)
         model = networks.build("Generator", generator)
         init = lambda images: model.init(jax.random.key(0), images, train=False)
@@ -75,6 +76,19 @@ def test_a_weight_file_of_grey_with_a_level_map_takes_two_channels(write):
     np.testing.assert_array_equal(restored, picture)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"inputs": 1},  # takes grey and gives colour
+        {"inputs": 4, "source": {"config": {"degradation": {"name": "holes"}}}},
+    ],
+)
+def test_a_network_that_takes_another_image_than_it_gives_is_refused(write, changes):
+    generator = {"generator": {"name": "pix2pix_unet", "filters": 2, "downs": 2}}
+    with pytest.raises(errors.ConfigError, match=r"takes \d channels and gives 3"):
+        restorer.load_weights(write(**changes, **generator))
+
+
 def test_weights_that_are_not_those_of_the_card_are_refused(write):
     path = write()
     data = bytearray(path.read_bytes())
@@ -100,18 +114,33 @@ def test_weights_that_are_not_those_of_the_card_are_refused(write):
     ],
 )
 def test_a_run_on_noise_with_its_level_gives_a_network_that_is_told_it(
-    monkeypatch, degradation, told
+    write, monkeypatch, degradation, told
 ):
     config = {"generator": FCN, "precision": "float32", "degradation": degradation}
     known = {
         "read_config": lambda _: config,
         "steps": lambda _: [1],
         "best_step": lambda _: 1,
-        "load_restorer": lambda *_: {},
+        "load_restorer": lambda *_: weight_files.load(write(inputs=3 + told))[1],
     }
     for name, answer in known.items():
         monkeypatch.setattr(restorer.checkpoints, name, answer)
     assert restorer.load(Path("a run")).level_map is told
+
+
+def test_a_run_on_masks_restores_no_pictures(write, monkeypatch):
+    config = {
+        "generator": FCN,
+        "precision": "float32",
+        "degradation": {"name": "holes"},
+    }
+    for name in ("steps", "best_step"):
+        monkeypatch.setattr(restorer.checkpoints, name, lambda _: 1)
+    monkeypatch.setattr(restorer.checkpoints, "read_config", lambda _: config)
+    variables = weight_files.load(write(inputs=4))[1]
+    monkeypatch.setattr(restorer.checkpoints, "load_restorer", lambda *_: variables)
+    with pytest.raises(errors.ConfigError, match="takes 4 channels and gives 3"):
+        restorer.load(Path("a run"))
 
 
 # Colours, alpha, levels

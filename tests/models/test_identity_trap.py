@@ -11,7 +11,14 @@ import optax
 import pytest
 
 from jaxrestore import losses, metrics
-from jaxrestore.models import fcn, pix2pix_resnet, pix2pix_unet
+from jaxrestore.models import (
+    dncnn,
+    fcn,
+    mwcnn,
+    nafnet,
+    pix2pix_resnet,
+    pix2pix_unet,
+)
 
 DEVIATION = 25 / 255
 
@@ -64,6 +71,21 @@ def _gain(model, pairs, rate=2e-3):
 @pytest.mark.slow
 def test_a_small_l1_denoiser_leaves_the_identity():
     assert _gain(fcn.Generator(width=16, blocks=2), _pairs) > 1.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "gain"),
+    [
+        (dncnn.Generator(width=16, depth=5), 1.5),
+        # A chain of ReLUs without skips between them: it learns, but later.
+        (mwcnn.Generator(widths=(8, 12, 16), convs=2), 0.2),
+        (nafnet.Generator(width=8, encoders=(1, 1), middle=1, decoders=(1, 1)), 1.5),
+    ],
+    ids=["dncnn", "mwcnn", "nafnet"],
+)
+def test_small_published_denoisers_leave_the_identity(model, gain):
+    assert _gain(model, _pairs) > gain
 
 
 @pytest.mark.slow

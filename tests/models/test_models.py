@@ -36,7 +36,15 @@ TINY = {
 COLLECTIONS = {"params", "batch_stats"}
 # Networks that draw the image anew: they start anywhere.
 NOT_RESIDUAL = {"pix2pix_resnet", "pix2pix_unet", "vae", "deblur_fcn", "drunet"}
-DEEP = {"vae", "deblur_fcn", "dcgan", "vgg_discriminator", "unet_discriminator"}
+DEEP = {
+    *("dcgan", "deblur_fcn", "drunet", "mwcnn", "rrdbnet", "vae"),
+    *("unet_discriminator", "vgg_discriminator"),
+}
+# Tens of blocks, all alike, take their seconds to trace.
+SHALLOW = {
+    "rrdbnet": {"blocks": 1},
+    "nafnet": {"encoders": (1,), "decoders": (1,)},
+}
 
 
 def _walk(role):
@@ -49,13 +57,17 @@ GENERATORS, DISCRIMINATORS = _walk("Generator"), _walk("Discriminator")
 
 
 def _marked(name):
-    # Without jit, layer by layer, these take seconds.
+    # Layer by layer without jit, or with their gradients, these take seconds.
     slow = [pytest.mark.slow] if name in DEEP or name.startswith("pix2pix") else []
     return pytest.param(name, marks=slow)
 
 
 generators = pytest.mark.parametrize("name", GENERATORS)
 discriminators = pytest.mark.parametrize("name", DISCRIMINATORS)
+some_generators = pytest.mark.parametrize("name", [_marked(n) for n in GENERATORS])
+some_discriminators = pytest.mark.parametrize(
+    "name", [_marked(n) for n in DISCRIMINATORS]
+)
 dtypes = pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=str)
 
 
@@ -101,7 +113,7 @@ def test_the_walk_finds_the_networks():
 @generators
 @dtypes
 def test_a_generator_restores_every_multiple_in_float32(name, dtype):
-    model = GENERATORS[name](dtype=dtype)
+    model = GENERATORS[name](**SHALLOW.get(name, {}), dtype=dtype)
     assert model.scale >= 1 and model.multiple >= 1
     height, width = (model.multiple * (32 // model.multiple + k) for k in (1, 3))
     degraded = jax.ShapeDtypeStruct((2, height, width, 3), jnp.float32)
@@ -140,7 +152,7 @@ def _away_from_the_start(variables):
     return jax.tree.unflatten(structure, moved)
 
 
-@pytest.mark.parametrize("name", [_marked(name) for name in GENERATORS])
+@some_generators
 def test_a_generator_under_jit_restores_the_same(name):
     model, apply, variables = _tiny("Generator", name)
     variables = _away_from_the_start(variables)
@@ -151,7 +163,7 @@ def test_a_generator_under_jit_restores_the_same(name):
     np.testing.assert_allclose(restored, plain, rtol=1e-4, atol=1e-4)
 
 
-@generators
+@some_generators
 def test_a_generator_has_a_finite_gradient_that_moves_its_first_step(name):
     model, _, variables = _tiny("Generator", name)
     degraded, target = _noise(2, SIDE, SIDE, 3), _noise(2, SIDE, SIDE, 3, seed=1)
@@ -193,7 +205,7 @@ def test_a_discriminator_answers_in_float32_with_logits_of_each_image(name, dtyp
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
 
-@pytest.mark.parametrize("name", [_marked(name) for name in DISCRIMINATORS])
+@some_discriminators
 def test_a_discriminator_under_jit_answers_the_same(name):
     model, apply, variables = _tiny("Discriminator", name)
     variables = _away_from_the_start(variables)
@@ -204,7 +216,7 @@ def test_a_discriminator_under_jit_answers_the_same(name):
     np.testing.assert_allclose(logits, plain, rtol=1e-3, atol=1e-5)
 
 
-@discriminators
+@some_discriminators
 def test_a_discriminator_has_finite_gradients_on_images_without_contrast(name):
     model, _, variables = _tiny("Discriminator", name)
     variables = _away_from_the_start(variables)
@@ -220,7 +232,7 @@ def test_a_discriminator_has_finite_gradients_on_images_without_contrast(name):
             assert np.isfinite(leaf).all()
 
 
-@discriminators
+@some_discriminators
 def test_a_discriminator_has_a_gradient_that_moves_its_first_step(name):
     model, _, variables = _tiny("Discriminator", name)
     image = _noise(2, SIDE, SIDE, 3)

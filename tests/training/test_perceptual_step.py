@@ -158,6 +158,7 @@ def _check_arms(arms, terms):
         assert _first(own, "loss") == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_runs_of_different_weights_share_a_program(arms):
     (silent, _), terms = _called(arms, "map")
     _check_arms(arms, terms)
