@@ -268,7 +268,12 @@ def _is_too_large(options, found):
 def _matched(model, found, layout):
     first, usual = "", networks.channels(model)
     for count in dict.fromkeys((usual, usual + 1, *range(1, _MOST_INPUTS + 1))):
-        wanted = layout(shapes := _shapes(model, count))
+        try:
+            wanted = layout(shapes := _shapes(model, count))
+        except (ValueError, TypeError):
+            if count == usual:
+                raise
+            continue  # one that adds its output to its input does not take fewer
         if wanted == found:
             return count, shapes
         first = first or weight_files.difference(found, wanted)
