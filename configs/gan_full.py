@@ -43,7 +43,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.max_bad_steps = 10  # non-finite updates in a row before the run stops
 
     config.data = ConfigDict()
-    config.data.train = "embedded"  # or a folder; several with commas between
+    config.data.train = "embedded"  # or public_domain, or folders with commas between
     # images: damaged on the fly. Pairs, with config.degradation = None: AB (side by
     # side in one file), folders (A and B, or input and target).
     config.data.layout = "images"

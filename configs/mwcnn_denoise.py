@@ -6,7 +6,7 @@ Arguments, joined by commas after a colon (`configs/mwcnn_denoise.py:rgb,blind`)
   gray      one channel, the luma (the paper's); or rgb, the default
   sigma=25  the standard deviation of the noise, of 255; 25 if not given
   blind     instead: of each image another one, from 0 to 55
-  compact   a network an eighth as large
+  compact   a network a sixth as large
   demo      half an hour on two CPU cores
 
 Noise is neither clipped nor rounded, as the papers' tables have it. Network, patches

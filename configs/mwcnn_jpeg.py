@@ -6,7 +6,7 @@ Arguments, joined by commas after a colon (`configs/mwcnn_jpeg.py:rgb,compact`):
   luma        one channel, the default and the papers'; or rgb, with chroma at half
               resolution in three of four files
   quality=10  the quality of all files; from 10 to 90 if not given, of each another one
-  compact     a network an eighth as large
+  compact     a network a sixth as large
   demo        half an hour on two CPU cores
 
 A quarter of the crops come from elsewhere than the corner of a file, so that the

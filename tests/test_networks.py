@@ -34,6 +34,7 @@ def test_pix2pix_statistics_are_those_of_the_image_alone():
     assert float(jnp.abs(together - restored("eval", IMAGES, dropout=0.0)).max()) > 1e-3
 
 
+@pytest.mark.slow
 def test_pix2pix_statistics_treat_an_image_alike_in_any_company():
     together = restored("pix2pix", IMAGES)
     alone = restored("pix2pix", IMAGES[2:])

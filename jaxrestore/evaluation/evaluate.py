@@ -55,13 +55,14 @@ class Question(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a probe found: numbers [b] by column, panels [b, h, w, 3] by name.
+    """What a probe found: numbers [b] by column, panels [b, h, w, c] by name.
 
-    Panels are of the target's size and shown as they are, clipped to [0, 1].
+    Panels are of the target's size, in colour or grey, and shown as they are, clipped
+    to [0, 1].
     """
 
     numbers: Mapping[str, Float[np.ndarray, "b"]]
-    panels: Mapping[str, Float[Array, "b h w 3"]]
+    panels: Mapping[str, Float[Array, "b h w c"]]
 
 
 Probe = Callable[[Question, Float[Array, "b h w c"]], Found]  # of a restored batch

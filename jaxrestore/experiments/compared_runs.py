@@ -134,7 +134,7 @@ def question(config: Mapping[str, Any]) -> dict[str, Any]:
     scored (`evaluation.statistics`, `evaluation.protocol`).
     """
     data = {**pipeline.DEFAULTS, **config["data"]}
-    keys = ["layout", "direction", "split", "evaluation_crop"]
+    keys = ["layout", "direction", "colors", "split", "evaluation_crop"]
     keys += ["train", "include"] if len(data["split"]) else ["evaluation"]
     asked = {f"data.{key}": data[key] for key in keys}
     if data["preprocess"] in (resizing.SQUARE, *resizing.WIDTH):
@@ -224,10 +224,11 @@ def _discriminator_parameters(config):
     if config["adversarial"] is None:
         return None
     model = networks.build("Discriminator", config["discriminator"])
+    colors = networks.channels(networks.build("Generator", config["generator"]))
     side, key = config["crop"], jax.random.key(0)
 
     def start():
-        target = degraded = jax.numpy.zeros((1, side, side, 3))
+        target = degraded = jax.numpy.zeros((1, side, side, colors))
         if config["degradation"] is not None:
             keys = batched.image_keys(key, 1)
             degraded = batched.degrade(keys, target, recipe=config["degradation"])

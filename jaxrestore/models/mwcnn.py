@@ -59,7 +59,15 @@ class Generator(nn.Module):
         return degraded[..., : self.channels] + residual, {}
 
     def torch_names(self) -> dict[str, torch_layout.Name]:
-        """Returns the tensors' names in the PyTorch code, by the paths of variables."""
+        """Returns the tensors' names in the PyTorch code, by the paths of variables.
+
+        Raises `ValueError` for another number of levels than that code has.
+        """
+        if len(self.widths) != 3:
+            raise ValueError(
+                f"mwcnn has {len(self.widths)} levels, in PyTorch it has three; keep "
+                "its weights in our layout"
+            )
         names = torch_layout.conv("last", "tail.0")
         for block, paths in self._blocks().items():
             for index, path in enumerate(paths):

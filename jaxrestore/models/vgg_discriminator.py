@@ -38,6 +38,7 @@ class Discriminator(nn.Module):
 
     conditional: ClassVar[bool] = False
     one_number: ClassVar[bool] = True  # for an image, not for each of its patches
+    spectral_norm: ClassVar[bool] = False
 
     @nn.compact
     def __call__(

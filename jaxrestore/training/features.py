@@ -1,7 +1,7 @@
 """The perceptual loss of a run: what its section must hold, and its network.
 
 The network is no part of the run: it is neither trained nor saved, and the compiled
-step takes its variables as an argument.
+step takes its variables as an argument. It computes in float32 in any precision.
 """
 
 from collections.abc import Mapping
@@ -27,9 +27,11 @@ def check(section: Mapping[str, Any]) -> None:
             "map by its name, such as conv5_4"
         )
     for name, weight in layers.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not weight >= 0:
             raise errors.ConfigError(
-                f"config.perceptual.layers.{name} is {weight!r}; it must be a number"
+                f"config.perceptual.layers.{name} is {weight!r}; it must be a number, 0 "
+                "or more"
             )
 
 

@@ -9,8 +9,6 @@ import jax.numpy as jnp
 from jaxrestore import checkpoints, errors, weight_files
 from jaxrestore.training import state as states
 
-_NAMED = 5
-
 
 def load(where: str) -> tuple[Any, str]:
     """Returns a generator's variables, and words for where they come from.
@@ -36,13 +34,14 @@ def inherit(state: states.TrainState, variables: Any) -> states.TrainState:
 
     The optimiser starts anew. Raises `MismatchError` when the two networks differ.
     """
-    found = {name: leaf.shape for name, leaf in _leaves(variables)}
-    wanted = {name: leaf.shape for name, leaf in _leaves(state.ema)}
-    if found != wanted:
+    shapes = [
+        weight_files.shapes_of(weight_files.flat(tree))
+        for tree in (variables, state.ema)
+    ]
+    if difference := weight_files.difference(*shapes):
         raise errors.MismatchError(
-            f"config.init_from holds another generator than this config asks for: "
-            f"{_differences(found, wanted)}. Use the config.generator it was trained "
-            "with."
+            "config.init_from holds another generator than this config asks for: "
+            f"{difference}. Use the config.generator it was trained with."
         )
     fresh = jax.tree.map(
         lambda old, new: jnp.asarray(new, old.dtype), state.ema, dict(variables)
@@ -52,21 +51,3 @@ def inherit(state: states.TrainState, variables: Any) -> states.TrainState:
     params = fresh.pop("params")
     network = state.generator.replace(params=params, stats=fresh)
     return state.replace(generator=network, ema=average)
-
-
-def _leaves(tree):
-    for path, leaf in jax.tree.leaves_with_path(tree):
-        yield jax.tree_util.keystr(path, simple=True, separator="/"), leaf
-
-
-def _differences(found, wanted):
-    names = [
-        name for name in {**wanted, **found} if found.get(name) != wanted.get(name)
-    ]
-    lines = [
-        f"{name} is {found.get(name, 'missing')}, asked for "
-        f"{wanted.get(name, 'nothing of that name')}"
-        for name in names[:_NAMED]
-    ]
-    more = len(names) - len(lines)
-    return "; ".join(lines) + (f"; and {more} more" if more else "")

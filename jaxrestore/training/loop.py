@@ -36,13 +36,15 @@ def train(
 
     `workdir` is made or resumed. With `fork` the run in `workdir` is continued in the
     new folder `fork` under the changed config. Raises `MismatchError` when `workdir`
-    holds a run of another config, `TrainingError` when updates stay non-finite, and
-    `Interrupted` after a signal, the state saved. Signals are watched here unless
-    `stop`, which several runs may share, does it.
+    holds a run of another config, `ConfigError` for a fork that is to start from other
+    weights, `TrainingError` when updates stay non-finite, and `Interrupted` after a
+    signal, the state saved. Signals are watched here unless `stop`, which several runs
+    may share, does it.
     """
     folders = [workdir]
     if fork is not None:
         checkpoints.steps(workdir)  # raises where there is nothing to go on from
+        _check_fork(config.get("init_from", ""), workdir)
         folders, workdir = [fork, workdir], fork
     prepared = setup.prepare(config, devices)
     _claim(workdir, config)
@@ -106,6 +108,15 @@ def _train(prepared, workdirs, first, compile_step, stop):
             summaries.append(outcome.score(run.workdir, leader.mesh))
             run.log.say(outcome.verdict(summaries[-1], run.workdir))
     return summaries
+
+
+def _check_fork(wanted, workdir):
+    known = checkpoints.read_config(workdir)["init_from"]
+    if wanted != known:
+        raise errors.ConfigError(
+            f"config.init_from is {wanted!r}, but a fork goes on with the weights of "
+            f"{workdir}; set it to {known!r} as there, or leave --fork out"
+        )
 
 
 def _claim(workdir, config):

@@ -280,6 +280,7 @@ def test_an_unfinished_run_and_one_name_for_two_configs_are_refused(home, tmp_pa
     [
         {"data.evaluation": "elsewhere"},
         {"data.evaluation_crop": 16},
+        {"data.colors": "gray"},
         {"degradation.rate": 0.15},
         {"evaluation.seed": 2},
         {"data.preprocess": "resize_and_crop"},
@@ -314,6 +315,10 @@ def test_a_run_tells_its_sizes_its_speed_and_its_last_kl(home):
     assert found["kl"] == 2.5
     # 4x4 kernels and biases: 6 to 4 channels, 4 to 8, 8 to 1.
     assert found["discriminator_parameters"] == 16 * (24 + 32 + 8) + 4 + 8 + 1
+    config = bad.runs[0].config
+    grey = {**config, "generator": {**config["generator"], "channels": 1}}
+    found = compared_runs.facts(bad.runs[0]._replace(config=grey))
+    assert found["discriminator_parameters"] == 16 * (8 + 32 + 8) + 4 + 8 + 1
     assert compared_runs.facts(good.runs[0])["kl"] is None
     alone = good.runs[0]._replace(config={**good.runs[0].config, "adversarial": None})
     assert compared_runs.facts(alone)["discriminator_parameters"] is None

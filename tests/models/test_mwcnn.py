@@ -48,9 +48,15 @@ def test_the_options_are_read_from_the_tensors(channels, convs):
 
 
 def test_the_second_version_is_another_architecture():
-    assert (
-        mwcnn.torch_options({"d_l0.0.body.0.weight": (3,), "head.0.weight": ()}) is None
-    )
+    flat, names = _flat(_shapes(SMALL)), SMALL.torch_names()
+    shapes = {name: flat[path].shape[::-1] for path, name in names.items()}
+    assert mwcnn.torch_options(shapes) is not None
+    assert mwcnn.torch_options(shapes | {"d_l0.0.body.0.weight": (3,)}) is None
+
+
+def test_other_than_three_levels_have_no_names_in_pytorch():
+    with pytest.raises(ValueError, match="mwcnn has 2 levels"):
+        mwcnn.Generator(widths=(6, 8)).torch_names()
 
 
 def test_a_network_of_copies_adds_the_lowest_band_to_the_input():

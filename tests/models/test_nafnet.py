@@ -67,7 +67,7 @@ def _variables():
     [
         (GOPRO, 32, 17_111_907),
         pytest.param(GOPRO, 64, 67_888_835, marks=pytest.mark.slow),
-        (SIDD, 32, 29_159_715),
+        pytest.param(SIDD, 32, 29_159_715, marks=pytest.mark.slow),
         pytest.param(SIDD, 64, 115_982_915, marks=pytest.mark.slow),
         (TINY, 16, 1_256_115),
     ],

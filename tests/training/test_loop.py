@@ -183,6 +183,29 @@ def test_a_run_that_inherits_says_from_where_and_with_which_hash(
     assert f"{first} at step {step}, SHA-256 {checkpoints.tree_hash(theirs)}" in said
 
 
+@pytest.mark.slow
+def test_a_grey_run_is_trained_scored_and_shown_in_one_channel(tiny, tmp_path):
+    config = tiny(
+        data__colors="gray",
+        evaluation__protocol="gray8",
+        evaluation__consistency=True,
+        evaluation__every=6,
+    )
+    config["generator"]["channels"] = 1
+    config["degradation"] = {"name": "noise", "level": 0.1}
+    summary = train(config, tmp_path)
+    assert outcome.score(tmp_path, sharding.mesh(ONE))["metrics"] == summary["metrics"]
+    assert "consistency_psnr" in summary
+    params = checkpoints.load_restorer(tmp_path, 6)["params"]
+    assert {leaf.shape[-1] for leaf in jax.tree.leaves(params["last"])} == {1}
+
+
+def test_a_fork_cannot_start_from_other_weights(finished, tiny, tmp_path):
+    with pytest.raises(errors.ConfigError, match="a fork goes on with the weights of"):
+        train(tiny(init_from="other"), finished[0], fork=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_fork_of_nothing_is_refused_and_makes_no_folder(tiny, tmp_path):
     with pytest.raises(errors.MismatchError, match="no finished checkpoint"):
         train(tiny(), tmp_path / "missing", fork=tmp_path / "new")

@@ -186,6 +186,7 @@ def test_runs_of_different_weights_take_their_steps_at_once(arms):
         ({"weight": -1.0}, "perceptual.weight is -1.0; it must be at least 0"),
         ({"layers": {}}, "perceptual.layers is {}"),
         ({"layers": {"conv1_2": "much"}}, "conv1_2 is 'much'; it must be a number"),
+        ({"layers": {"conv1_2": -1.0}}, "conv1_2 is -1.0; .* 0 or more"),
         ({"layers": {"conv1_3": 1.0}}, r"perceptual.layers: .*mean 'conv1_"),
         ({"criterion": "l2"}, "perceptual.criterion is 'l2'"),
         ({"weightz": 1}, "config.perceptual.weightz is no key: did you mean 'weight"),

@@ -162,6 +162,11 @@ def test_wgan_needs_something_that_holds_its_slope(tiny):
     nothing = {"adversarial__penalty": "gradient", "adversarial__penalty_weight": 0.0}
     with pytest.raises(errors.ConfigError, match="grows without bound"):
         recipe.build(tiny(adversarial__mode="wgan", **nothing))
+    alone = {"adversarial__mismatched": 0.0, "adversarial__identity": 0.0}
+    unheld = tiny(adversarial__mode="wgan", **alone)
+    unheld["discriminator"] = {"name": "vgg_discriminator", "side": 32, "norm": "none"}
+    with pytest.raises(errors.ConfigError, match="grows without bound"):
+        recipe.build(unheld)
     for key, value in {
         "adversarial__penalty": "gradient",
         "discriminator__spectral_norm": True,
