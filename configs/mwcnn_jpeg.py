@@ -10,7 +10,12 @@ Arguments, joined by commas after a colon (`configs/mwcnn_jpeg.py:rgb,compact`):
   demo        half an hour on two CPU cores
 
 A quarter of the crops come from elsewhere than the corner of a file, so that the
-network meets every phase of the 8x8 blocks.
+network meets every phase of the 8x8 blocks. Luma is full-range grey; of colour
+photographs (LIVE1) the tables score the studio-range Y, so that `luma` compares with them
+on Classic5 alone.
+
+Measured with `compact,demo` on two cores, one seed, 397 photographs, on Classic5: 28.89
+dB at quality 10 (the file 27.82), 31.26 at 20 (30.12), 33.48 at 40 (32.43).
 
 Source: Liu et al., "Multi-level Wavelet-CNN for Image Restoration", CVPRW 2018: 30.01
 dB on Classic5 at `quality=10`.
@@ -35,7 +40,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config = mwcnn_denoise.network("gray" if luma else "rgb")
     config.degradation = ConfigDict()
     config.degradation.name = "jpeg"
-    quality = int(qualities[0].removeprefix("quality=")) if qualities else (10, 90)
+    quality = int(mwcnn_denoise.number(qualities[0])) if qualities else (10, 90)
     config.degradation.quality = gan_full.number_or_range(quality)
     config.degradation.subsampling = "4:4:4" if luma else 0.75  # of 4:2:0
     config.degradation.random_grid = 0.25

@@ -163,10 +163,9 @@ class _Depthwise(nn.Module):
 def depthwise(x: Features, kernel: Float[Array, "3 3 1 c"]) -> Features:
     """Returns the 3x3 convolution of each channel by itself, zeros around.
 
-    A sum of shifted copies: on two CPU cores XLA's grouped convolution takes 19 to 75
-    times as long, with its gradients 3 to 20 times. The gradient is written out for
-    the compiler, which spends a third more time on what it would derive. Derivatives in
-    reverse mode only.
+    A sum of shifted copies: on CPUs XLA's grouped convolution takes many times as long.
+    The gradient is written out for the compiler, which spends more time on what it would
+    derive. Derivatives in reverse mode only.
 
     Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions",
     CVPR 2017.

@@ -29,8 +29,8 @@ def check(config: Mapping[str, Any], parts: int, scale: int) -> None:
         if gan[pair] and not conditional:
             raise errors.ConfigError(
                 f"config.adversarial.{pair} is {gan[pair]}, but the discriminator does "
-                "not see the degraded image; set config.discriminator.conditional, or "
-                f"{pair} to 0"
+                f"not see the degraded image; set {pair} to 0, or choose one that does "
+                "(patchgan with conditional True)"
             )
     if gan["mismatched"] and config["batch_size"] // parts < 2:
         raise errors.ConfigError(

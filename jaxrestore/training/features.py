@@ -30,8 +30,8 @@ def check(section: Mapping[str, Any]) -> None:
         number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not number or not weight >= 0:
             raise errors.ConfigError(
-                f"config.perceptual.layers.{name} is {weight!r}; it must be a number, 0 "
-                "or more"
+                f"config.perceptual.layers.{name} is {weight!r}; it must be a number, "
+                "0 or more"
             )
 
 
