@@ -11,8 +11,8 @@ Arguments, joined by commas after a colon (`configs/mwcnn_jpeg.py:rgb,compact`):
 
 A quarter of the crops come from elsewhere than the corner of a file, so that the
 network meets every phase of the 8x8 blocks. Luma is full-range grey; of colour
-photographs (LIVE1) the tables score the studio-range Y, so that `luma` compares with them
-on Classic5 alone.
+photographs (LIVE1) the tables score the studio-range Y, so that `luma` compares with
+them on Classic5 alone.
 
 Measured with `compact,demo` on two cores, one seed, 397 photographs, on Classic5: 28.89
 dB at quality 10 (the file 27.82), 31.26 at 20 (30.12), 33.48 at 40 (32.43).

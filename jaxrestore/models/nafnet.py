@@ -164,8 +164,8 @@ def depthwise(x: Features, kernel: Float[Array, "3 3 1 c"]) -> Features:
     """Returns the 3x3 convolution of each channel by itself, zeros around.
 
     A sum of shifted copies: on CPUs XLA's grouped convolution takes many times as long.
-    The gradient is written out for the compiler, which spends more time on what it would
-    derive. Derivatives in reverse mode only.
+    The gradient is written out for the compiler, which spends more time on what it
+    would derive. Derivatives in reverse mode only.
 
     Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions",
     CVPR 2017.
