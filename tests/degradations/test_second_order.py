@@ -97,6 +97,7 @@ def test_more_noise_and_less_quality_damage_more():
     assert 0 < good < 0.7 * poor
 
 
+@pytest.mark.slow
 def test_more_blur_leaves_less_contrast():
     noise = np.random.default_rng(0).random((30, 30, 3))
     sharp = _degrade(noise, **CLEAN)

@@ -210,6 +210,7 @@ def test_the_generator_is_the_network_written_in_loops(residual):
 
 
 @pytest.mark.parametrize("border", [0, 5])
+@pytest.mark.slow
 def test_a_residual_generator_starts_as_the_identity(border):
     image = _noise(2, 25, 31, 4)
     model = deblur_fcn.Generator(filters=4, residual=True, border=border)

@@ -112,6 +112,7 @@ def test_the_vgg_like_one_equals_a_loop_over_its_layers():
     np.testing.assert_allclose(logits.ravel(), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_u_net_equals_a_loop_over_its_layers():
     model = unet_discriminator.Discriminator(filters=2, spectral_norm=False)
     image = _noise(1, 8, 16, 3)
@@ -139,6 +140,7 @@ def test_doubling_puts_two_pixels_between_two():
     np.testing.assert_array_equal(doubled.ravel(), [0, 1, 3, 4])
 
 
+@pytest.mark.slow
 def test_the_singular_values_of_the_u_net_come_to_one_in_training():
     model = unet_discriminator.Discriminator(filters=4)
     image = _noise(1, 8, 8, 3)

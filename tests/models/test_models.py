@@ -179,7 +179,7 @@ def test_a_generator_has_a_finite_gradient_that_moves_its_first_step(name):
     assert any((leaf != 0).any() for leaf in leaves)
 
 
-@generators
+@some_generators
 def test_images_of_a_batch_do_not_touch_each_other(name):
     _, apply, variables = _tiny("Generator", name)
     variables = _away_from_the_start(variables)

@@ -126,6 +126,7 @@ def test_levels_down_without_levels_up_are_refused():
         _shapes(width=4, encoders=(1, 1), decoders=(1,))
 
 
+@pytest.mark.slow
 def test_a_network_at_its_start_is_exactly_the_identity_at_odd_sides():
     model = nafnet.Generator(**SMALL, local_statistics=24)
     degraded = _noise(1, 29, 35, 3)
