@@ -209,3 +209,14 @@ def best_step(workdir: Path) -> int:
         if path.is_file():
             scores[step] = json.loads(path.read_text())[_SCORE]
     return max(scores, key=scores.__getitem__) if scores else steps(workdir)[-1]
+
+
+def chosen_step(workdir: Path, step: int | None) -> int:
+    """Returns `step`, or `best_step` for None; raises `MismatchError` if not saved."""
+    if step is None:
+        return best_step(workdir)
+    if step not in (known := steps(workdir)):
+        raise errors.MismatchError(
+            f"{workdir} has no checkpoint of step {step}; it has {known}"
+        )
+    return step

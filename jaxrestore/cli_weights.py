@@ -26,6 +26,9 @@ def convert(
     architecture: Annotated[
         str, typer.Option(help="A file in models; auto recognises it.")
     ] = "auto",
+    step: Annotated[
+        int | None, typer.Option(help="Of a run: a checkpoint; the best if not given.")
+    ] = None,
     license: Annotated[
         str | None, typer.Option(help="The terms of the weights, for the card.")
     ] = None,
@@ -52,7 +55,7 @@ def convert(
     from jaxrestore.experiments import axes
 
     options = dict(axes.assignment(text) for text in option or [])
-    card, tensors = model_cards.opened(weights, architecture)
+    card, tensors = model_cards.opened(weights, architecture, step)
     if options:
         card = model_cards.with_options(card, tensors, options)
     if license is not None:

@@ -42,14 +42,17 @@ def card(
 
 
 def opened(
-    path: Path, architecture: str = "auto"
+    path: Path, architecture: str = "auto", step: int | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns card and variables of weights: published ones, ours, or those of a run.
 
-    Of a run it is the averaged generator at its best step. Raises as
+    Of a run it is the averaged generator at `step`, by default the best. Raises as
     `weight_files.read`, `conversion.load`, `conversion.from_torch` and
-    `checkpoints.read_config`, and `ConfigError` for an architecture that is not asked.
+    `checkpoints.read_config`, and `ConfigError` for an architecture that is not asked
+    and for a `step` of what is no run.
     """
+    if step is not None and not path.is_dir():
+        raise errors.ConfigError(f"{path} is no run; leave --step out")
     tensors = {} if path.is_dir() else weight_files.read(path)
     if tensors and not any("/" in name for name in tensors):
         try:
@@ -58,7 +61,7 @@ def opened(
             raise errors.MismatchError(f"{path}: {error}") from error
         source = {"file": path.name, "sha256": weight_files.sha256(path)}
         return card(generator, variables, source=source), variables
-    found = conversion.load(path) if tensors else _of_run(path)
+    found = conversion.load(path) if tensors else _of_run(path, step)
     if architecture not in ("auto", name := found[0]["generator"]["name"]):
         raise errors.ConfigError(f"{path} holds {name}; leave --architecture out")
     return found
@@ -115,8 +118,8 @@ def interpolated(
     return merged, weight_files.nested(leaves)
 
 
-def _of_run(path):
-    config, step = checkpoints.read_config(path), checkpoints.best_step(path)
+def _of_run(path, step):
+    config, step = checkpoints.read_config(path), checkpoints.chosen_step(path, step)
     generator, variables = config["generator"], checkpoints.load_restorer(path, step)
     source = {"run": path.resolve().name, "step": step, "config": config}
     statistics = networks.statistics(config)

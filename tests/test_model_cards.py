@@ -131,6 +131,17 @@ def test_a_run_is_opened_at_its_best_step_with_its_config(tmp_path):
     assert card["statistics"] == "pix2pix"
 
 
+def test_a_run_is_opened_at_another_step_if_it_has_it(tmp_path):
+    run = _run(tmp_path, A)
+    card, variables = model_cards.opened(run, step=6)
+    _same(variables, B)
+    assert card["source"]["step"] == 6
+    with pytest.raises(errors.MismatchError, match=r"no checkpoint of step 4"):
+        model_cards.opened(run, step=4)
+    with pytest.raises(errors.ConfigError, match="leave --step out"):
+        model_cards.opened(_published(tmp_path), step=6)
+
+
 def test_our_own_weights_keep_their_card(tmp_path):
     path = _ours(tmp_path, "a", A, license="CC0", task="denoise")
     card, variables = model_cards.opened(path)

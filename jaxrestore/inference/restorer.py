@@ -39,12 +39,7 @@ def load(workdir: Path, step: int | None = None) -> Restorer:
     and `ConfigError` for a network that takes a mask, or another image than it gives.
     """
     config = checkpoints.read_config(workdir)
-    finished = checkpoints.steps(workdir)
-    if step is not None and step not in finished:
-        raise errors.MismatchError(
-            f"{workdir} has no checkpoint of step {step}; it has {finished}"
-        )
-    step = checkpoints.best_step(workdir) if step is None else step
+    step = checkpoints.chosen_step(workdir, step)
     variables = checkpoints.load_restorer(workdir, step)
     facts = conversion.described(config["generator"], variables)
     return build(
