@@ -4,7 +4,6 @@ import os
 import tempfile
 from importlib.metadata import version
 
-_XLA = version("jaxlib")
 # The tests compile far more than they compute: LLVM's optimisation is left out, which
 # halves their time, and programs are shared between tests, workers and the processes
 # that tests start. `XLA_FLAGS= pytest` tests the code as it is compiled outside.
@@ -13,7 +12,8 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_parallel_codegen_split_count=1"
     # Another third; later compilers do not know this flag and would stop at it.
-    + (" --xla_cpu_use_fusion_emitters=false" if _XLA.startswith("0.10.") else ""),
+    + " --xla_cpu_use_fusion_emitters=false"
+    * version("jaxlib").startswith("0.10."),
 )
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _CACHE = tempfile.TemporaryDirectory(prefix="jaxrestore-tests-")

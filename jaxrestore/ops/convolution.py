@@ -2,9 +2,10 @@
 
 Where weights far outnumber what they act on, as in the depth of a U-Net, a
 convolution is a product of matrices: compilers would rearrange megabytes of weights for
-a handful of pixels. Elsewhere it is the compiler's own, but for the transpose, which
-compilers write as a convolution of an image with zeros between its pixels: here each
-pixel of the result meets only the weights that reach it.
+a handful of pixels. So is a strided first layer, of an image's few channels. Elsewhere
+it is the compiler's own, but for the transpose, which compilers write as a convolution
+of an image with zeros between its pixels: here each pixel of the result meets only the
+weights that reach it.
 
 A kernel is [k, k, c, d] for the convolution of c channels to d: `W.transpose(2, 3, 1,
 0)` of PyTorch's weight, for `Conv2d` and for `ConvTranspose2d`.
@@ -17,6 +18,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.ops import patches
+
+# Images, and pairs of them: compilers leave most of a processor idle. The strided first
+# layers of pix2pix and its discriminator take 1 to 3 ms as products, and 3 to 5 as they
+# were (2 images of 256 px, two CPU cores); of stride one they are slower as products.
+_FEW_CHANNELS = 6
 
 
 def strided(
@@ -37,10 +43,7 @@ def strided(
             f"{x.shape[1]}x{x.shape[2]} with {padding} px around; pass a larger image"
         )
     if _small(x.size // stride**2, kernel):
-        windows = _windows(_framed(x, padding), size, stride)
-        weights = kernel.reshape(-1, kernel.shape[-1])
-        product = _product(windows.reshape(-1, len(weights)), weights)
-        return product.reshape(*windows.shape[:3], -1)
+        return _by_windows(x, kernel, stride, padding)
     if stride == 1 and 4 * size**2 * features <= channels:
         return _summed_taps(_framed(x, padding), kernel)
     return _convolve(x, kernel, stride, padding)
@@ -89,6 +92,13 @@ def transposed(
 def _small(numbers, kernel):
     # Eight: try others with `python benchmarks/train_step.py pix2pix`.
     return kernel.size >= 8 * numbers
+
+
+def _by_windows(x, kernel, stride, padding):
+    windows = _windows(_framed(x, padding), len(kernel), stride)
+    weights = kernel.reshape(-1, kernel.shape[-1])
+    product = _product(windows.reshape(-1, len(weights)), weights)
+    return product.reshape(*windows.shape[:3], -1)
 
 
 def _windows(x, size, stride):
@@ -187,6 +197,8 @@ def _framed(x, padding):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _convolve(x, kernel, stride, padding):
+    if stride > 1 and x.shape[-1] <= _FEW_CHANNELS:
+        return _by_windows(x, kernel, stride, padding)
     return _plain(x, kernel, stride, ((padding, padding), (padding, padding)))
 
 
