@@ -155,7 +155,6 @@ class Norm(nn.Module):
                 use_running_average=not train,
                 momentum=0.9,
                 epsilon=1e-5,
-                use_fast_variance=False,
                 scale_init=_around_one,
                 dtype=self.dtype,
                 name="batch",
