@@ -1,6 +1,6 @@
 """Several runs that differ in their learning rate: in turn, or in one program?
 
-    taskset -c 0,1 python benchmarks/arms.py [--arms 4] [--batch 4] [--crop 64]
+    taskset -c 0,1 python -m benchmarks.arms [--arms 4] [--batch 4] [--crop 64]
 
 One update of every arm of `configs/pix2pix.py:ab,demo`, degradation included, as the
 modes of `jaxrestore sweep` make it: `loop` calls the program of one run for each, `map`
@@ -9,10 +9,10 @@ has all in one program one after another, `vmap` all at once; both make the batc
 
 from collections.abc import Sequence
 
-import harness
 import jax
 import numpy as np
 
+from benchmarks import harness
 from jaxrestore import config_files, sharding
 from jaxrestore.training import compilation, setup
 

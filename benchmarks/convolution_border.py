@@ -1,6 +1,6 @@
 """Why convolutions pad with zeros: the cost of other borders, forward and backward.
 
-    taskset -c 0,1 python benchmarks/convolution_border.py
+    taskset -c 0,1 python -m benchmarks.convolution_border
 
 Eight residual 3x3 layers of 32 channels on [8, 64, 64, 32], gradient of a loss with
 respect to the kernels. Run it alone on an idle machine.
@@ -8,9 +8,10 @@ respect to the kernels. Run it alone on an idle machine.
 
 from collections.abc import Sequence
 
-import harness
 import jax
 import jax.numpy as jnp
+
+from benchmarks import harness
 
 LAYERS, CHANNELS = 8, 32
 

@@ -1,6 +1,6 @@
 """Images a second of every degradation, with its defaults.
 
-    taskset -c 0,1 python benchmarks/degradations.py
+    taskset -c 0,1 python -m benchmarks.degradations
 
 16 RGB photographs of 128x128, float32, a key for each: `jit` of `vmap`, as the train
 step calls it. The folder is walked, so a new degradation is in the table. For the
@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import harness
 from jaxrestore import degradations
 from jaxrestore.data import samples
 

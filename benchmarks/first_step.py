@@ -48,11 +48,12 @@ def rows(config: Mapping[str, Any], names: list[str]) -> list[dict[str, Any]]:
 def seconds(config: Mapping[str, Any], name: str, caches: Path) -> float:
     """Returns how long a new process needs until its first step is done."""
     folders = {variable: str(caches / name) for variable, name in CACHES.items()}
-    command = [sys.executable, __file__, name]
+    command = [sys.executable, "-m", "benchmarks.first_step", name]
     # Wall-clock time, since it is compared between two processes.
     started = time.time()
     done = subprocess.run(
         command,
+        cwd=Path(__file__).parents[1],
         input=json.dumps(config),
         env={**os.environ, **folders, **KEEP_ALL},
         stdout=subprocess.PIPE,
@@ -83,7 +84,8 @@ def _ours(name, config):
 
 def _theirs(name, config):
     import numpy as np
-    import torch_steps
+
+    from benchmarks import torch_steps
 
     torch_steps.prepare()
     variant = torch_steps.variants(config["precision"])[name]

@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import machine
 import numpy as np
-from machine import bandwidth as bandwidth
-from machine import cores as cores
-from machine import environment as environment
-from machine import flops as flops
-from machine import peer as peer
+
+from benchmarks import machine
+from benchmarks.machine import bandwidth as bandwidth
+from benchmarks.machine import cores as cores
+from benchmarks.machine import environment as environment
+from benchmarks.machine import flops as flops
+from benchmarks.machine import peer as peer
 
 RESULTS = Path(__file__).parent / "results"
 BUSY = 0.15  # cores that others may use before the table says "machine busy"

@@ -1,8 +1,8 @@
 """One generator restoring one image, beside the same weights in PyTorch.
 
-    taskset -c 0,1 python benchmarks/inference.py
-    taskset -c 0,1 python benchmarks/inference.py nafnet --side 256 --set width=32
-    taskset -c 0,1 python benchmarks/inference.py --set blocks=6 --threads 1
+    taskset -c 0,1 python -m benchmarks.inference
+    taskset -c 0,1 python -m benchmarks.inference nafnet --side 256 --set width=32
+    taskset -c 0,1 python -m benchmarks.inference --set blocks=6 --threads 1
 
 Without arguments the network is RRDBNet of 23 blocks, and the image of 128x128 becomes
 one of 512x512. Any generator with a layout in PyTorch will do that spandrel, which
@@ -25,10 +25,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import harness
 import jax
 import numpy as np
 
+from benchmarks import harness
 from jaxrestore import allocator, conversion, networks, weight_files
 
 COLUMNS = ("contestant", "ms", "quartiles", "times ours", "times the floor")

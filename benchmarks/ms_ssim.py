@@ -1,6 +1,6 @@
 """SSIM and MS-SSIM as losses, against the libraries for PyTorch and JAX.
 
-    taskset -c 0,1 python benchmarks/ms_ssim.py
+    taskset -c 0,1 python -m benchmarks.ms_ssim
 
 16 RGB images of 256x256, float32: the mean loss of the batch, and that with its
 gradient in the first images. Each library gets its own layout (NHWC or NCHW); no
@@ -13,11 +13,11 @@ on an idle machine: PyTorch's threads wait for each other.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import harness
 from jaxrestore import losses
 
 # torchmetrics averages over channels before the scales are multiplied, and its SSIM

@@ -1,6 +1,6 @@
 """Pixel shuffle: ours in both orders, a compiled loop, and the swaps of glass blurs.
 
-    taskset -c 0,1 python benchmarks/pixel_shuffle.py
+    taskset -c 0,1 python -m benchmarks.pixel_shuffle
 
 RGB photographs, float32, rate 0.4, radius 2. The loop is the definition itself, row by
 row, compiled by Numba, on one thread and on one per core over the images of a batch;
@@ -22,11 +22,11 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import harness
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import harness
 from jaxrestore import metrics
 from jaxrestore.data import samples
 from jaxrestore.degradations import pixel_shuffle

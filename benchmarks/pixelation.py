@@ -1,6 +1,6 @@
 """What pixelated images score, and what smooth enlargements of their blocks score.
 
-    python benchmarks/pixelation.py FOLDER [--crop 128] [--side 24,64] [--seed 1]
+    python -m benchmarks.pixelation FOLDER [--crop 128] [--side 24,64] [--seed 1]
 
 The images, crops, numbers of blocks and the protocol rgb8 are those of an evaluation of
 `configs/pix2pix.py` with the same values, so that a run's `restored_psnr` compares. The

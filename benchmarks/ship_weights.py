@@ -1,7 +1,7 @@
 """Makes the weights that come with the package, and their cards, from finished runs.
 
     python -m jaxrestore.main --config configs/shipped.py:denoise
-    python benchmarks/ship_weights.py denoise=runs/shipped-denoise
+    python -m benchmarks.ship_weights denoise=runs/shipped-denoise
 
 Each is the averaged generator of a run of `configs/shipped.py`, stored as float16. A
 card says what the weights have seen and what they score (`shipped.measure`); a network

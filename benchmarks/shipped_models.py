@@ -1,6 +1,6 @@
 """What the shipped networks score and cost, beside what needs no training.
 
-    python benchmarks/shipped_models.py [--small]
+    python -m benchmarks.shipped_models [--small]
 
 Scores are those of the cards, made anew: four photographs of scikit-image, the central
 256 px, protocol rgb8, means. Times are of one such photograph with the same damage: our
@@ -10,10 +10,10 @@ network (`ms`) and the classical restorer (`classical ms`) in turn.
 from collections.abc import Sequence
 from typing import Any
 
-import harness
 import jax
 import jax.numpy as jnp
 
+from benchmarks import harness
 from jaxrestore.data import samples
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate

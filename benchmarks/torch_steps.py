@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch_losses
-import torch_networks
 from torch import nn
 from torch.nn import functional
+
+from benchmarks import torch_losses, torch_networks
 
 _FIELDS = ("width", "blocks", "filters", "downs", "norm")
 

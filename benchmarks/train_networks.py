@@ -1,7 +1,7 @@
 """Training steps of published networks beside the same weights in PyTorch.
 
-    taskset -c 0,1 python benchmarks/train_networks.py --width 16 --blocks 1 --side 32
-    python benchmarks/train_networks.py                     # on a GPU: as published
+    taskset -c 0,1 python -m benchmarks.train_networks --width 16 --blocks 1 --side 32
+    python -m benchmarks.train_networks                     # on a GPU: as published
 
 A step is forward and backward of the L1 distance to a target, and Adam at a constant
 rate, of `rrdbnet` (x4) and of `nafnet`. Weights are random, go from ours to PyTorch by
@@ -23,13 +23,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import harness
-import inference
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from benchmarks import harness, inference
 from jaxrestore import allocator, conversion, networks
 
 COLUMNS = ("network", "contestant", "ms", "quartiles", "images/s", "times ours")
@@ -230,7 +229,7 @@ class TorchStep:
 
 def theirs(task: Task, precision: str) -> dict[str, Callable[[], Any]]:
     """Returns PyTorch's contestants; products of float32 on a GPU are in TF32."""
-    import torch_steps
+    from benchmarks import torch_steps
 
     torch_steps.prepare()
     return {
@@ -244,7 +243,7 @@ def check(task: Task) -> dict[str, float]:
 
     Raises `ValueError` if that is too far to call it the same step.
     """
-    import torch_steps
+    from benchmarks import torch_steps
 
     torch_steps.allow_tf32(False)
     step, state = ours(task, "float32")

@@ -1,8 +1,8 @@
 """One whole training step of two systems beside the same step in PyTorch.
 
-    python benchmarks/train_step.py pix2pix --batch 2 --crop 256
-    python benchmarks/train_step.py gan_full --together 8 --batch 1
-    python benchmarks/train_step.py gan_full --first-step    # cold and warm caches too
+    python -m benchmarks.train_step pix2pix --batch 2 --crop 256
+    python -m benchmarks.train_step gan_full --together 8 --batch 1
+    python -m benchmarks.train_step gan_full --first-step    # cold and warm caches too
 
 `pix2pix` is the U-Net with a PatchGAN, batch normalisation, vanilla GAN + 100 L1 on
 [-1, 1]; `gan_full` is configs/gan_full.py, on a CPU with its argument demo. On both
@@ -27,14 +27,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import first_step
-import harness
-import host_shuffle
 import jax
 import jax.numpy as jnp
 import numpy as np
-import step_settings
 
+from benchmarks import first_step, harness, host_shuffle, step_settings
 from jaxrestore import allocator
 from jaxrestore.training import recipe, steps
 
@@ -101,7 +98,8 @@ def check(config: dict[str, Any]) -> dict[str, float]:
     Raises `ValueError` if that is too far to call it the same step.
     """
     import torch
-    import torch_steps
+
+    from benchmarks import torch_steps
 
     config = config | {"precision": "float32", "batch_size": 2}
     built = recipe.build(config)
@@ -178,7 +176,7 @@ def _ours(step, run, inputs):
 
 
 def _theirs(config, run, batch):
-    import torch_steps
+    from benchmarks import torch_steps
 
     torch_steps.prepare()
     shuffle, calls = None, {}

@@ -90,7 +90,7 @@ def transposed(
 
 
 def _small(numbers, kernel):
-    # Eight: try others with `python benchmarks/train_step.py pix2pix`.
+    # Eight: try others with `python -m benchmarks.train_step pix2pix`.
     return kernel.size >= 8 * numbers
 
 
