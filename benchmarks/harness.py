@@ -1,9 +1,9 @@
 """What the benchmarks share: fair timing, a record of the machine, table and JSON.
 
 All contestants of a contest run in turn, round after round, so that a drift of the
-machine hits all alike; each call is waited for. `agree` must pass before a contest:
-nothing is timed that does not compute the same. A benchmark is run alone: PyTorch's
-threads wait for each other, and one busy core slows them several times.
+machine hits all alike. `agree` must pass before a contest: nothing is timed that does
+not compute the same. A benchmark is run alone: PyTorch's threads wait for each other,
+and one busy core slows them several times.
 """
 
 import argparse
@@ -63,6 +63,44 @@ class Timing(NamedTuple):
         }
 
 
+class Compiled:
+    """A jitted function on fixed inputs, compiled by the first call.
+
+    With `carry` it is a step: it takes a state first, in whose buffers the next one
+    comes to lie, and a call returns what it returns beside. After the first call
+    `arguments` and `workspace` are the bytes of its inputs, and of all that it needs
+    beyond them.
+    """
+
+    def __init__(self, function: Any, *inputs: Any, carry: bool = False):
+        """Compiles nothing yet; of the state of a step it takes a copy."""
+        if carry:
+            inputs = (jax.tree.map(jnp.copy, inputs[0]), *inputs[1:])
+        self.function, self.inputs, self._carry = function, inputs, carry
+        self._compiled: Any = None
+        self.arguments: int | None = None
+        self.workspace: int | None = None
+
+    def __call__(self) -> Any:
+        """Returns the result, not waited for."""
+        if self._compiled is None:
+            jitted = jax.jit(self.function, donate_argnums=0 if self._carry else ())
+            self._compiled = jitted.lower(*self.inputs).compile()
+            memory = self._compiled.memory_analysis()
+            self.arguments = memory.argument_size_in_bytes
+            self.workspace = (
+                memory.temp_size_in_bytes
+                + memory.output_size_in_bytes
+                - memory.alias_size_in_bytes
+            )
+        result = self._compiled(*self.inputs)
+        if not self._carry:
+            return result
+        state, result = result
+        self.inputs = (state, *self.inputs[1:])
+        return result
+
+
 def wait(result: Any) -> Any:
     """Returns `result` once it is computed: JAX arrays, and PyTorch's on a GPU."""
     torch = sys.modules.get("torch")
@@ -76,33 +114,37 @@ def contest(
     *,
     rounds: int = 7,
     warmup: int = 2,
-    synchronize: Callable[[Any], Any] = wait,
+    in_flight: int = 1,
 ) -> dict[str, Timing]:
     """Returns the times of the contestants, which run in turn.
 
     Each round begins with another one. A contestant that needs less than 20 ms runs
-    several times a round, each call waited for; the mean counts as one time.
+    several times a round, and the mean counts as one time. Each call is waited for, or
+    with `in_flight` above 1 at most so many together, of all contestants alike: as a
+    loop of training runs on a GPU, where the host is ahead of the device.
     """
     calls = {}
     for name, contestant in contestants.items():
         for _ in range(max(warmup, 1)):
-            elapsed = _seconds(contestant, 1, synchronize)
-        calls[name] = int(np.clip(0.02 / elapsed, 1, 50))
+            elapsed = _seconds(contestant, 1, 1)
+        calls[name] = max(int(np.clip(0.02 / elapsed, 1, 50)), in_flight)
     names, seconds = list(contestants), {name: [] for name in contestants}
     before = machine.clock()
     for turn in range(rounds):
         first = turn % max(len(names), 1)
         for name in names[first:] + names[:first]:
-            elapsed = _seconds(contestants[name], calls[name], synchronize)
+            elapsed = _seconds(contestants[name], calls[name], in_flight)
             seconds[name].append(elapsed)
     others = machine.others(before)
     return {name: Timing(times, others) for name, times in seconds.items()}
 
 
-def _seconds(contestant, calls, synchronize) -> float:
+def _seconds(contestant, calls, in_flight) -> float:
     started = time.perf_counter()
-    for _ in range(calls):
-        synchronize(contestant())
+    for number in range(1, calls + 1):
+        result = contestant()
+        if number % in_flight == 0 or number == calls:
+            wait(result)
     return (time.perf_counter() - started) / calls
 
 

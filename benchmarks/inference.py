@@ -6,9 +6,9 @@
 
 Without arguments the network is RRDBNet of 23 blocks, and the image of 128x128 becomes
 one of 512x512. Any generator with a layout in PyTorch will do that spandrel, which
-holds the published networks, knows as well. Weights are random; they go from ours to
-PyTorch by `jaxrestore.conversion`. Nothing is timed unless all give the same image to
-1e-4. "times ours" above 1: ours is quicker.
+holds the published networks, knows as well, and `unet` and `mwcnn`, whose twins are in
+`torch_networks.py`. Weights are random and equal on both sides. Nothing is timed unless
+all give the same image to 1e-4. "times ours" above 1: ours is quicker.
 
 PyTorch runs without gradients, eager and compiled, in its own memory layout and in
 channels last, the better of which differs from network to network. No conversion of an
@@ -41,6 +41,8 @@ SMALL = {
     "nafnet": {"width": 8, "encoders": [1, 1], "middle": 1, "decoders": [1, 1]},
     "drunet": {"widths": [8, 16, 32, 64], "blocks": 2},
     "dncnn": {"width": 8, "depth": 8},
+    "unet": {"widths": [8, 8], "blocks": [1, 1]},
+    "mwcnn": {"widths": [8, 8, 8], "convs": 1},
 }
 LEVEL_MAPS = {"drunet": 1}  # channels beside the colours
 Call = Callable[[], Any]
@@ -131,42 +133,80 @@ def random_image(model: Any, generator: dict[str, Any], side: int) -> np.ndarray
 
 
 def contestants(
-    generator: dict[str, Any], variables: dict[str, Any], image: np.ndarray
+    generator: dict[str, Any],
+    variables: dict[str, Any],
+    image: np.ndarray,
+    precision: str = "float32",
 ) -> dict[str, Call]:
     """Returns what is timed; each call restores the image.
 
     Raises what spandrel does where it is at hand, but does not know the network.
     """
-    restore = networks.restore_function(networks.build("Generator", generator))
-    ready = jax.device_put(image)
-    calls: dict[str, Call] = {"ours": lambda: restore(variables, ready)}
-    if harness.peer("torch") and harness.peer("spandrel"):
-        calls |= _theirs(generator, variables, image)
+    calls: dict[str, Call] = {"ours": ours(generator, variables, image, precision)}
+    if harness.peer("torch") and (_has_twin(generator) or harness.peer("spandrel")):
+        calls |= theirs(generator, variables, image, precision)
     return calls
 
 
-def _theirs(generator, variables, image):
-    import spandrel
+def ours(
+    generator: dict[str, Any],
+    variables: dict[str, Any],
+    image: np.ndarray,
+    precision: str = "float32",
+) -> harness.Compiled:
+    """Returns our contestant; its `image` lies on the device."""
+    model = networks.build("Generator", generator, precision)
+    restore = networks.restore_function(model)
+    return harness.Compiled(restore, variables, jax.device_put(image))
+
+
+def theirs(
+    generator: dict[str, Any],
+    variables: dict[str, Any],
+    image: np.ndarray,
+    precision: str = "float32",
+) -> dict[str, Call]:
+    """Returns PyTorch's contestants, in bfloat16 their weights too."""
     import torch
 
-    # As XLA: TF32 products on a GPU, convolutions by trial, no denormals.
-    torch.backends.cuda.matmul.allow_tf32 = True
-    torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
-    torch.set_flush_denormal(True)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tensors = conversion.to_torch(generator, variables)
+    from benchmarks import torch_steps
+
+    torch_steps.prepare()
+    device, dtype = torch_steps.device(), getattr(torch, precision)
     calls = {}
     layouts = {"": torch.contiguous_format, ", channels last": torch.channels_last}
     for name, layout in layouts.items():
-        state = {n: torch.from_numpy(tensor.copy()) for n, tensor in tensors.items()}
-        network = spandrel.ModelLoader().load_from_state_dict(state).model
-        network = network.eval().to(device, memory_format=layout)
-        placed = torch.from_numpy(image).permute(0, 3, 1, 2).to(device)
+        network = _network(generator, variables).eval().requires_grad_(False)
+        network = network.to(device, dtype, memory_format=layout)
+        placed = torch.from_numpy(image).permute(0, 3, 1, 2).to(device, dtype)
         placed = placed.contiguous(memory_format=layout)
         for how, ready in (("eager", network), ("compile", torch.compile(network))):
             calls[f"PyTorch {how}{name}"] = functools.partial(_restored, ready, placed)
     return calls
+
+
+def _has_twin(generator):
+    return generator["name"] in ("unet", "mwcnn")
+
+
+def _network(generator, variables):
+    """The network with our weights: of spandrel, or a twin where it has none."""
+    import torch
+
+    from benchmarks import torch_networks
+
+    options = {name: value for name, value in generator.items() if name != "name"}
+    if generator["name"] == "unet":
+        return torch_networks.load(torch_networks.ResidualUNet(**options), variables)
+    tensors = conversion.to_torch(generator, variables)
+    state = {n: torch.from_numpy(tensor.copy()) for n, tensor in tensors.items()}
+    if generator["name"] == "mwcnn":
+        network = torch_networks.Mwcnn(**options)
+        network.load_state_dict(state)
+        return network
+    import spandrel
+
+    return spandrel.ModelLoader().load_from_state_dict(state).model
 
 
 def _restored(network, placed):

@@ -10,6 +10,7 @@ misses that; its time stands for orientation. On a GPU TF32 is off for all. Run 
 on an idle machine: PyTorch's threads wait for each other.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ PACKAGES = (
     "piq",
     "torchmetrics",
     "fused-ssim",
+    "frame-analytics",
     "dm-pix",
 )
 COLUMNS = (
@@ -90,13 +92,20 @@ def images(batch: int, side: int) -> tuple[np.ndarray, np.ndarray]:
 def floor(measure: str, size: int, bandwidth: float, rate: float) -> float:
     """Returns the ms that the loss with its gradient needs on this device at least.
 
-    The bytes are two batches read and one written; the operations are the windowed
-    means of four maps, 11 products in each direction, forward and backward. The
-    scales together have 4/3 of the positions of the first.
+    The bytes are two batches read and one written; the operations are `windows`,
+    forward and backward.
     """
-    positions = size * (4 / 3 if measure == "ms_ssim" else 1)
-    operations = 2 * 4 * 2 * 11 * 2 * positions
+    operations = 2 * windows(measure, size)
     return 1e3 * max(3 * 4 * size / bandwidth, operations / rate)
+
+
+def windows(measure: str, size: int) -> float:
+    """Returns the operations of the windowed means of a loss, forward.
+
+    Four maps, 11 products and sums in each direction. The scales together have 4/3 of
+    the positions of the first.
+    """
+    return 4 * 2 * 11 * 2 * size * (4 / 3 if measure == "ms_ssim" else 1)
 
 
 def compare(contestants, rounds, least) -> list[dict[str, Any]]:
@@ -151,26 +160,31 @@ def check(contestants: dict[str, Contestant]) -> dict[str, dict[str, str]]:
 
 def line_up(measure, pair) -> tuple[dict[str, Contestant], list[dict[str, str]]]:
     """Returns the contestants, ours first, and a record of each that cannot start."""
-    contestants = {"jaxrestore": ours(getattr(losses, measure), pair)}
-    failed = []
+    contestants, failed = {"jaxrestore": ours(getattr(losses, measure), pair)}, []
     dm_pix = harness.peer("dm_pix")
     if dm_pix and measure == "ssim":
         contestants["dm-pix"] = ours(lambda a, b: 1 - dm_pix.ssim(a, b), pair)
-    if harness.peer("torch"):
-        for name, loss in torch_losses(measure).items():
-            for mode in ("eager", "compiled"):
-                try:
-                    each = torch_contestant(loss, pair, compiled=mode == "compiled")
-                    each.value(), each.gradient()
-                except Exception as error:  # a rival's failure is a result, not ours
-                    note = {
-                        "note": f"failed: {type(error).__name__}",
-                        "why": str(error),
-                    }
-                    failed.append({"contestant": f"{name}, {mode}"} | note)
-                else:
-                    contestants[f"{name}, {mode}"] = each
+    for name, each in rivals(measure, pair).items():
+        try:
+            each.value(), each.gradient()
+        except Exception as error:  # a rival's failure is a result, not ours
+            note = {"note": f"failed: {type(error).__name__}", "why": str(error)}
+            failed.append({"contestant": name} | note)
+        else:
+            contestants[name] = each
     return contestants, failed
+
+
+def rivals(measure, pair, only: str = "") -> dict[str, Contestant]:
+    """Returns PyTorch's contestants whose names match `only`, none of them run yet."""
+    if not harness.peer("torch"):
+        return {}
+    return {
+        f"{name}, {mode}": torch_contestant(loss, pair, compiled=mode == "compiled")
+        for name, loss in torch_losses(measure).items()
+        for mode in ("eager", "compiled")
+        if re.search(only, f"{name}, {mode}")
+    }
 
 
 def ours(loss, pair) -> Contestant:
@@ -236,6 +250,9 @@ def torch_losses(measure: str) -> dict[str, Callable]:
                 )[1][..., 5:-5, 5:-5].mean()
             ),
         }[measure]
+    if frames := harness.peer("frame_analytics"):
+        similarity = getattr(frames, measure)
+        found["frame-analytics"] = lambda a, b: 1 - similarity(a, b, data_range=1.0)
     fused = harness.peer("fused_ssim")
     if fused and measure == "ssim" and jax.default_backend() == "gpu":
         found["fused-ssim"] = lambda a, b: 1 - fused.fused_ssim(a, b, padding="valid")

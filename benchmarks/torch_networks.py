@@ -5,7 +5,7 @@ Images are [b, c, h, w] in [0, 1]. Sub-modules bear the names that the networks 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -146,6 +146,134 @@ class UNet(nn.Module):
         h = getattr(self, name)(h)
         norm = f"{name}_norm"
         return getattr(self, norm)(h) if hasattr(self, norm) else h
+
+
+class ResidualUNet(nn.Module):
+    """`jaxrestore.models.unet.Generator`: the network of the weights that ship.
+
+    Source: Ronneberger et al., "U-Net", MICCAI 2015; blocks as in `Fcn`.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int] = (48, 96, 144),
+        blocks: Sequence[int] = (2, 2, 2),
+        shuffle: int = 2,
+        channels: int = 3,
+    ):
+        """A width and a number of blocks a level; `shuffle` rearranges the image."""
+        super().__init__()
+        self.widths, self.blocks, self.shuffle = widths, blocks, shuffle
+        inside = channels * shuffle**2
+        self.first = nn.Conv2d(inside, widths[0], 3, padding=1)
+        for level, width in enumerate(widths):
+            for way in ("down", "up")[: 1 if level == len(widths) - 1 else 2]:
+                for index in range(blocks[level]):
+                    self.add_module(f"{way}{level}_block{index}", Block(width))
+            if level:
+                above = widths[level - 1]
+                self.add_module(f"down{level}", nn.Conv2d(4 * above, width, 1))
+                self.add_module(f"up{level - 1}", nn.Conv2d(width, 4 * above, 1))
+        self.last = nn.Conv2d(widths[0], inside, 3, padding=1)
+
+    def forward(self, degraded: torch.Tensor) -> torch.Tensor:
+        """Returns the restored images, not clipped."""
+        h, skips = self.first(_space_to_depth(degraded, self.shuffle)), []
+        for level in range(len(self.widths)):
+            if level:
+                h = getattr(self, f"down{level}")(_space_to_depth(h, 2))
+            h = self._blocks(h, level, "down")
+            skips.append(h)
+        for level in reversed(range(len(self.widths) - 1)):
+            h = _depth_to_space(getattr(self, f"up{level}")(h), 2)
+            h = self._blocks(skips[level] + h, level, "up")
+        return degraded + _depth_to_space(self.last(h), self.shuffle)
+
+    def _blocks(self, h, level, way):
+        for index in range(self.blocks[level]):
+            h = getattr(self, f"{way}{level}_block{index}")(h)
+        return h
+
+
+# PyTorch's own have another order of the channels: (channel, row, column).
+
+
+def _space_to_depth(x, block):
+    b, c, h, w = x.shape
+    x = x.view(b, c, h // block, block, w // block, block)
+    return x.permute(0, 3, 5, 1, 2, 4).reshape(b, -1, h // block, w // block)
+
+
+def _depth_to_space(x, block):
+    b, c, h, w = x.shape
+    x = x.view(b, block, block, c // block**2, h, w)
+    return x.permute(0, 3, 4, 1, 5, 2).reshape(b, -1, h * block, w * block)
+
+
+class Mwcnn(nn.Module):
+    """MWCNN under the tensor names of its published code; skips are sums.
+
+    Source: MWCNN_PyTorch of Liu.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int] = (160, 256, 256),
+        convs: int = 3,
+        channels: int = 3,
+    ):
+        """Three levels of Haar transforms, `convs` layers each way on each."""
+        super().__init__()
+        one, two, three = widths
+        self.head = _row(4 * channels, one)
+        self.d_l1 = _row(*[one] * (convs + 1))
+        self.d_l2 = _row(4 * one, *[two] * (convs + 1))
+        self.pro_l3 = _row(4 * two, *[three] * (2 * convs + 1), 4 * two)
+        self.i_l2 = _row(*[two] * (convs + 1), 4 * one)
+        self.i_l1 = _row(*[one] * (convs + 1))
+        self.tail = nn.Sequential(nn.Conv2d(one, 4 * channels, 3, padding=1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the restored images; sides divide by 8."""
+        first = self.d_l1(self.head(_haar(x)))
+        second = self.d_l2(_haar(first))
+        h = second + _inverse_haar(self.pro_l3(_haar(second)))
+        h = first + _inverse_haar(self.i_l2(h))
+        return x + _inverse_haar(self.tail(self.i_l1(h)))
+
+
+class _Layer(nn.Module):
+    def __init__(self, taken, made):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(taken, made, 3, padding=1), nn.ReLU())
+
+    def forward(self, x):
+        return self.body(x)
+
+
+def _row(*sizes):
+    return nn.Sequential(*map(_Layer, sizes, sizes[1:]))
+
+
+def _haar(x):
+    a, b = x[:, :, 0::2, 0::2] / 2, x[:, :, 1::2, 0::2] / 2
+    c, d = x[:, :, 0::2, 1::2] / 2, x[:, :, 1::2, 1::2] / 2
+    return torch.cat([a + b + c + d, c + d - a - b, b + d - a - c, a + d - b - c], 1)
+
+
+def _inverse_haar(x):
+    low, columns, rows, both = (x / 2).chunk(4, 1)
+    h = low.new_zeros(*low.shape[:2], 2 * low.shape[2], 2 * low.shape[3])
+    h[:, :, 0::2, 0::2] = low - columns - rows + both
+    h[:, :, 1::2, 0::2] = low - columns + rows - both
+    h[:, :, 0::2, 1::2] = low + columns - rows - both
+    h[:, :, 1::2, 1::2] = low + columns + rows + both
+    return h
+
+
+TWINS = {"fcn": Fcn, "pix2pix_unet": UNet, "unet": ResidualUNet}
 
 
 def load(module: nn.Module, variables: Mapping[str, Any]) -> nn.Module:

@@ -66,8 +66,7 @@ def allow_tf32(allowed: bool) -> None:
 def networks(config: Mapping[str, Any], run: Any = None) -> tuple[nn.Module, nn.Module]:
     """Returns generator and discriminator of `config` with the weights in `run`."""
     options = {k: v for k, v in config["generator"].items() if k in _FIELDS}
-    known = {"fcn": torch_networks.Fcn, "pix2pix_unet": torch_networks.UNet}
-    generator = known[config["generator"]["name"]](**options)
+    generator = torch_networks.TWINS[config["generator"]["name"]](**options)
     judge = {k: config["discriminator"][k] for k in ("filters", "stages", "norm")}
     discriminator = torch_networks.PatchGan(**judge)
     if run is not None:

@@ -17,7 +17,6 @@ holds them against a large product of matrices of the same precision, measured i
 same run.
 """
 
-import functools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -164,20 +163,12 @@ def ours(task: Task, precision: str) -> tuple[Callable[..., Any], Any]:
 def _held(step, state, task):
     """A call is a step on; what it returns beside its state is its loss."""
 
-    @functools.partial(jax.jit, donate_argnums=0)
     def loss_of(state, degraded, target):
         state, terms = step(state, degraded, target)
         return state, terms["loss"]
 
-    held = jax.tree.map(jnp.copy, state)
     batch = jax.device_put((task.degraded, task.target))
-
-    def call():
-        nonlocal held
-        held, loss = loss_of(held, *batch)
-        return loss
-
-    return call
+    return harness.Compiled(loss_of, state, *batch, carry=True)
 
 
 class TorchStep:

@@ -152,27 +152,16 @@ def contestants(
     uint8 = batch.photographs[None]
     step, train_steps = step_settings.ready_step(built), steps.train_steps(built)
     calls = {
-        "ours, ready": _ours(step, run, ready),
-        "ours, uint8": _ours(train_steps, run, (uint8,)),
+        "ours, ready": harness.Compiled(step, run, *ready, carry=True),
+        "ours, uint8": harness.Compiled(train_steps, run, uint8, carry=True),
     }
     if together > 1:
         several = np.repeat(uint8, together, 0)
-        calls[f"ours, uint8, {together} a call"] = _ours(train_steps, run, (several,))
+        call = harness.Compiled(train_steps, run, several, carry=True)
+        calls[f"ours, uint8, {together} a call"] = call
     if torch:
         calls |= _theirs(config, run, batch)
     return calls
-
-
-def _ours(step, run, inputs):
-    step = jax.jit(step, donate_argnums=0)
-    held = jax.tree.map(jnp.copy, run)
-
-    def call():
-        nonlocal held
-        held, terms = step(held, *inputs)
-        return terms
-
-    return call
 
 
 def _theirs(config, run, batch):

@@ -17,6 +17,7 @@ SHAPE = (2, 32, 32, 3)
 GENERATORS = {
     "fcn": {"width": 8, "blocks": 2},
     "pix2pix_unet": {"filters": 4, "downs": 5, "norm": "batch", "dropout": 0.0},
+    "unet": {"widths": (4, 6, 8), "blocks": (1, 2, 1)},
 }
 # Parameters of the published networks: pix2pix's unet_256, unet_128 and PatchGAN, and
 # the sums over the layers of the FCN.
@@ -26,6 +27,8 @@ COUNTS = [
     ("UNet", {"downs": 7}, 41_828_995),
     ("PatchGan", {"norm": "batch"}, 2_768_705),
     ("Fcn", {}, 1_222_147),
+    ("ResidualUNet", {}, 1_736_364),
+    ("Mwcnn", {}, 16_168_940),
 ]
 
 
@@ -93,7 +96,7 @@ if importlib.util.find_spec("torch"):  # never among what [dev] installs
     @pytest.mark.parametrize("train", [False, True])
     @pytest.mark.parametrize("name", GENERATORS)
     def test_a_generator_equals_its_twin_in_pytorch(name, train):
-        twins = {"fcn": torch_networks.Fcn, "pix2pix_unet": torch_networks.UNet}
+        twins = torch_networks.TWINS
         options = dict(GENERATORS[name])
         recipe = {"name": name, **options}
         options.pop("dropout", None)

@@ -1,13 +1,13 @@
 """Makes published.json: what published networks return in PyTorch, in their names.
 
     pip install torch==2.15.0 spandrel==0.4.2
-    python tests/golden/published.py
+    PYTHONPATH=. python tests/golden/published.py
 
 spandrel builds small variants of them and is given the weights, each drawn by `draw`
 from its name, so that none is stored: the names and shapes are, and part of the output.
-MWCNN and the U-Net of pix2pix, which it does not know, are written here from their
-description, so that their tensors have the names of the reference codes. Two files that
-torch.save wrote are stored too, one of each format.
+The U-Net of pix2pix and, among the benchmarks, MWCNN, which it does not know, are
+written from their description, so that their tensors have the names of the reference
+codes. Two files that torch.save wrote are stored too, one of each format.
 
 Source: MWCNN_PyTorch of Liu; pytorch-CycleGAN-and-pix2pix of Zhu et al.
 """
@@ -77,60 +77,6 @@ def numbers(output: np.ndarray) -> np.ndarray:
 # PyTorch's side. Feature maps are [b, c, h, w].
 
 
-def mwcnn(widths, convs, channels):
-    """Returns the network: three levels of wavelet transforms, skips added."""
-    import torch
-    from torch import nn
-
-    def taken_apart(x):
-        a, b = x[:, :, 0::2, 0::2] / 2, x[:, :, 1::2, 0::2] / 2
-        c, d = x[:, :, 0::2, 1::2] / 2, x[:, :, 1::2, 1::2] / 2
-        return torch.cat(
-            [a + b + c + d, c + d - a - b, b + d - a - c, a + d - b - c], 1
-        )
-
-    def put_together(x):
-        low, columns, rows, both = (x / 2).chunk(4, 1)
-        h = low.new_zeros(*low.shape[:2], 2 * low.shape[2], 2 * low.shape[3])
-        h[:, :, 0::2, 0::2] = low - columns - rows + both
-        h[:, :, 1::2, 0::2] = low - columns + rows - both
-        h[:, :, 0::2, 1::2] = low + columns - rows - both
-        h[:, :, 1::2, 1::2] = low + columns + rows + both
-        return h
-
-    class Layer(nn.Module):
-        def __init__(self, taken, made):
-            super().__init__()
-            self.body = nn.Sequential(nn.Conv2d(taken, made, 3, padding=1), nn.ReLU())
-
-        def forward(self, x):
-            return self.body(x)
-
-    def row(*sizes):
-        return nn.Sequential(*map(Layer, sizes, sizes[1:]))
-
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            one, two, three = widths
-            self.head = row(4 * channels, one)
-            self.d_l1 = row(*[one] * (convs + 1))
-            self.d_l2 = row(4 * one, *[two] * (convs + 1))
-            self.pro_l3 = row(4 * two, *[three] * (2 * convs + 1), 4 * two)
-            self.i_l2 = row(*[two] * (convs + 1), 4 * one)
-            self.i_l1 = row(*[one] * (convs + 1))
-            self.tail = nn.Sequential(nn.Conv2d(one, 4 * channels, 3, padding=1))
-
-        def forward(self, x):
-            first = self.d_l1(self.head(taken_apart(x)))
-            second = self.d_l2(taken_apart(first))
-            h = second + put_together(self.pro_l3(taken_apart(second)))
-            h = first + put_together(self.i_l2(h))
-            return x + put_together(self.tail(self.i_l1(h)))
-
-    return Network()
-
-
 def u_net(inputs, channels, filters, downs, norm):
     """Returns the U-Net of pix2pix on images in [0, 1]: each level wraps the next."""
     import torch
@@ -185,6 +131,8 @@ def modules():
     from spandrel.architectures.NAFNet import NAFNet
     from torch import nn
 
+    from benchmarks import torch_networks
+
     small = {"num_filters": 8, "scale": 4}
     x4 = ESRGAN(num_blocks=2, **small)
     x2 = ESRGAN(num_blocks=1, in_nc=12, shuffle_factor=2, **small)
@@ -208,7 +156,12 @@ def modules():
             1,
         ),
         "drunet": (DRUNet(in_nc=4, out_nc=3, **drunet), 4, (), 8),
-        "mwcnn gray": (mwcnn((6, 8, 8), 2, 1), 1, (), 8),
+        "mwcnn gray": (
+            torch_networks.Mwcnn(widths=(6, 8, 8), convs=2, channels=1),
+            1,
+            (),
+            8,
+        ),
         "pix2pix_unet batch": (u_net(3, 3, 4, 3, nn.BatchNorm2d), 3, (), 8),
         "pix2pix_unet instance": (u_net(1, 3, 4, 3, nn.InstanceNorm2d), 1, (), 8),
     }

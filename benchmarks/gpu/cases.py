@@ -1,0 +1,119 @@
+"""What the kit measures, in order of value. Nothing is imported here.
+
+A case is a call of `rows(toy=..., **options)` in the module `home`, which yields a row
+whenever it has one. `seconds` is what it should need on an H100: a guess until a run
+has told. `beside` marks what times nothing: all of these run first, side by side, so
+that their minutes are spent once (PyTorch's compiler fills its cache there).
+"""
+
+from typing import Any, NamedTuple
+
+
+class Case(NamedTuple):
+    """A name that begins with the letter of its group, and how it is measured."""
+
+    name: str
+    home: str
+    seconds: int
+    options: dict[str, Any]
+    beside: bool = False
+
+
+def _step(system, crop, batch, precision, seconds, together=1):
+    options = {"system": system, "crop": crop, "batch": batch, "precision": precision}
+    name = f"b {system} {crop} px x {batch} {precision}"
+    return Case(name, "step", seconds, options | {"together": together})
+
+
+def _restore(network, side, precision, seconds):
+    options = {"network": network, "side": side, "precision": precision}
+    return Case(f"e {network} {side} px {precision}", "restore", seconds, options)
+
+
+def _similarity(measure, batch, side, seconds):
+    options = {"measure": measure, "batch": batch, "side": side}
+    name = f"d {measure} {batch} x {side} px"
+    return Case(name, "similarity", seconds, options)
+
+
+def _programs(case):
+    """PyTorch compiles what `case` will time."""
+    letter, rest = case.name.split(" ", 1)
+    options = {"home": case.home, **case.options}
+    return Case(f"{letter} programs of {rest}", "programs", 60, options, beside=True)
+
+
+_STEPS = (
+    _step("gan_full", 128, 16, "bfloat16", 60),
+    _step("pix2pix", 256, 1, "bfloat16", 60, together=16),
+    _step("gan_full", 128, 64, "bfloat16", 60),
+    _step("pix2pix", 256, 64, "bfloat16", 60),
+    _step("gan_full", 128, 16, "float32", 60),
+    _step("pix2pix", 256, 1, "float32", 60, together=16),
+    _step("pix2pix", 256, 16, "bfloat16", 60),
+    _step("gan_full", 128, 64, "float32", 60),
+    _step("pix2pix", 256, 64, "float32", 60),
+    _step("pix2pix", 256, 16, "float32", 60),
+)
+_RESTORES = (
+    _restore("unet", 1024, "bfloat16", 25),
+    _restore("rrdbnet", 256, "bfloat16", 40),
+    _restore("nafnet", 512, "bfloat16", 30),
+    _restore("mwcnn", 512, "bfloat16", 25),
+    _restore("unet", 1024, "float32", 25),
+    _restore("rrdbnet", 256, "float32", 40),
+    _restore("nafnet", 512, "float32", 30),
+    _restore("mwcnn", 512, "float32", 25),
+)
+_SIMILARITIES = (
+    _similarity("ms_ssim", 16, 256, 25),
+    _similarity("ms_ssim", 4, 1440, 25),
+    _similarity("ssim", 16, 256, 20),
+    _similarity("ssim", 4, 1440, 20),
+)
+_COLUMNS_OF_SIX = [
+    Case(f"c shuffle {batch} x {side} px", "shuffle", 6, {"batch": batch, "side": side})
+    for batch, side in (
+        *((64, 128), (16, 128), (256, 128)),
+        *((16, 256), (64, 256), (256, 256)),
+    )
+]
+_LAYERS = [
+    Case(f"f {kind} convolution", "layers", 25, {"kind": kind})
+    for kind in ("transposed", "dilated", "strided")
+] + [Case("f instance norm", "layers", 10, {"kind": "norm"})]
+_RESUMING = [
+    Case(f"g resume {mode}", "resume", 90, {"mode": mode}, beside=True)
+    for mode in ("plain", "deterministic", "deterministic with a program cache")
+]
+_CHECKS = [
+    Case(f"b agreement of {system}", "agreement", 60, {"system": system}, beside=True)
+    for system in ("gan_full", "pix2pix")
+]
+
+CASES = (
+    # Side by side, in this order.
+    *map(_programs, _STEPS[:2]),
+    *_CHECKS,
+    *_RESUMING,
+    Case("d programs of fused-ssim", "fused_ssim", 60, {}, beside=True),
+    *map(_programs, (*_RESTORES[:2], *_SIMILARITIES[:2], *_STEPS[2:4])),
+    *map(_programs, _RESTORES[2:4]),
+    # One after another, alone on the machine.
+    Case("a device", "device", 15, {}),
+    *_STEPS[:2],
+    *_COLUMNS_OF_SIX[:3],
+    *_SIMILARITIES[:2],
+    *_RESTORES[:2],
+    *_LAYERS,
+    *_STEPS[2:4],
+    Case("h training", "training", 170, {"seconds": 120}),
+    *_RESTORES[2:4],
+    Case("e tiles", "tiles", 90, {}),
+    *_STEPS[4:7],
+    *_COLUMNS_OF_SIX[3:],
+    *_SIMILARITIES[2:],
+    Case("h arms", "arms", 120, {"arms": 8}),
+    *_RESTORES[4:],
+    *_STEPS[7:],
+)

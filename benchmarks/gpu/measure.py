@@ -1,0 +1,296 @@
+"""Measures everything on a GPU, within a budget of seconds, from a carried folder.
+
+    python -m benchmarks.gpu.measure --output DIR [--seconds 420]
+    python -m benchmarks.gpu.measure --output DIR --rehearse     on a CPU, toy sizes
+
+The wheels that `benchmarks.gpu.pack` put into `.gpu` are installed without a network,
+into a folder of their own; all else is this Python's. What times nothing runs first,
+side by side; then one case after another, in order of value, alone on the machine. A
+case that would not fit into what is left of the budget is named and left out; one that
+fails or overruns is named, and the others go on.
+
+`DIR/gpu.json` is complete after every row, `DIR/log.txt` holds what the processes
+said, and the table comes last. Only Python's own library is needed to begin.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from benchmarks.gpu import cases, results
+
+ROOT = Path(__file__).parents[2]
+CARRIED = ROOT / ".gpu"
+BESIDE = 0.3  # of the budget, at most, for what times nothing
+# As the tests': code is generated quickly, and runs slowly.
+TOY_FLAGS = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures, and prints the table."""
+    options = _options(argv)
+    deadline = time.monotonic() + options.seconds
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    facts = {"rehearsal": options.rehearse, "budget_s": options.seconds}
+    found = results.Results(options.output / "gpu.json", facts, options.after)
+    chosen = [
+        case
+        for case in cases.CASES
+        if re.search(options.only, case.name) and case.name not in found.finished()
+    ]
+    with (options.output / "log.txt").open("w") as log, _scratch(options) as scratch:
+        environment = _environment(options, scratch, log)
+        start = lambda: Worker(environment, options.rehearse, log)
+        run = Run(found, start, deadline, options.rehearse)
+        try:
+            beside = [case for case in chosen if case.beside]
+            run.side_by_side(beside, time.monotonic() + BESIDE * options.seconds)
+            run.in_turn([case for case in chosen if not case.beside])
+        finally:
+            run.close()
+            table = found.table()
+            (options.output / "table.txt").write_text(table + "\n")
+            print(table)
+
+
+def _options(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--seconds", type=float, default=420, help="(default 420)")
+    parser.add_argument("--rehearse", action="store_true", help="toy sizes, on a CPU")
+    parser.add_argument("--only", default="", help="cases whose name has this pattern")
+    parser.add_argument(
+        "--after", type=Path, metavar="JSON", help="go on: take its finished cases over"
+    )
+    parser.add_argument("--carried", type=Path, default=CARRIED, help="(default .gpu)")
+    return parser.parse_args(argv)
+
+
+@contextlib.contextmanager
+def _scratch(options) -> Iterator[Path]:
+    """A folder for installed wheels and compiled programs.
+
+    On a lent machine a second call finds there what the first one left.
+    """
+    if options.rehearse:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    else:
+        folder = Path(tempfile.gettempdir(), f"jaxrestore-gpu-{os.getuid()}")
+        folder.mkdir(exist_ok=True)
+        yield folder
+
+
+def _environment(options, scratch: Path, log: IO[str]) -> dict[str, str]:
+    """Returns the variables of the processes that measure; installs what they need."""
+    site = scratch / "site"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)]),
+        "PYTHONUNBUFFERED": "1",
+        # Else JAX takes most of a GPU's memory and leaves too little to its rivals.
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
+        "TRITON_CACHE_DIR": str(scratch / "triton"),
+        "TORCHINDUCTOR_COMPILE_THREADS": "4",
+        "JAXRESTORE_GPU_SITE": str(site),
+        "JAXRESTORE_GPU_SOURCES": str(options.carried / "sources"),
+    }
+    if options.rehearse:
+        environment |= {
+            "JAX_PLATFORMS": "cpu",
+            "CUDA_VISIBLE_DEVICES": "",
+            "XLA_FLAGS": TOY_FLAGS,
+            "JAX_COMPILATION_CACHE_DIR": str(scratch / "programs"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+    _install(sorted(options.carried.glob("wheels/*.whl")), site, log)
+    return environment
+
+
+def _install(wheels: list[Path], site: Path, log: IO[str]) -> None:
+    """Puts `wheels` into `site`, unless they are there."""
+    stamp, names = site / "installed.txt", "\n".join(wheel.name for wheel in wheels)
+    if not wheels:
+        print("nothing is carried: measuring with the packages of this Python")
+        return
+    if stamp.is_file() and stamp.read_text() == names:
+        return
+    started = time.monotonic()
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"),
+        *("--no-compile", "--no-cache-dir", "--upgrade", "--target", str(site)),
+        *map(str, wheels),
+    ]
+    done = subprocess.run(command, stdout=log, stderr=log)
+    seconds = time.monotonic() - started
+    if done.returncode:
+        # What this Python has may do; the environment in the JSON tells.
+        print(f"pip ended with {done.returncode} (see log.txt): going on without")
+        return
+    stamp.write_text(names)
+    print(f"installed {len(wheels)} wheels in {seconds:.0f} s")
+
+
+class Worker:
+    """A process that runs cases; see `benchmarks.gpu.worker`."""
+
+    def __init__(self, environment: dict[str, str], toy: bool, log: IO[str]):
+        """Starts it, as the leader of a session that `close` ends as a whole."""
+        command = [sys.executable, "-m", "benchmarks.gpu.worker"]
+        self._process = subprocess.Popen(
+            command + ["--toy"] * toy,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+        self._answers: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def ask(
+        self, name: str, seconds: float, tell: Callable[[str, Any], None]
+    ) -> tuple[str, dict[str, Any]]:
+        """Returns how a case ended, and what is to be noted of that.
+
+        `tell` is called with the kind of each answer before the last, and with it.
+        After any end but "done" the worker is of no more use.
+        """
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(name) + "\n")
+            self._process.stdin.flush()
+        while True:
+            try:
+                left = max(deadline - time.monotonic(), 0)
+                line = self._answers.get(timeout=left)
+            except queue.Empty:
+                return "ended", {"why": f"not done after {seconds:.0f} s"}
+            if not line:
+                code = self._process.wait()
+                return "failed", {"why": f"its process ended with {code}; see log.txt"}
+            ((kind, answer),) = json.loads(line).items()
+            if kind == "end":
+                return "done", {"seconds": answer}
+            if kind == "failed":
+                return "failed", {"why": answer}
+            tell(kind, answer)
+
+    def close(self) -> None:
+        """Kills it and all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _read(self):
+        for line in self._process.stdout:
+            self._answers.put(line)
+        self._answers.put("")
+
+
+class Run:
+    """Cases and the processes that run them, until the budget ends."""
+
+    def __init__(
+        self,
+        found: results.Results,
+        start: Callable[[], Worker],
+        deadline: float,
+        toy: bool,
+    ):
+        """Starts nothing yet."""
+        self._found, self._start, self._deadline = found, start, deadline
+        self._toy = toy
+        self._workers: set[Worker] = set()
+
+    def side_by_side(self, chosen: Sequence[cases.Case], until: float) -> None:
+        """Runs cases that time nothing, each in a process of its own."""
+        waiting: queue.SimpleQueue[cases.Case] = queue.SimpleQueue()
+        for case in chosen:
+            waiting.put(case)
+
+        def take():
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._run(waiting.get_nowait(), min(until, self._deadline))
+
+        count = max(2, len(os.sched_getaffinity(0)) // 2)
+        threads = [threading.Thread(target=take, daemon=True) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def in_turn(self, chosen: Sequence[cases.Case]) -> None:
+        """Runs cases one after another in one process, a new one after a failure."""
+        worker = None
+        for case in chosen:
+            left = self._deadline - time.monotonic()
+            if not self._toy and left < case.seconds:
+                self._leave_out(case, left)
+                continue
+            worker = self._run(case, self._deadline, worker)
+
+    def close(self) -> None:
+        """Ends all processes."""
+        for worker in list(self._workers):
+            self._end(worker)
+
+    def _run(self, case, until, worker=None):
+        """Runs a case; returns its worker where that can run another."""
+        seconds = until - time.monotonic()
+        if not self._toy:
+            seconds = min(seconds, 3 * case.seconds + 30)
+        if seconds <= 0:
+            self._leave_out(case, seconds)
+            return worker
+        if worker is None:
+            worker = self._start()
+            self._workers.add(worker)
+        entry = self._found.begin(case.name)
+
+        def tell(kind, answer):
+            if kind == "environment":
+                self._found.environment(answer)
+            else:
+                self._found.add(entry, answer)
+
+        state, more = worker.ask(case.name, seconds, tell)
+        self._found.end(entry, state, **more)
+        print(f"{case.name}: {state} {more.get('why', '')}".rstrip(), flush=True)
+        if state == "done" and not case.beside:
+            return worker
+        self._end(worker)
+        return None
+
+    def _end(self, worker):
+        worker.close()
+        self._workers.discard(worker)
+
+    def _leave_out(self, case, left):
+        why = f"it needs about {case.seconds} s, {max(left, 0):.0f} s are left"
+        self._found.end(self._found.begin(case.name), "left out", why=why)
+
+
+if __name__ == "__main__":
+    main()

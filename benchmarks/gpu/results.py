@@ -1,0 +1,101 @@
+"""What a run of the kit has found so far: a JSON, whole at any moment, and a table."""
+
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+STATES = ("done", "failed", "ended", "left out", "running")
+_COLUMNS = ("ms", "times ours", "share of floor", "first call s", "workspace MiB")
+# Told elsewhere, or too long for a table.
+_ELSEWHERE = {"contestant", "quartiles", "floor ms", "differs by", *_COLUMNS}
+
+
+class Results:
+    """The cases of a run with their rows; each change is on the disk when it is made.
+
+    A case is `{"name", "state", "rows"}`, with `why` where it is not done, `seconds`,
+    and the commit it was measured at. Several threads may add to it.
+    """
+
+    def __init__(self, path: Path, facts: Mapping[str, Any], after: Path | None = None):
+        """Begins with the finished cases of `after`, a file of another run."""
+        self._path, self._lock = path, threading.Lock()
+        self._content: dict[str, Any] = {**facts, "environment": None, "cases": []}
+        if after is not None:
+            earlier = json.loads(after.read_text())["cases"]
+            self._content["cases"] = [x for x in earlier if x["state"] == "done"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._write()
+
+    def finished(self) -> set[str]:
+        """Returns the names of the cases that are done."""
+        return {c["name"] for c in self._content["cases"] if c["state"] == "done"}
+
+    def environment(self, found: Mapping[str, Any]) -> None:
+        """Notes where all this is measured."""
+        with self._lock:
+            self._content["environment"] = found
+            self._write()
+
+    def begin(self, name: str) -> dict[str, Any]:
+        """Returns a new case, for `add` and `end`."""
+        case: dict[str, Any] = {"name": name, "state": "running", "rows": []}
+        with self._lock:
+            where = self._content["environment"] or {}
+            case |= {key: where.get(key) for key in ("commit", "date", "device")}
+            self._content["cases"].append(case)
+            self._write()
+        return case
+
+    def add(self, case: dict[str, Any], row: Mapping[str, Any]) -> None:
+        """Adds a row to a case."""
+        with self._lock:
+            case["rows"].append(row)
+            self._write()
+
+    def end(self, case: dict[str, Any], state: str, **more: Any) -> None:
+        """Says how a case ended, one of `STATES`, with `why` or `seconds`."""
+        assert state in STATES, state
+        with self._lock:
+            case |= {"state": state, **more}
+            self._write()
+
+    def table(self) -> str:
+        """Returns all rows as text, a block a case."""
+        blocks = map(_block, self._content["cases"])
+        return "\n".join(line for block in blocks for line in block)
+
+    def _write(self):
+        # A name of its own, then renamed: who reads it, or is killed, has a whole one.
+        new = self._path.with_suffix(".new")
+        with new.open("w") as file:
+            json.dump(self._content, file, indent=1, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
+
+def _block(case) -> Iterable[str]:
+    took = f", {case['seconds']:.0f} s" if "seconds" in case else ""
+    why = f": {case['why']}" if "why" in case else ""
+    yield f"{case['name']} [{case['state']}{took}]{why}"
+    timed = [row for row in case["rows"] if "ms" in row]
+    if timed:
+        heads = ("ms", "x ours", "floor", "first s", "MiB")
+        yield f"  {'':44}" + "".join(f"{head:>9}" for head in heads)
+    for row in case["rows"]:
+        cells = [_cell(row.get(column)) for column in _COLUMNS]
+        numbers = "".join(f"{cell:>9}" for cell in cells) if "ms" in row else ""
+        rest = [f"{k} {_cell(v)}" for k, v in row.items() if k not in _ELSEWHERE]
+        yield f"  {row['contestant'][:44]:44}{numbers}  {', '.join(rest)}".rstrip()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)

@@ -1,0 +1,109 @@
+"""Whether a run that was killed goes on to the same bits: the cases g."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.gpu import contests
+from jaxrestore import checkpoints
+
+ROOT = Path(__file__).parents[2]
+STEPS, EVERY = 200, 20
+SETTINGS = {
+    "steps": STEPS,
+    "checkpoint_every": EVERY,
+    "log_every": EVERY,
+    "evaluation.every": STEPS,
+    "data.leaves_bank": 8,
+}
+TOY = SETTINGS | {
+    "batch_size": 2,
+    "crop": 32,
+    "generator.width": 4,
+    "generator.blocks": 1,
+    "discriminator.filters": 4,
+    "discriminator.stages": 1,
+    "data.leaves_bank": 2,
+    "data.leaves_side": 40,
+    "data.evaluation_crop": 32,
+}
+
+
+def rows(*, toy: bool, mode: str) -> Iterator[contests.Row]:
+    """Yields whether two whole runs are equal, and whether one is that was killed.
+
+    `mode`: "plain", "deterministic" (XLA's flag), and "... with a program cache", where
+    all processes run one program. Without it each process chooses its own algorithms.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        start = lambda name: _start(home / name, toy, _environment(mode, home))
+        whole, victim = start("whole"), start("victim")
+        left = _killed_after_a_checkpoint(victim, home / "victim")
+        twin = start("twin")
+        _finish(whole)
+        _finish(start("victim"))
+        _finish(twin)
+        names = ("whole", "twin", "victim")
+        hashes = {name: checkpoints.state_hash(home / name, STEPS) for name in names}
+    yield {
+        "contestant": "two whole runs",
+        "equal": hashes["whole"] == hashes["twin"],
+    }
+    yield {
+        "contestant": f"killed (-9) after step {left}, resumed to step {STEPS}",
+        "equal": hashes["whole"] == hashes["victim"],
+    }
+
+
+def _environment(mode, home):
+    environment = dict(os.environ)
+    if "deterministic" in mode:
+        flags = environment.get("XLA_FLAGS", "")
+        environment["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true"
+    if "cache" in mode:
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(home / "programs")
+        environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    return environment
+
+
+def _start(workdir, toy, environment):
+    settings = TOY if toy else SETTINGS
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "jaxrestore.main"),
+            *("--config", "configs/gan_full.py:demo", f"--workdir={workdir}"),
+            *(f"--config.{name}={value}" for name, value in settings.items()),
+        ],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _killed_after_a_checkpoint(process, workdir):
+    while process.poll() is None and not checkpoints.finished(workdir):
+        time.sleep(0.02)
+    process.kill()
+    printed, _ = process.communicate()
+    left = checkpoints.steps(workdir)[-1]
+    if left >= STEPS:
+        raise RuntimeError(f"the run was over before it was killed: {_end(printed)}")
+    return left
+
+
+def _finish(process):
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"a run ended with {process.returncode}: {_end(printed)}")
+
+
+def _end(printed):
+    return re.sub(r"\s+", " ", printed[-300:]).strip()

@@ -1,0 +1,96 @@
+"""Training steps beside the same in PyTorch: the cases b."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks import harness, step_settings, train_step
+from benchmarks.gpu import contests, device
+from jaxrestore.training import recipe, setup
+
+
+def config_of(
+    *, toy: bool, system: str, crop: int, batch: int, precision: str
+) -> dict[str, Any]:
+    """Returns the config of a case; of a toy, at 32 px with a few filters."""
+    options = SimpleNamespace(
+        system=system,
+        precision=precision,
+        small=toy,
+        batch=2 if toy and batch > 1 else batch,
+        crop=32 if toy else crop,
+        filters=4 if toy else None,
+    )
+    config = step_settings.config_of(options, gpu=not toy)
+    if toy and system == "gan_full":
+        config["generator"] |= {"width": 4, "blocks": 1}
+        config["discriminator"] |= {"filters": 4, "stages": 1}
+    return config
+
+
+def rows(
+    *, toy: bool, system: str, crop: int, batch: int, precision: str, together: int
+) -> Iterator[contests.Row]:
+    """Yields contestants on ready batches and on uint8 ones; last, what those cost."""
+    asked = {"system": system, "crop": crop, "batch": batch, "precision": precision}
+    config = config_of(toy=toy, **asked)
+    images = step_settings.make_batch(config, config["batch_size"])
+    several = 2 if toy and together > 1 else together
+    calls = train_step.contestants(config, images, several, bool(harness.peer("torch")))
+    found = {}
+    for row in contests.rows(
+        calls,
+        work=_work(config, images),
+        toy=toy,
+        amount=config["batch_size"],
+        unit="images",
+        calls=lambda name: several if name.endswith("a call") else 1,
+        answer=_losses,
+        # In TF32, and in bfloat16, losses of equal steps differ by their rounding.
+        tolerance=0.1,
+    ):
+        found[row["contestant"]] = row.get("ms")
+        yield row
+    ready, uint8 = (found.get(f"ours, {how}") for how in ("ready", "uint8"))
+    if ready and uint8:
+        share = 1 - ready / uint8
+        yield {"contestant": "ours, making the batch", "share of the step": share}
+
+
+def programs(*, toy: bool, together: int, **asked: Any) -> dict[str, Callable[[], Any]]:
+    """Returns the calls of a case that PyTorch compiles."""
+    from benchmarks import torch_steps
+
+    config = config_of(toy=toy, **asked)
+    torch_steps.prepare()
+    shape = (config["batch_size"], config["crop"], config["crop"], 3)
+    calls = {}
+    for name, variant in torch_steps.variants(config["precision"]).items():
+        if variant.compiler:
+            networks = torch_steps.networks(config)
+            step = torch_steps.TrainStep(config, *networks, variant)
+            image = step.place(np.zeros(shape, np.float32))
+            calls[name] = lambda step=step, image=image: step(image, image)
+    return calls
+
+
+def _losses(name: str, terms: Any) -> Any:
+    if not name.endswith("ready"):
+        return None  # other draws
+    pair = [terms["generator/loss"], terms["discriminator/loss"]]
+    return np.array([float(loss) for loss in pair])
+
+
+def _work(config, images) -> contests.Work:
+    shapes = jax.eval_shape(
+        setup.initial(recipe.build(config), config), jax.random.key(0)
+    )
+    held = sum(leaf.size * 4 for leaf in jax.tree.leaves(shapes))
+    return contests.Work(
+        step_settings.operations(config, images),
+        2 * held + images.target.nbytes + images.degraded.nbytes,
+        device.product_precision(config["precision"]),
+    )

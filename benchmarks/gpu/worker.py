@@ -1,0 +1,94 @@
+"""A process that runs the cases it is named, one a line, and prints rows as JSON.
+
+    python -m benchmarks.gpu.worker [--toy]
+
+Each answer is a line: {"row": ...} for every row, then {"end": seconds} or
+{"failed": reason}. What libraries print goes to the standard error.
+"""
+
+import importlib
+import json
+import math
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+from benchmarks.gpu import cases
+
+
+def main() -> None:
+    """Answers lines of the standard input until it ends."""
+    toy = "--toy" in sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(answer: dict[str, Any]) -> None:
+        answers.write(json.dumps(_finite(answer)) + "\n")
+        answers.flush()
+
+    prepare(toy)
+    from benchmarks import machine
+
+    say({"environment": machine.environment(("torch", *PEERS))})
+    known = {case.name: case for case in cases.CASES}
+    for line in sys.stdin:
+        started = time.perf_counter()
+        try:
+            _run(known[json.loads(line)], toy, say)
+        except Exception as error:
+            traceback.print_exc()
+            from benchmarks.gpu import contests
+
+            say({"failed": contests.reason(error)})
+        else:
+            say({"end": time.perf_counter() - started})
+
+
+PEERS = ("spandrel", "pytorch-msssim", "frame-analytics", "fused-ssim", "numba")
+
+
+def prepare(toy: bool) -> None:
+    """Sets PyTorch up: every process chooses its kernels itself, undisturbed.
+
+    What the compiler has made comes from the disk, but not which of its kernels was
+    quickest while others ran beside it. A rehearsal traces as the compiler does and
+    leaves out the minutes of generating code.
+    """
+    try:
+        import torch
+        import torch._inductor.config as inductor
+    except ImportError:
+        return
+    inductor.autotune_local_cache = False
+    if toy:
+        whole = torch.compile
+        torch.compile = lambda *rest, **named: whole(
+            *rest, **named, backend="aot_eager"
+        )
+
+
+def _run(case, toy, say):
+    module = importlib.import_module(f"benchmarks.gpu.{case.home}")
+    for row in module.rows(toy=toy, **case.options):
+        say({"row": row})
+    if not case.beside:
+        from benchmarks.gpu import contests
+
+        contests.forget()
+
+
+def _finite(value):
+    """JSON has no NaN and no infinity: they become words."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+if __name__ == "__main__":
+    main()
