@@ -8,6 +8,7 @@ has all in one program one after another, `vmap` all at once; both make the batc
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,8 +20,11 @@ from jaxrestore.training import compilation, setup
 NAME = "configs/pix2pix.py:ab,demo"
 
 
-def configs(arms: int, batch: int, crop: int, filters: int):
-    """Returns the config of each arm: learning rates from 1e-4 to 1e-3."""
+def configs(arms: int, batch: int, crop: int, filters: int, **more: Any):
+    """Returns the config of each arm: learning rates from 1e-4 to 1e-3.
+
+    `more` are other keys of the recipe.
+    """
     found = []
     for rate in np.geomspace(1e-4, 1e-3, arms):
         path, config = config_files.load(NAME)
@@ -32,6 +36,7 @@ def configs(arms: int, batch: int, crop: int, filters: int):
                 "degradation.side": crop // 4,
                 "netG": "unet_128" if crop >= 128 else "unet_64",
                 "ngf": filters,
+                **more,
             }
         )
         found.append(config_files.translate(path, config))

@@ -1,10 +1,12 @@
 """The pixel shuffle as a data loader has it: a loop over the pixels, on one core."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
 
+@functools.cache
 def compiled(rate: float, radius: int) -> Callable[[np.ndarray], np.ndarray]:
     """Returns `images -> shuffled` on [b, h, w, c], with new draws at each call.
 

@@ -15,7 +15,9 @@ def rows(*, toy: bool, arms: int) -> Iterator[contests.Row]:
     """Yields an update of all arms in each mode of `jaxrestore sweep`."""
     sizes = (2, 1, 64, 4) if toy else (arms, 4, 64, 32)
     device = jax.devices()[:1]
-    setups = [setup.prepare(config, device) for config in script.configs(*sizes)]
+    more = {"netD": "n_layers", "n_layers_D": 1, "ndf": 4} if toy else {}
+    configs = script.configs(*sizes, **more)
+    setups = [setup.prepare(config, device) for config in configs]
     shape = setups[0].batch.shape
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     images = sharding.put(images, setups[0].mesh, axis=1)

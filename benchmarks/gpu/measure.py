@@ -55,11 +55,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     with (options.output / "log.txt").open("w") as log, _scratch(options) as scratch:
         environment = _environment(options, scratch, log)
         start = lambda: Worker(environment, options.rehearse, log)
-        run = Run(found, start, deadline, options.rehearse)
+        run = Run(found, start, options.rehearse)
+        cores = len(os.sched_getaffinity(0))
+        limit = time.monotonic() + BESIDE * (deadline - time.monotonic())
         try:
             beside = [case for case in chosen if case.beside]
-            run.side_by_side(beside, time.monotonic() + BESIDE * options.seconds)
-            run.in_turn([case for case in chosen if not case.beside])
+            run.run(beside, max(cores // 2, 2), deadline if options.rehearse else limit)
+            # A rehearsal's times are worth nothing.
+            alone = [case for case in chosen if not case.beside]
+            run.run(alone, 2 if options.rehearse else 1, deadline)
         finally:
             run.close()
             table = found.table()
@@ -116,6 +120,8 @@ def _environment(options, scratch: Path, log: IO[str]) -> dict[str, str]:
         environment |= {
             "JAX_PLATFORMS": "cpu",
             "CUDA_VISIBLE_DEVICES": "",
+            # Threads of two processes on two cores wait for each other by spinning.
+            "OMP_NUM_THREADS": "1",
             "XLA_FLAGS": TOY_FLAGS,
             "JAX_COMPILATION_CACHE_DIR": str(scratch / "programs"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -211,59 +217,45 @@ class Worker:
 class Run:
     """Cases and the processes that run them, until the budget ends."""
 
-    def __init__(
-        self,
-        found: results.Results,
-        start: Callable[[], Worker],
-        deadline: float,
-        toy: bool,
-    ):
+    def __init__(self, found: results.Results, start: Callable[[], Worker], toy: bool):
         """Starts nothing yet."""
-        self._found, self._start, self._deadline = found, start, deadline
-        self._toy = toy
+        self._found, self._start, self._toy = found, start, toy
         self._workers: set[Worker] = set()
 
-    def side_by_side(self, chosen: Sequence[cases.Case], until: float) -> None:
-        """Runs cases that time nothing, each in a process of its own."""
+    def run(self, chosen: Sequence[cases.Case], count: int, until: float) -> None:
+        """Runs cases in their order, `count` at a time, until the time `until`."""
         waiting: queue.SimpleQueue[cases.Case] = queue.SimpleQueue()
         for case in chosen:
             waiting.put(case)
 
         def take():
+            worker = None
             with contextlib.suppress(queue.Empty):
                 while True:
-                    self._run(waiting.get_nowait(), min(until, self._deadline))
+                    worker = self._run(waiting.get_nowait(), until, worker)
+            if worker is not None:
+                self._end(worker)
 
-        count = max(2, len(os.sched_getaffinity(0)) // 2)
         threads = [threading.Thread(target=take, daemon=True) for _ in range(count)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    def in_turn(self, chosen: Sequence[cases.Case]) -> None:
-        """Runs cases one after another in one process, a new one after a failure."""
-        worker = None
-        for case in chosen:
-            left = self._deadline - time.monotonic()
-            if not self._toy and left < case.seconds:
-                self._leave_out(case, left)
-                continue
-            worker = self._run(case, self._deadline, worker)
-
     def close(self) -> None:
         """Ends all processes."""
         for worker in list(self._workers):
             self._end(worker)
 
-    def _run(self, case, until, worker=None):
+    def _run(self, case, until, worker):
         """Runs a case; returns its worker where that can run another."""
         seconds = until - time.monotonic()
+        if seconds < (0 if self._toy or case.beside else case.seconds):
+            why = f"it needs about {case.seconds} s, {max(seconds, 0):.0f} s are left"
+            self._found.end(self._found.begin(case.name), "left out", why=why)
+            return worker
         if not self._toy:
             seconds = min(seconds, 3 * case.seconds + 30)
-        if seconds <= 0:
-            self._leave_out(case, seconds)
-            return worker
         if worker is None:
             worker = self._start()
             self._workers.add(worker)
@@ -278,7 +270,7 @@ class Run:
         state, more = worker.ask(case.name, seconds, tell)
         self._found.end(entry, state, **more)
         print(f"{case.name}: {state} {more.get('why', '')}".rstrip(), flush=True)
-        if state == "done" and not case.beside:
+        if state == "done":
             return worker
         self._end(worker)
         return None
@@ -286,10 +278,6 @@ class Run:
     def _end(self, worker):
         worker.close()
         self._workers.discard(worker)
-
-    def _leave_out(self, case, left):
-        why = f"it needs about {case.seconds} s, {max(left, 0):.0f} s are left"
-        self._found.end(self._found.begin(case.name), "left out", why=why)
 
 
 if __name__ == "__main__":

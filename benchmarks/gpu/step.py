@@ -15,19 +15,20 @@ from jaxrestore.training import recipe, setup
 def config_of(
     *, toy: bool, system: str, crop: int, batch: int, precision: str
 ) -> dict[str, Any]:
-    """Returns the config of a case; of a toy, at 32 px with a few filters."""
+    """Returns the config of a case; of a toy, at 16 px with a few filters."""
     options = SimpleNamespace(
         system=system,
         precision=precision,
         small=toy,
         batch=2 if toy and batch > 1 else batch,
-        crop=32 if toy else crop,
+        crop=16 if toy else crop,
         filters=4 if toy else None,
     )
     config = step_settings.config_of(options, gpu=not toy)
-    if toy and system == "gan_full":
-        config["generator"] |= {"width": 4, "blocks": 1}
+    if toy:
         config["discriminator"] |= {"filters": 4, "stages": 1}
+        small = {"gan_full": {"width": 4, "blocks": 1}, "pix2pix": {"downs": 2}}
+        config["generator"] |= small[system]
     return config
 
 

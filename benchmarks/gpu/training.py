@@ -20,7 +20,7 @@ def rows(*, toy: bool, seconds: float) -> Iterator[contests.Row]:
     _, config = config_files.load("configs/gan_full.py" + (":demo" if toy else ""))
     config.precision = "bfloat16"
     if toy:
-        config.update_from_flattened_dict(resume.TOY | {"steps": 20})
+        config.update_from_flattened_dict(resume.TOY)
         seconds = 1.0
     config = config.to_dict()
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ Each answer is a line: {"row": ...} for every row, then {"end": seconds} or
 {"failed": reason}. What libraries print goes to the standard error.
 """
 
+import functools
 import importlib
 import json
 import math
@@ -53,8 +54,8 @@ def prepare(toy: bool) -> None:
     """Sets PyTorch up: every process chooses its kernels itself, undisturbed.
 
     What the compiler has made comes from the disk, but not which of its kernels was
-    quickest while others ran beside it. A rehearsal traces as the compiler does and
-    leaves out the minutes of generating code.
+    quickest while others ran beside it. A rehearsal traces as the compiler does, and
+    leaves it at that: no code is generated.
     """
     try:
         import torch
@@ -63,20 +64,16 @@ def prepare(toy: bool) -> None:
         return
     inductor.autotune_local_cache = False
     if toy:
-        whole = torch.compile
-        torch.compile = lambda *rest, **named: whole(
-            *rest, **named, backend="aot_eager"
-        )
+        torch.compile = functools.partial(torch.compile, backend="eager")
 
 
 def _run(case, toy, say):
     module = importlib.import_module(f"benchmarks.gpu.{case.home}")
     for row in module.rows(toy=toy, **case.options):
         say({"row": row})
-    if not case.beside:
-        from benchmarks.gpu import contests
+    from benchmarks.gpu import contests
 
-        contests.forget()
+    contests.forget()
 
 
 def _finite(value):
