@@ -193,8 +193,9 @@ def ours(loss, pair) -> Contestant:
     def mean(a, b):
         return loss(a, b).mean()
 
-    value, gradient = jax.jit(mean), jax.jit(jax.value_and_grad(mean))
-    return Contestant(lambda: value(a, b), lambda: gradient(a, b), False)
+    value = harness.Compiled(mean, a, b)
+    gradient = harness.Compiled(jax.value_and_grad(mean), a, b)
+    return Contestant(value, gradient, False)
 
 
 def torch_contestant(loss, pair, *, compiled) -> Contestant:

@@ -24,7 +24,6 @@ def rows(*, toy: bool, arms: int) -> Iterator[contests.Row]:
     calls, notes = script.contestants(setups, images)
     for row in contests.rows(
         calls,
-        work=contests.Work(0, 0),
         toy=toy,
         amount=sizes[0] * sizes[1],
         unit="images",

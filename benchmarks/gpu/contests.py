@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from benchmarks import harness
-from benchmarks.gpu import device
+from benchmarks.gpu import device, kernels
 
 Row = dict[str, Any]
 
@@ -34,20 +34,22 @@ class Work(NamedTuple):
 def rows(
     contestants: Mapping[str, Callable[[], Any]],
     *,
-    work: Work,
     toy: bool,
+    work: Work | None = None,
     amount: float = 1,
     unit: str = "calls",
     calls: Callable[[str], int] = lambda name: 1,
     answer: Callable[[str, Any], Any] = lambda name, result: None,
     tolerance: float = 0.05,
     in_flight: int = 8,
+    profiled: bool = False,
 ) -> Iterator[Row]:
     """Yields a row a contestant; the first is ours, to which the others are compared.
 
     `amount` of `unit` is what one unit of work makes of which a call has `calls(name)`.
     What `answer` returns of a first result must be within `tolerance`, as a share of
-    the largest, of the first contestant's; None is not compared.
+    the largest, of the first contestant's; None is not compared. `profiled` adds where
+    the time of the first goes.
     """
     started, reference = {}, None
     for name, contestant in contestants.items():
@@ -68,7 +70,6 @@ def rows(
         warmup=1 if toy else 2,
         in_flight=in_flight,
     )
-    least = work.floor(toy=toy)
     ours = next(iter(timings), None)
     for name, timing in timings.items():
         one = timing.median / calls(name)
@@ -78,10 +79,21 @@ def rows(
             "quartiles": [1e3 * t / calls(name) for t in (timing.q1, timing.q3)],
             f"{unit}/s": amount / one,
             "times ours": one * calls(ours) / timings[ours].median,
-            "floor ms": 1e3 * least,
-            "share of floor": least / one,
+            **_share(work, one, toy),
             **started[name],
         }
+    if profiled and ours is not None:
+        try:
+            yield from kernels.rows(contestants[ours])
+        except Exception as error:  # the times stand without it
+            yield {"contestant": "profile of ours", "why": reason(error)}
+
+
+def _share(work, seconds, toy) -> Row:
+    if work is None:
+        return {}
+    least = work.floor(toy=toy)
+    return {"floor ms": 1e3 * least, "share of floor": least / seconds}
 
 
 def reason(error: Exception) -> str:
@@ -101,10 +113,13 @@ def forget() -> None:
 
 
 def _first(contestant, answer) -> Row:
-    before = _torch_bytes()
+    before, misses = _torch_bytes(), _compiled_anew()
     started = time.perf_counter()
     result = harness.wait(contestant())
     row: Row = {"first call s": time.perf_counter() - started}
+    if anew := _compiled_anew() - misses:
+        # Of a program that a case beside should have left on the disk.
+        row["programs compiled anew"] = anew
     found = getattr(contestant, "workspace", None)
     if found is None and before is not None:
         found = _torch_bytes(peak=True) - before
@@ -112,6 +127,14 @@ def _first(contestant, answer) -> Row:
         row["workspace MiB"] = found / 2**20
     row["answer"] = answer(result)
     return row
+
+
+def _compiled_anew() -> int:
+    """Returns how many programs PyTorch did not find on its disk so far."""
+    if not harness.peer("torch"):
+        return 0
+    counted = harness.peer("torch._dynamo.utils").counters["inductor"]
+    return counted["fxgraph_cache_miss"]
 
 
 def _torch_bytes(*, peak: bool = False) -> int | None:

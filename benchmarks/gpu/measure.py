@@ -113,6 +113,9 @@ def _environment(options, scratch: Path, log: IO[str]) -> dict[str, str]:
         "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
         "TRITON_CACHE_DIR": str(scratch / "triton"),
         "TORCHINDUCTOR_COMPILE_THREADS": "4",
+        # Compiling is measured, so nothing is kept; a case may change that for itself.
+        "JAX_COMPILATION_CACHE_DIR": str(scratch / "programs"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1e9",
         "JAXRESTORE_GPU_SITE": str(site),
         "JAXRESTORE_GPU_SOURCES": str(options.carried / "sources"),
     }
@@ -123,7 +126,6 @@ def _environment(options, scratch: Path, log: IO[str]) -> dict[str, str]:
             # Threads of two processes on two cores wait for each other by spinning.
             "OMP_NUM_THREADS": "1",
             "XLA_FLAGS": TOY_FLAGS,
-            "JAX_COMPILATION_CACHE_DIR": str(scratch / "programs"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }

@@ -41,6 +41,7 @@ def rows(
         answer=lambda name, restored: restored,
         # Twenty layers of bfloat16, or of TF32, each rounded in another order.
         tolerance=0.1,
+        profiled=True,
     )
 
 

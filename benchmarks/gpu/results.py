@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 STATES = ("done", "failed", "ended", "left out", "running")
-_COLUMNS = ("ms", "times ours", "share of floor", "first call s", "workspace MiB")
+_COLUMNS = {
+    "ms": "ms",
+    "times ours": "x ours",
+    "share of floor": "floor",
+    "first call s": "first s",
+    "workspace MiB": "MiB",
+}
 # Told elsewhere, or too long for a table.
-_ELSEWHERE = {"contestant", "quartiles", "floor ms", "differs by", *_COLUMNS}
+_ELSEWHERE = {"contestant", "quartiles", "floor ms", "differs by"}
+_WIDTH = 62
 
 
 class Results:
@@ -82,15 +89,18 @@ def _block(case) -> Iterable[str]:
     took = f", {case['seconds']:.0f} s" if "seconds" in case else ""
     why = f": {case['why']}" if "why" in case else ""
     yield f"{case['name']} [{case['state']}{took}]{why}"
-    timed = [row for row in case["rows"] if "ms" in row]
-    if timed:
-        heads = ("ms", "x ours", "floor", "first s", "MiB")
-        yield f"  {'':44}" + "".join(f"{head:>9}" for head in heads)
+    columns = _COLUMNS if any("ms" in row for row in case["rows"]) else ()
+    if columns:
+        yield "  " + " " * _WIDTH + "".join(f"{head:>9}" for head in columns.values())
     for row in case["rows"]:
-        cells = [_cell(row.get(column)) for column in _COLUMNS]
-        numbers = "".join(f"{cell:>9}" for cell in cells) if "ms" in row else ""
-        rest = [f"{k} {_cell(v)}" for k, v in row.items() if k not in _ELSEWHERE]
-        yield f"  {row['contestant'][:44]:44}{numbers}  {', '.join(rest)}".rstrip()
+        cells = "".join(f"{_cell(row.get(c)):>9}" for c in columns if "ms" in row)
+        rest = [
+            f"{name} {_cell(value)}"
+            for name, value in row.items()
+            if name not in _ELSEWHERE and not (cells and name in columns)
+        ]
+        name = row["contestant"][:_WIDTH]
+        yield f"  {name:{_WIDTH}}{cells}  {', '.join(rest)}".rstrip()
 
 
 def _cell(value: Any) -> str:

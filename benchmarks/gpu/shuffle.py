@@ -21,4 +21,6 @@ def rows(*, toy: bool, batch: int, side: int) -> Iterator[contests.Row]:
         degrade = functools.partial(shuffle.degrade, **options, order=order)
         calls[order] = harness.Compiled(jax.vmap(degrade), keys, pictures)
     work = contests.Work(0, 2 * pictures.nbytes)
-    yield from contests.rows(calls, work=work, toy=toy, amount=batch, unit="images")
+    yield from contests.rows(
+        calls, work=work, toy=toy, amount=batch, unit="images", profiled=True
+    )

@@ -29,6 +29,7 @@ def rows(*, toy: bool, measure: str, batch: int, side: int) -> Iterator[contests
             unit="images",
             answer=answer,
             tolerance=1e-2,
+            profiled=what == "gradient",
         )
 
 
