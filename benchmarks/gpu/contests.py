@@ -70,7 +70,7 @@ def rows(
         warmup=1 if toy else 2,
         in_flight=in_flight,
     )
-    ours = next(iter(timings), None)
+    ours = next(iter(contestants))
     for name, timing in timings.items():
         one = timing.median / calls(name)
         yield {
@@ -78,15 +78,19 @@ def rows(
             "ms": 1e3 * one,
             "quartiles": [1e3 * t / calls(name) for t in (timing.q1, timing.q3)],
             f"{unit}/s": amount / one,
-            "times ours": one * calls(ours) / timings[ours].median,
+            **_compared(one, timings.get(ours), calls(ours)),
             **_share(work, one, toy),
             **started[name],
         }
-    if profiled and ours is not None:
+    if profiled and ours in timings:
         try:
             yield from kernels.rows(contestants[ours])
         except Exception as error:  # the times stand without it
             yield {"contestant": "profile of ours", "why": reason(error)}
+
+
+def _compared(seconds, ours, calls) -> Row:
+    return {"times ours": seconds * calls / ours.median} if ours else {}
 
 
 def _share(work, seconds, toy) -> Row:
@@ -152,5 +156,5 @@ def _distance(answer, reference) -> float:
         harness.numbers(x).astype(np.float64) for x in (answer, reference)
     )
     if answer.shape != reference.shape:
-        raise ValueError(f"it gives {answer.shape}, ours gives {reference.shape}")
+        raise ValueError(f"it gives {answer.shape}, ours {reference.shape}")
     return float(np.abs(answer - reference).max() / np.abs(reference).max())

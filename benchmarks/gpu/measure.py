@@ -54,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     with (options.output / "log.txt").open("w") as log, _scratch(options) as scratch:
         environment = _environment(options, scratch, log)
-        start = lambda: Worker(environment, options.rehearse, log)
+        command = [sys.executable, "-m", "benchmarks.gpu.worker"]
+        command += ["--toy"] * options.rehearse
+        start = lambda: Worker(command, environment, log)
         run = Run(found, start, options.rehearse)
         cores = len(os.sched_getaffinity(0))
         limit = time.monotonic() + BESIDE * (deadline - time.monotonic())
@@ -113,9 +115,6 @@ def _environment(options, scratch: Path, log: IO[str]) -> dict[str, str]:
         "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
         "TRITON_CACHE_DIR": str(scratch / "triton"),
         "TORCHINDUCTOR_COMPILE_THREADS": "4",
-        # Compiling is measured, so nothing is kept; a case may change that for itself.
-        "JAX_COMPILATION_CACHE_DIR": str(scratch / "programs"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1e9",
         "JAXRESTORE_GPU_SITE": str(site),
         "JAXRESTORE_GPU_SOURCES": str(options.carried / "sources"),
     }
@@ -126,6 +125,7 @@ def _environment(options, scratch: Path, log: IO[str]) -> dict[str, str]:
             # Threads of two processes on two cores wait for each other by spinning.
             "OMP_NUM_THREADS": "1",
             "XLA_FLAGS": TOY_FLAGS,
+            "JAX_COMPILATION_CACHE_DIR": str(scratch / "programs"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
@@ -160,11 +160,10 @@ def _install(wheels: list[Path], site: Path, log: IO[str]) -> None:
 class Worker:
     """A process that runs cases; see `benchmarks.gpu.worker`."""
 
-    def __init__(self, environment: dict[str, str], toy: bool, log: IO[str]):
+    def __init__(self, command: list[str], environment: dict[str, str], log: IO[str]):
         """Starts it, as the leader of a session that `close` ends as a whole."""
-        command = [sys.executable, "-m", "benchmarks.gpu.worker"]
         self._process = subprocess.Popen(
-            command + ["--toy"] * toy,
+            command,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -223,6 +222,7 @@ class Run:
         """Starts nothing yet."""
         self._found, self._start, self._toy = found, start, toy
         self._workers: set[Worker] = set()
+        self._closed = False
 
     def run(self, chosen: Sequence[cases.Case], count: int, until: float) -> None:
         """Runs cases in their order, `count` at a time, until the time `until`."""
@@ -233,7 +233,7 @@ class Run:
         def take():
             worker = None
             with contextlib.suppress(queue.Empty):
-                while True:
+                while not self._closed:
                     worker = self._run(waiting.get_nowait(), until, worker)
             if worker is not None:
                 self._end(worker)
@@ -245,7 +245,8 @@ class Run:
             thread.join()
 
     def close(self) -> None:
-        """Ends all processes."""
+        """Ends all processes, and begins no case any more."""
+        self._closed = True
         for worker in list(self._workers):
             self._end(worker)
 

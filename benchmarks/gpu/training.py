@@ -1,6 +1,5 @@
 """The main job itself, for a given time: gain, images a second, where the time goes."""
 
-import contextlib
 import json
 import tempfile
 import time
@@ -24,7 +23,7 @@ def rows(*, toy: bool, seconds: float) -> Iterator[contests.Row]:
         config.update_from_flattened_dict(resume.TOY)
         seconds = 1.0
     config = config.to_dict()
-    with tempfile.TemporaryDirectory() as folder, _programs_kept():
+    with tempfile.TemporaryDirectory() as folder:
         step, compiling = _step_seconds(config)
         steps = min(int(seconds / step), 20 if toy else 10**6)
         every = max(steps // 4, 1)
@@ -47,18 +46,6 @@ def rows(*, toy: bool, seconds: float) -> Iterator[contests.Row]:
         "whole run s": elapsed,
         **{k: v for k, v in logged[-1].items() if k.startswith("time/")},
     }
-
-
-@contextlib.contextmanager
-def _programs_kept() -> Iterator[None]:
-    """What is compiled inside stays in the cache: the run finds its step there."""
-    name = "jax_persistent_cache_min_compile_time_secs"
-    before = getattr(jax.config, name)
-    jax.config.update(name, 0.0)
-    try:
-        yield
-    finally:
-        jax.config.update(name, before)
 
 
 def _step_seconds(config: dict[str, Any]) -> tuple[float, float]:
