@@ -29,7 +29,9 @@ import jax
 import numpy as np
 
 from benchmarks import harness
-from jaxrestore import allocator, conversion, networks, weight_files
+from jaxrestore import networks
+from jaxrestore.training import allocator
+from jaxrestore.weights import conversion, weight_files
 
 COLUMNS = ("contestant", "ms", "quartiles", "times ours", "times the floor")
 COLUMNS += ("first call s",)

@@ -15,18 +15,19 @@ import jax
 import numpy as np
 
 import jaxrestore
-from jaxrestore import model_cards, networks, weight_files
+from jaxrestore import networks
+from jaxrestore.comparing import shipped as shipped_scores
 from jaxrestore.data import samples
-from jaxrestore.experiments import shipped_scores
 from jaxrestore.inference import restorer, shipped
+from jaxrestore.weights import cards, weight_files
 
-FOLDER = Path(jaxrestore.__file__).parent / "weights"
+FOLDER = Path(jaxrestore.__file__).parent / "weights" / "shipped"
 LICENSE = "Apache-2.0, as the package; nothing but what `data` names was trained on"
 
 
 def card_of(task: str, run: Path) -> tuple[dict, dict]:
     """Returns the card and the variables, rounded to what float16 holds."""
-    card, variables = model_cards.opened(run)
+    card, variables = cards.opened(run)
     config = card["source"]["config"]
     half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), variables)
     network = restorer.build(

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import harness
+from jaxrestore.comparing import shipped as shipped_scores
 from jaxrestore.data import samples
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate
-from jaxrestore.experiments import shipped_scores
 from jaxrestore.inference import shipped
 
 METHODS = ("input", "classical", "ours")

@@ -10,7 +10,8 @@ import numpy as np
 from jaxrestore import config_files
 from jaxrestore.data import samples
 from jaxrestore.degradations import batched
-from jaxrestore.training import recipe, setup, state, steps
+from jaxrestore.fitting import state
+from jaxrestore.training import recipe, setup, steps
 
 
 class Batch(NamedTuple):

@@ -4,10 +4,10 @@
     python -m benchmarks.train_networks                     # on a GPU: as published
 
 A step is forward and backward of the L1 distance to a target, and Adam at a constant
-rate, of `rrdbnet` (x4) and of `nafnet`. Weights are random, go from ours to PyTorch by
-`jaxrestore.conversion` and stay float32; the arithmetic is bfloat16 on a GPU (PyTorch's
-autocast there) and float32 on a CPU. PyTorch's networks are those of spandrel, in
-channels last, eager and compiled.
+rate, of `rrdbnet` (x4) and of `nafnet`. Weights are random and equal on both sides, and
+stay float32; the arithmetic is bfloat16 on a GPU (PyTorch's autocast there) and float32
+on a CPU. PyTorch's networks are those of spandrel, in channels last, eager and
+compiled.
 
 Nothing is timed unless, in float32, a step from the same weights on the same batch
 gives the same image (to 1e-4), the same loss and norm of the gradient (to 1e-3 of
@@ -28,7 +28,9 @@ import numpy as np
 import optax
 
 from benchmarks import harness, inference
-from jaxrestore import allocator, conversion, networks
+from jaxrestore import networks
+from jaxrestore.training import allocator
+from jaxrestore.weights import conversion
 
 COLUMNS = ("network", "contestant", "ms", "quartiles", "images/s", "times ours")
 COLUMNS += ("share of peak", "first call s")

@@ -32,8 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import first_step, harness, host_shuffle, step_settings
-from jaxrestore import allocator
-from jaxrestore.training import recipe, steps
+from jaxrestore.training import allocator, recipe, steps
 
 COLUMNS = (
     *("contestant", "steps a call", "ms", "quartiles", "images/s", "times ours"),

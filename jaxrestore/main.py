@@ -10,7 +10,9 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import config_flags
 
-from jaxrestore import allocator, config_files, console, errors
+from jaxrestore import config_files, errors
+from jaxrestore.cli import ending
+from jaxrestore.training import allocator
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Recipe, with an argument after a colon.", lock_config=True
@@ -78,7 +80,7 @@ def parse(arguments: list[str]) -> list[str]:
 
 def run() -> None:
     """Parses and runs, with the exit codes of the package."""
-    console.run(lambda: app.run(main, flags_parser=parse))
+    ending.run(lambda: app.run(main, flags_parser=parse))
 
 
 if __name__ == "__main__":

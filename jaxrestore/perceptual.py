@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxrestore import errors, metrics, naming, weight_files
+from jaxrestore import errors, metrics, naming
 from jaxrestore.models import alexnet, vgg
+from jaxrestore.weights import weight_files
 
 CRITERIA = ("l1", "mse")
 LAYERS: Mapping[str, float] = MappingProxyType({"conv5_4": 1.0})  # those of ESRGAN

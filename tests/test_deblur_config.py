@@ -11,8 +11,9 @@ import pytest
 from configs import deblur_gan
 from jaxrestore import errors
 from jaxrestore.degradations import batched
-from jaxrestore.experiments import axes, cells, grid
-from jaxrestore.training import recipe, state, steps
+from jaxrestore.fitting import state
+from jaxrestore.sweeps import axes, cells, grid
+from jaxrestore.training import recipe, steps
 
 PATH = "configs/deblur_gan.py"
 ARGUMENTS = ("", "source", "demo", "pairs", "source,demo", "pairs,demo")

@@ -9,7 +9,8 @@ import pytest
 
 from configs import pix2pix
 from jaxrestore import config_files, errors
-from jaxrestore.training import recipe, rules, state, steps
+from jaxrestore.fitting import state
+from jaxrestore.training import recipe, rules, steps
 
 PATH = "configs/pix2pix.py"
 

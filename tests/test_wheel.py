@@ -1,11 +1,23 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+
+def test_the_wheel_lists_every_package_that_is_there():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    homes = {"jaxrestore": "jaxrestore", "configs": "jaxrestore.configs"}
+    found = {
+        ".".join([name, *file.parent.relative_to(ROOT / folder).parts])
+        for folder, name in homes.items()
+        for file in (ROOT / folder).rglob("__init__.py")
+    }
+    assert set(project["tool"]["setuptools"]["packages"]) == found
 
 
 @pytest.mark.slow
@@ -31,8 +43,8 @@ def test_an_installed_wheel_runs_its_recipes_from_an_empty_folder(tmp_path):
     recipe = ("--config", "configs/gan_l1.py:low,demo")
     printed = run("-m", "jaxrestore.main", "--dry_run", *recipe)
     assert "generator 84,995" in printed
-    study = "from jaxrestore.experiments import sweep; sweep.load('figure_03.py')"
+    study = "from jaxrestore.sweeps import sweep; sweep.load('figure_03.py')"
     assert not run("-c", study)
     pages = {page.name for page in (site / "jaxrestore").rglob("*.html")}
-    assert {"report.html", "perceptual_study.html"} <= pages
+    assert {"report.html", "study.html"} <= pages
     assert not list(empty.iterdir())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.gpu import contests
-from jaxrestore import checkpoints
+from jaxrestore.runs import checkpoints
 
 ROOT = Path(__file__).parents[2]
 STEPS, EVERY = 200, 20

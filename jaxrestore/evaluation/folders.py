@@ -11,8 +11,9 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, naming, paired_sets, perceptual
+from jaxrestore import errors, images, naming, perceptual
 from jaxrestore.evaluation import evaluate, outcome
+from jaxrestore.pairs import paired_sets
 
 BATCH_PIXELS = 2**20  # of one side of a batch
 WAITING_PIXELS = 2**24  # of images that wait for others of their shape

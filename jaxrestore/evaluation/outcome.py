@@ -14,9 +14,10 @@ from typing import Any
 
 import jax
 
-from jaxrestore import __version__, checkpoints, errors, networks, sharding
+from jaxrestore import __version__, errors, networks, sharding
 from jaxrestore.data import pipeline, samples
 from jaxrestore.evaluation import evaluate, maps, report
+from jaxrestore.runs import checkpoints
 
 
 def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Evaluator:

@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from jaxrestore import checkpoints, conversion, errors, networks
+from jaxrestore import errors, networks
 from jaxrestore.inference import tiles
 from jaxrestore.ops import color, resize
+from jaxrestore.runs import checkpoints
+from jaxrestore.weights import conversion
 
 
 @dataclasses.dataclass(frozen=True)

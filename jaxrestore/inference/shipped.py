@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxrestore import errors, naming, weight_files
+from jaxrestore import errors, naming
 from jaxrestore.inference import classical, restorer
+from jaxrestore.weights import weight_files
 
 PROTOCOL = "rgb8"
 TOLERANCES = {"psnr": 0.02, "ssim": 0.001}  # dB; without unit
@@ -111,7 +112,7 @@ def verify(name: str, judge: Judge) -> tuple[list[Row], list[str]]:
 
 
 def _folder() -> Path:
-    return Path(__file__).parents[1] / "weights"
+    return Path(__file__).parents[1] / "weights" / "shipped"
 
 
 def _flat(rows: list[Row]) -> Scored:

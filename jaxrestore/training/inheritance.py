@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrestore import checkpoints, errors, weight_files
-from jaxrestore.training import state as states
+from jaxrestore import errors
+from jaxrestore.fitting import state as states
+from jaxrestore.runs import checkpoints
+from jaxrestore.weights import weight_files
 
 
 def load(where: str) -> tuple[Any, str]:

@@ -10,18 +10,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore import checkpoints, errors, sharding
+from jaxrestore import errors, sharding
 from jaxrestore.data import bank, pipeline
 from jaxrestore.evaluation import outcome
-from jaxrestore.training import (
-    clock,
-    compilation,
-    interruption,
-    logbook,
-    recipe,
-    runs,
-    setup,
-)
+from jaxrestore.runs import checkpoints
+from jaxrestore.training import clock, compilation, interruption, logbook, recipe, setup
+from jaxrestore.training import run as runs
 
 
 def train(

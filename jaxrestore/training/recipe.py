@@ -5,7 +5,8 @@ from typing import Any
 
 from jaxrestore import networks, perceptual
 from jaxrestore.data import pipeline
-from jaxrestore.training import features, optimizers, rules, steps, update
+from jaxrestore.fitting import optimizers, update
+from jaxrestore.training import features, rules, steps
 
 
 def build(config: Mapping[str, Any], devices: int = 1) -> steps.Recipe:

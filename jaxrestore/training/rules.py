@@ -9,7 +9,8 @@ from typing import Any
 
 from jaxrestore import adversarial, errors, naming, networks, perceptual
 from jaxrestore.data import augmentation, colors, paired, pipeline, resizing
-from jaxrestore.training import adversary, features, objective, optimizers
+from jaxrestore.fitting import optimizers
+from jaxrestore.training import adversary, features, objective
 
 # Type, and for a number its lowest and highest value (None: no bound). A tuple of
 # words lists the choices. Sections that are None here hold options of what they name.

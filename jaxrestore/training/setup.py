@@ -10,7 +10,8 @@ import numpy as np
 from jaxrestore import errors, networks, sharding
 from jaxrestore.data import pipeline
 from jaxrestore.evaluation import evaluate, outcome
-from jaxrestore.training import batches, cost, features, recipe, rules, state, steps
+from jaxrestore.fitting import state
+from jaxrestore.training import batches, cost, features, recipe, rules, steps
 
 
 class Setup(NamedTuple):

@@ -15,15 +15,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from jaxrestore import adversarial, networks, perceptual
 from jaxrestore.degradations import batched
-from jaxrestore.training import (
-    batches,
-    image_pool,
-    objective,
-    optimizers,
-    pairs,
-    state,
-    update,
-)
+from jaxrestore.fitting import optimizers, state, update
+from jaxrestore.training import batches, image_pool, objective, pairs
 
 Terms = dict[str, Float[Array, ""]]
 # Folded into a batch's key for the generator's dropout: far from the small numbers that

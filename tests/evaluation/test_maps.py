@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxrestore import checkpoints, images, networks, sharding
+from jaxrestore import images, networks, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate, maps, outcome
+from jaxrestore.runs import checkpoints
 
 GENERATOR = np.random.default_rng(0)
 # Within 1/4 and 3/4, so that what is added to it is not clipped.

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import errors, networks, weight_files
+from jaxrestore import errors, networks
 from jaxrestore.inference import restorer
+from jaxrestore.weights import weight_files
 
 FCN = {"name": "fcn", "width": 4, "blocks": 1}
 LUMA = np.array([0.299, 0.587, 0.114])

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import errors, networks, weight_files
+from jaxrestore import errors, networks
 from jaxrestore.degradations import batched
 from jaxrestore.inference import restorer, shipped
+from jaxrestore.weights import weight_files
 
 GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
 METHODS = ("input", "classical", "ours")

@@ -1,8 +1,11 @@
 import jax
 import pytest
 
-from jaxrestore import checkpoints, errors, weight_files
-from jaxrestore.training import inheritance, logbook, recipe, runs, setup
+from jaxrestore import errors
+from jaxrestore.runs import checkpoints
+from jaxrestore.training import inheritance, logbook, recipe, setup
+from jaxrestore.training import run as runs
+from jaxrestore.weights import weight_files
 
 ONE = jax.devices()[:1]
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxrestore import checkpoints, errors, sharding
+from jaxrestore import errors, sharding
 from jaxrestore.evaluation import outcome
+from jaxrestore.runs import checkpoints
 from jaxrestore.training import loop
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import checkpoints, errors
+from jaxrestore import errors
+from jaxrestore.runs import checkpoints
 from jaxrestore.training import interruption, loop, recipe, steps
 
 ONE = jax.devices()[:1]

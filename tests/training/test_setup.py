@@ -3,7 +3,8 @@ import pytest
 
 from jaxrestore import errors
 from jaxrestore.data import pipeline
-from jaxrestore.training import compilation, cost, dry_run, optimizers, setup
+from jaxrestore.fitting import optimizers
+from jaxrestore.training import compilation, cost, dry_run, setup
 
 ONE = jax.devices()[:1]
 

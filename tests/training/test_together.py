@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrestore import checkpoints, errors
+from jaxrestore import errors
 from jaxrestore.evaluation import outcome
+from jaxrestore.runs import checkpoints
 from jaxrestore.training import loop, recipe
 
 ONE = jax.devices()[:1]

@@ -1,0 +1,1 @@
+"""The command line `jaxrestore`, a file a group of commands."""

@@ -1,0 +1,230 @@
+"""`jaxrestore restore` and `models`: pictures restored, and the networks that ship."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jaxrestore import errors
+
+models = typer.Typer(
+    help="The networks that come with the package: list, info, verify.",
+    no_args_is_help=True,
+)
+
+
+def restore(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="The damaged image, or a folder.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write it.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The workdir of a training run.")
+    ] = None,
+    step: Annotated[
+        int | None, typer.Option(help="A checkpoint of it; the best if not given.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Or a file that jaxrestore convert wrote.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Or a network that ships: denoise, jpeg, pixel_shuffle."),
+    ] = None,
+    level: Annotated[
+        float | None,
+        typer.Option(help="Sigma of the noise, 0 to 255, for networks told it."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
+) -> None:
+    """Restore an image, or all below a folder, with a network of yours or ours."""
+    if [checkpoint, weights, task].count(None) != 2:
+        raise errors.ConfigError(
+            "give one of --checkpoint RUN, --weights FILE and --task NAME"
+        )
+    if step is not None and checkpoint is None:
+        raise errors.ConfigError("--step is of a run; give --checkpoint with it")
+    # Imported here: --help answers without loading jax.
+    from jaxrestore import images
+    from jaxrestore.inference import restorer, shipped
+
+    # First, so that a bad file is told before a network is built.
+    image = None if source.is_dir() else _read(source)
+    if image is not None:
+        _check_place(output, image, overwrite)
+    if checkpoint is not None:
+        network = restorer.load(checkpoint, step)
+    elif weights is not None:
+        network = restorer.load_weights(weights)
+    else:
+        network = shipped.load(task or "")
+    if image is None:
+        apply = lambda image: restorer.restore_image(network, image, level=level)
+        _restore_folder(apply, source, output, overwrite)
+    else:
+        images.encode(restorer.restore_image(network, image, level=level), output)
+
+
+@models.command("list")
+def list_models() -> None:
+    """Say which networks ship, and how large they are."""
+    from jaxrestore.inference import shipped
+    from jaxrestore.weights import weight_files
+
+    rows = []
+    for name in _known([]):
+        place = shipped.path(name)
+        card, variables = weight_files.load(place)
+        leaves = weight_files.flat(variables["params"]).values()
+        parameters = sum(leaf.size for leaf in leaves)
+        size = f"{place.stat().st_size / 1e6:.2f} MB"
+        network = card["generator"]["name"]
+        rows.append([name, card["task"], network, f"{parameters:,}", size])
+    headings = ["name", "task", "architecture", "parameters", "size"]
+    print(_table(headings, rows))
+
+
+@models.command()
+def info(
+    name: Annotated[str, typer.Argument(help="A network that ships, or a file.")],
+) -> None:
+    """Show a network's card: what it is, what it was made of, what it scores."""
+    from jaxrestore.inference import shipped
+    from jaxrestore.weights import weight_files
+
+    place = Path(name) if Path(name).suffix else shipped.path(name)
+    card = weight_files.read_card(place)
+    try:
+        scores = _scores(card["task"], card["scores"]) if card.get("scores") else ""
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.NoInputError(
+            f"{weight_files.card_path(place)} has scores that are no rows of numbers "
+            "for a task; fetch or convert it again"
+        ) from error
+    print(f"{place}, {place.stat().st_size / 1e6:.2f} MB")
+    for key, value in card.items():
+        if key != "scores" and value is not None:
+            print(f"{key}: {_phrase(value)}")
+    if scores:
+        print(f"\n{scores}")
+
+
+@models.command()
+def verify(
+    name: Annotated[
+        str | None, typer.Argument(help="A network that ships; all if not given.")
+    ] = None,
+) -> None:
+    """Score the networks anew and compare with their cards; 66 if they differ."""
+    from jaxrestore.comparing import shipped as shipped_scores
+    from jaxrestore.inference import shipped
+
+    complaints = []
+    for one in _known([name] if name else []):
+        try:
+            rows, differing = shipped.verify(one, shipped_scores.judge)
+        except errors.MismatchError as error:
+            complaints.append(str(error))
+            continue
+        print(f"{one}: {'differs' if differing else 'as its card says'}")
+        print(_scores(one, rows), end="\n\n")
+        complaints += differing
+    if complaints:
+        raise errors.MismatchError("\n  ".join(["the cards differ:", *complaints]))
+
+
+def _check_place(output: Path, image: Any, overwrite: bool) -> None:
+    """Refuses what could not be written, before the work is done."""
+    from jaxrestore import images
+
+    # One pixel of as many channels: whether the suffix is known and can hold them.
+    images.encoded(image[:1, :1], output.suffix, name=str(output))
+    if not output.parent.is_dir():
+        raise errors.ConfigError(
+            f"{output}: its folder does not exist; create it first"
+        )
+    if output.exists() and not overwrite:
+        raise errors.ConfigError(
+            f"{output} exists; give another name, or --overwrite to replace it"
+        )
+
+
+def _read(path: Path) -> Any:
+    """Returns a file's image; a grey file's is one channel."""
+    from jaxrestore import images
+
+    image = images.decode_with_alpha(path)
+    return image[..., :1] if image.shape[2] == 3 and images.is_grey(path) else image
+
+
+def _restore_folder(
+    apply: Callable[[Any], Any], source: Path, output: Path, overwrite: bool
+) -> None:
+    from jaxrestore import images
+    from jaxrestore.pairs import paired_sets
+
+    if output.is_file():
+        raise errors.ConfigError(
+            f"{output} is a file, but {source} a folder; give a folder for both"
+        )
+    paired_sets.refuse_inside(output, source)
+    files = paired_sets.by_stem(source)
+    places = {stem: paired_sets.places(output, stem, ("",)) for stem in files}
+    if not overwrite:
+        paired_sets.refuse_existing(file for files in places.values() for file in files)
+    skipped = {}
+    for stem, path in files.items():
+        try:
+            paired_sets.save(places[stem], [apply(_read(path))])
+        except images.ImageError as error:
+            skipped[stem] = str(error)
+    if len(skipped) == len(files):
+        raise errors.NoInputError(
+            f"none of the {len(files)} images of {source} can be read; the first: "
+            f"{next(iter(skipped.values()))}"
+        )
+    print(f"{len(files) - len(skipped)} images in {output}")
+    errors.raise_partial(skipped, "skipped")
+
+
+def _known(asked: list[str]) -> list[str]:
+    """Returns the networks that are asked for, all that ship if none is."""
+    from jaxrestore.inference import shipped
+
+    for name in asked:
+        shipped.path(name)
+    if not (found := asked or shipped.names()):
+        raise errors.NoInputError("this installation holds no weights; install it anew")
+    return found
+
+
+def _scores(task: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    from jaxrestore.inference import shipped
+
+    methods = ("input", "classical", "ours")
+    both = lambda scores: f"{scores['psnr']:.2f} / {scores['ssim']:.4f}"
+    cells = [[f"{row['level']:g}", *(both(row[m]) for m in methods)] for row in rows]
+    note = f"psnr in dB / ssim, {shipped.PROTOCOL}, means of 4 photographs"
+    return f"{_table([shipped.task(task).unit, *methods], cells)}\n{note}"
+
+
+def _phrase(value: Any) -> str:
+    """Returns a value of a card as one line; a run's config stays in the file."""
+    if isinstance(value, Mapping):
+        parts = (f"{k} {_phrase(v)}" for k, v in value.items() if k != "config")
+        return ", ".join(parts)
+    if isinstance(value, list):
+        return f"({', '.join(map(_phrase, value))})"
+    return str(value)
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (headings, *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)

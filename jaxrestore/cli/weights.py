@@ -1,0 +1,113 @@
+"""`jaxrestore convert` and `interpolate`: files of weights, from and for elsewhere."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jaxrestore import errors
+
+LAYOUTS = ("jaxrestore", "torch")
+Output = Annotated[
+    Path,
+    typer.Argument(metavar="OUT", help="A .safetensors file; its card stands beside."),
+]
+Half = Annotated[bool, typer.Option("--half", help="Store float16: half the bytes.")]
+
+
+def convert(
+    weights: Annotated[
+        Path,
+        typer.Argument(
+            metavar="WEIGHTS", help=".pth, .safetensors, or a run's folder."
+        ),
+    ],
+    output: Output,
+    architecture: Annotated[
+        str, typer.Option(help="A file in models; auto recognises it.")
+    ] = "auto",
+    step: Annotated[
+        int | None, typer.Option(help="Of a run: a checkpoint; the best if not given.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(help="The terms of the weights, for the card.")
+    ] = None,
+    layout: Annotated[
+        str, typer.Option(help="jaxrestore; or torch, which other tools open.")
+    ] = "jaxrestore",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An option that no tensor tells, as local_statistics=384 of nafnet.",
+        ),
+    ] = None,
+    half: Half = False,
+) -> None:
+    """Bring published weights here, or ours to where PyTorch's are taken."""
+    if layout not in LAYOUTS:
+        raise errors.ConfigError(
+            f"--layout is {layout!r}; it must be {' or '.join(LAYOUTS)}"
+        )
+    _check_free(output)
+    from jaxrestore.sweeps import axes
+    from jaxrestore.weights import cards, conversion
+
+    options = dict(axes.assignment(text) for text in option or [])
+    card, tensors = cards.opened(weights, architecture, step)
+    if options:
+        card = cards.with_options(card, tensors, options)
+    if license is not None:
+        card = {**card, "license": license}
+    if layout == "torch":
+        card = {**card, "layout": layout}
+        tensors = conversion.to_torch(card["generator"], tensors)
+    _write(output, card, tensors, half)
+
+
+def interpolate(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Weights of ours, or a run.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The same network's.")],
+    output: Output,
+    alpha: Annotated[float, typer.Option(help="The share of B, from 0 to 1.")] = 0.8,
+    half: Half = False,
+) -> None:
+    """Blend two trainings of one network: (1 - alpha) A + alpha B."""
+    _check_free(output)
+    from jaxrestore.weights import cards
+
+    ends = cards.opened(a), cards.opened(b)
+    card, variables = cards.interpolated(*ends, alpha)
+    _write(output, card, variables, half)
+
+
+def _check_free(output: Path) -> None:
+    """Refuses what would replace a file, before anything is read."""
+    for path in (output, output.with_suffix(".json")):
+        if path.exists():
+            raise errors.ConfigError(
+                f"{path} exists already; remove it, or give another name for OUT"
+            )
+
+
+def _write(
+    output: Path, card: dict[str, Any], tensors: dict[str, Any], half: bool
+) -> None:
+    import jax
+    import numpy as np
+
+    from jaxrestore.weights import weight_files
+
+    leaves = jax.tree.leaves(tensors)
+    if half:
+        largest = np.finfo(np.float16).max
+        if any((np.abs(leaf) > largest).any() for leaf in leaves):
+            raise errors.ConfigError(f"float16 ends at {largest}; leave --half out")
+        tensors = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), tensors)
+    weight_files.write(output, tensors, card)
+    generator = dict(card["generator"])
+    name = generator.pop("name")
+    options = ", ".join(f"{option} {value}" for option, value in generator.items())
+    size = sum(leaf.size for leaf in leaves)
+    print(f"{output}: {name} ({options}), {size:,} numbers; card beside it")

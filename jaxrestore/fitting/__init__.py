@@ -1,0 +1,1 @@
+"""What moves one network: its state, a guarded update, optimisers."""

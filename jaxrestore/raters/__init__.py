@@ -1,0 +1,1 @@
+"""Asking people: pages, their server, answers and scores."""

@@ -1,0 +1,144 @@
+"""A network with its weights and the card that tells what it is, wherever it is from.
+
+A card says how to build the network, what it takes and gives, where its weights come
+from and under which terms; `weight_files` writes it beside them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrestore import errors, networks
+from jaxrestore.runs import checkpoints
+from jaxrestore.weights import conversion, weight_files
+
+Weights = tuple[Mapping[str, Any], Mapping[str, Any]]  # card and nested variables
+
+
+def card(
+    generator: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    *,
+    source: Mapping[str, Any],
+    statistics: str = "eval",
+    license: str = "not stated",
+) -> dict[str, Any]:
+    """Returns what `weight_files.write` puts beside the variables of `generator`.
+
+    `source` tells where they come from, `license` under which terms, in the words of
+    who gave them; `statistics` is a word of `networks.STATISTICS`. Raises as
+    `conversion.described`.
+    """
+    return {
+        "format": weight_files.FORMAT,
+        "generator": dict(generator),
+        "task": None,
+        **conversion.described(generator, variables),
+        "statistics": statistics,
+        "source": dict(source),
+        "license": license,
+    }
+
+
+def opened(
+    path: Path, architecture: str = "auto", step: int | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns card and variables of weights: published ones, ours, or those of a run.
+
+    Of a run it is the averaged generator at `step`, by default the best. Raises as
+    `weight_files.read`, `conversion.load`, `conversion.from_torch` and
+    `checkpoints.read_config`, and `ConfigError` for an architecture that is not asked
+    and for a `step` of what is no run.
+    """
+    if step is not None and not path.is_dir():
+        raise errors.ConfigError(f"{path} is no run; leave --step out")
+    tensors = {} if path.is_dir() else weight_files.read(path)
+    if tensors and not any("/" in name for name in tensors):
+        try:
+            generator, variables = conversion.from_torch(tensors, architecture)
+        except errors.MismatchError as error:
+            raise errors.MismatchError(f"{path}: {error}") from error
+        source = {"file": path.name, "sha256": weight_files.sha256(path)}
+        return card(generator, variables, source=source), variables
+    found = conversion.load(path) if tensors else _of_run(path, step)
+    if architecture not in ("auto", name := found[0]["generator"]["name"]):
+        raise errors.ConfigError(f"{path} holds {name}; leave --architecture out")
+    return found
+
+
+def with_options(
+    card: Mapping[str, Any], variables: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the card of the same weights under other options of their network.
+
+    For what no tensor tells, as the `local_statistics` of NAFNet. Raises `ConfigError`
+    for an option that the network does not have, and `MismatchError` for one under
+    which it has other variables.
+    """
+    generator = {**card["generator"], **options}
+    try:
+        networks.build("Generator", generator)
+    except (ValueError, TypeError) as error:
+        raise errors.ConfigError(str(error)) from error
+    described = conversion.described(generator, variables)
+    return {**card, "generator": generator, **described}
+
+
+def interpolated(
+    a: Weights, b: Weights, alpha: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns card and variables of (1 - alpha) a + alpha b, of which each is a pair.
+
+    `alpha` 0 gives the variables of `a` and 1 those of `b`, to the bit. Raises
+    `ConfigError` for an alpha outside [0, 1], and `MismatchError` when the two are not
+    one network with other numbers.
+
+    Source: Wang et al., "ESRGAN: Enhanced Super-Resolution Generative Adversarial
+    Networks", ECCVW 2018, section 3.4.
+    """
+    if not 0 <= alpha <= 1:
+        raise errors.ConfigError(f"alpha is {alpha}; it must be from 0 (A) to 1 (B)")
+    ends = [(dict(card), weight_files.flat(variables)) for card, variables in (a, b)]
+    (card_a, leaves_a), (card_b, leaves_b) = ends
+    _check_alike(card_a, card_b)
+    if difference := weight_files.difference(
+        weight_files.shapes_of(leaves_b), weight_files.shapes_of(leaves_a)
+    ):
+        raise errors.MismatchError(f"A and B are not one network: in B {difference}")
+    if alpha in (0, 1):
+        leaves = (leaves_a, leaves_b)[int(alpha)]
+    else:
+        share = np.float32(alpha)
+        mixed = lambda path: (1 - share) * leaves_a[path] + share * leaves_b[path]
+        leaves = {path: mixed(path) for path in leaves_a}
+    licenses = dict.fromkeys(str(c.get("license", "not stated")) for c, _ in ends)
+    source = {"interpolated": [c.get("source") for c, _ in ends], "alpha": alpha}
+    merged = {**card_a, "source": source, "license": " and ".join(licenses)}
+    return merged, weight_files.nested(leaves)
+
+
+def _of_run(path, step):
+    config, step = checkpoints.read_config(path), checkpoints.chosen_step(path, step)
+    generator, variables = config["generator"], checkpoints.load_restorer(path, step)
+    source = {"run": path.resolve().name, "step": step, "config": config}
+    statistics = networks.statistics(config)
+    told = card(generator, variables, source=source, statistics=statistics)
+    return told, variables
+
+
+def _check_alike(a, b):
+    """Refuses two cards of networks that differ in more than their numbers."""
+    one, other = conversion.network(a["generator"]), conversion.network(b["generator"])
+    if type(one) is not type(other):
+        first, second = (card["generator"]["name"] for card in (a, b))
+        raise errors.MismatchError(f"A is {first} and B {second}; give one network")
+    known = networks.fields(type(one))
+    mine, theirs = ({n: getattr(m, n) for n in known} for m in (one, other))
+    for name in sorted(known):
+        if jax.tree.leaves(mine[name]) != jax.tree.leaves(theirs[name]):
+            raise errors.MismatchError(
+                f"A has {name} {mine[name]!r} and B {theirs[name]!r}; give one network"
+            )

@@ -1,0 +1,253 @@
+"""Files of weights: any that hold tensors are read, ours are written, with a card.
+
+What a file holds decides how it is read; its name does not. Ours is a safetensors file
+whose tensors have the paths of a network's variables for names
+(`params/body0/conv/kernel`), and beside it a JSON file, the card, which says what the
+network is and holds the SHA-256 of the weights.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from jaxrestore import __version__, errors
+from jaxrestore.weights import torch_files
+
+FORMAT = "jaxrestore weights 1"
+Shapes = dict[str, tuple[int, ...]]
+_SHOWN = 5  # names of a list
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Returns the tensors of a safetensors file or of a PyTorch file, by name.
+
+    Of a checkpoint of training it is the state dict inside, averaged if there is one
+    (`params_ema`, `params`, `state_dict`, `model`, ...), less a prefix `module.` that
+    all names share; entries that are no tensors are left out. bfloat16 comes as
+    float32, all else as it is stored; arrays may be read-only. Nothing of the file is
+    executed. Raises `NoInputError` when it is missing, damaged, or of another kind.
+    """
+    data = _bytes(path)
+    if torch_files.is_one(data):
+        document = torch_files.read(data, str(path))
+    else:
+        document = _safetensors(data, str(path))
+    return torch_files.state_dict(document, str(path))
+
+
+def write(path: Path, variables: Mapping[str, Any], card: Mapping[str, Any]) -> None:
+    """Writes nested `variables` to `path`, and their card beside it, ending in `.json`.
+
+    The card is what is given, with `format`, `sha256` and `jaxrestore` (its version)
+    filled in. Both files appear whole or not at all; older ones are replaced. Raises
+    `ConfigError` when `path` does not end in `.safetensors` or its folder is missing.
+    """
+    if path.suffix != ".safetensors":
+        raise errors.ConfigError(f"{path}: a file of weights ends in .safetensors")
+    if not path.parent.is_dir():
+        raise errors.ConfigError(f"{path}: its folder does not exist; create it first")
+    leaves = flat(variables).items()
+    tensors = {name: np.ascontiguousarray(leaf) for name, leaf in leaves}
+    for name, leaf in tensors.items():
+        if leaf.dtype not in (np.float32, np.float16):
+            raise ValueError(f"{name} is {leaf.dtype}; weights are float32 or float16")
+    data = safetensors.numpy.save(tensors)
+    filled = {
+        "format": FORMAT,
+        **card,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "jaxrestore": __version__,
+    }
+    text = json.dumps(filled, indent=2) + "\n"
+    _write_both({path: data, card_path(path): text.encode()})
+
+
+def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the card and the nested variables, float32, of a file that `write` wrote.
+
+    Raises `NoInputError` when one of the two files is missing or damaged, and
+    `MismatchError` when they do not belong together or hold another layout.
+    """
+    card = read_card(path)
+    if card.get("layout", "jaxrestore") != "jaxrestore":
+        raise errors.MismatchError(
+            f"{path} is in PyTorch's layout; convert it first: jaxrestore convert "
+            f"{path} OUT.safetensors"
+        )
+    data = _bytes(path)
+    if hashlib.sha256(data).hexdigest() != card.get("sha256"):
+        raise errors.MismatchError(
+            f"{path} is not the file of which {card_path(path).name} tells: its "
+            "SHA-256 is another. Fetch or convert both again"
+        )
+    return card, _nested(_safetensors(data, str(path)), path)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Returns the card of one of our files of weights; the weights are not read.
+
+    Raises `NoInputError` when there is none, or it is no card.
+    """
+    place = card_path(path)
+    _check_file(path)
+    if not place.is_file():
+        raise errors.NoInputError(
+            f"{path} has no card {place.name} beside it; make both with jaxrestore "
+            "convert, or give the file that has one"
+        )
+    try:
+        card = json.loads(place.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise errors.NoInputError(
+            f"{place} is no JSON ({error!s:.100}); convert the weights again"
+        ) from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise errors.NoInputError(
+            f"{place} is no card of weights: its format is not {FORMAT!r}; convert the "
+            "weights again, or use the version of jaxrestore that wrote them"
+        )
+    return card
+
+
+def card_path(path: Path) -> Path:
+    """Returns where the card of a file of weights lies."""
+    return path.with_suffix(".json")
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flat(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the leaves of nested variables by path, as `params/body0/conv/kernel`."""
+    return {
+        "/".join(str(key.key) for key in path): leaf
+        for path, leaf in jax.tree.leaves_with_path(dict(variables))
+    }
+
+
+def nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the variables of which `flat` gave the leaves."""
+    tree: dict[str, Any] = {}
+    for name, leaf in leaves.items():
+        *folders, last = name.split("/")
+        place = tree
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[last] = leaf
+    return tree
+
+
+def shapes_of(leaves: Mapping[str, Any]) -> Shapes:
+    """Returns the shape of each array."""
+    return {name: tuple(leaf.shape) for name, leaf in leaves.items()}
+
+
+def difference(found: Shapes, wanted: Shapes) -> str:
+    """Returns what `found` lacks, has too much or in another shape; "" if nothing."""
+    missing = [name for name in wanted if name not in found]
+    unused = [name for name in found if name not in wanted]
+    other = [
+        f"{name} is {list(found[name])}, expected {list(shape)}"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    parts = {"missing": missing, "not used": unused, "of another shape": other}
+    return "; ".join(
+        f"{len(names)} {what}: {listed(names)}"
+        for what, names in parts.items()
+        if names
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Returns the first five of some names, shortened where they are long."""
+    names = [*names]
+    shown = [name if len(name) < 100 else f"{name[:97]}..." for name in names[:_SHOWN]]
+    return ", ".join([*shown, "..."] if len(names) > _SHOWN else shown) or "none"
+
+
+def _nested(leaves, path):
+    parts = [name.split("/") for name in leaves]
+    folders = {"/".join(names[:end]) for names in parts for end in range(len(names))}
+    if foreign := [name for name in leaves if "/" not in name or name in folders]:
+        raise errors.MismatchError(
+            f"{path} holds {foreign[0]!r}, which is no path of a variable, such as "
+            "params/conv/kernel; convert it first"
+        )
+    kept = {np.dtype(np.float16): np.float32, np.dtype(np.float64): np.float32}
+    return nested(
+        {n: leaf.astype(kept.get(leaf.dtype, leaf.dtype)) for n, leaf in leaves.items()}
+    )
+
+
+def _bytes(path):
+    """The file, of which nothing but a regular one is opened: a FIFO would block."""
+    _check_file(path)
+    return path.read_bytes()
+
+
+def _check_file(path):
+    if not path.is_file():
+        what = "this is no file" if path.exists() else "there is no such file"
+        raise errors.NoInputError(f"{path}: {what}; check the path")
+
+
+def _safetensors(data, name):
+    try:
+        entries = safetensors.deserialize(data)
+    except safetensors.SafetensorError as error:
+        raise errors.NoInputError(
+            f"{name} is neither a safetensors file ({error}) nor one that torch.save "
+            "wrote; give a file of weights"
+        ) from error
+    tensors = {}
+    for tensor, entry in entries:
+        if entry["dtype"] not in _DTYPES:
+            raise errors.NoInputError(
+                f"{name}: {tensor} is of type {entry['dtype']}, which is not read; "
+                f"save it as one of {', '.join(_DTYPES)}"
+            )
+        values = np.frombuffer(entry["data"], _DTYPES[entry["dtype"]])
+        if entry["dtype"] == "BF16":
+            values = torch_files.from_bfloat16(values)
+        tensors[tensor] = values.reshape(entry["shape"])
+    return tensors
+
+
+# safetensors' names; NumPy has no bfloat16, which is read as its 16 bits.
+_DTYPES = {
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "F64": "<f8",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
+}
+
+
+def _write_both(contents):
+    partials = {p.with_name(f".{uuid.uuid4().hex}.partial"): p for p in contents}
+    try:
+        for partial, path in partials.items():
+            partial.write_bytes(contents[path])
+        for partial, path in partials.items():
+            os.replace(partial, path)
+    finally:
+        for partial in partials:
+            partial.unlink(missing_ok=True)

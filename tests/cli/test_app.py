@@ -1,0 +1,255 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from jaxrestore import __version__, errors, images
+from jaxrestore.cli import app
+from jaxrestore.inference import restorer
+from jaxrestore.runs import checkpoints
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder that looks like a run: a config and a slim restorer, no training."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxrestore import networks
+    from jaxrestore.evaluation import outcome
+
+    workdir = tmp_path_factory.mktemp("run")
+    generator = {"name": "unet", "widths": [4, 8], "blocks": [1, 1]}
+    model = networks.build("Generator", generator)
+    key = jax.random.key(0)
+    variables = model.init(key, jnp.zeros((1, 8, 8, 3)), train=False)
+    config = {"generator": generator, "precision": "float32"}
+    outcome.write_json(workdir / "config.json", config)
+    with checkpoints.manager(workdir) as manager:
+        for step, score in ((1, 30.0), (2, 20.0)):
+            checkpoints.save(
+                manager,
+                step,
+                {"step": jnp.asarray(step)},
+                restorer=variables,
+                config=config,
+                score=score,
+            )
+    return workdir
+
+
+@pytest.mark.parametrize("size", [(37, 23), (1, 1), (8, 64)])
+def test_restore_writes_an_image_of_exactly_the_same_size(trained, tmp_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    images.encode(pixels, tmp_path / "in.png")
+    result = RUNNER.invoke(
+        app.app,
+        [
+            *("restore", str(tmp_path / "in.png")),
+            *("-o", str(tmp_path / "out.png"), "--checkpoint", str(trained)),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    # An untrained network is the identity, to the bit.
+    np.testing.assert_array_equal(images.decode(tmp_path / "out.png"), pixels)
+
+
+def test_restore_keeps_alpha(trained, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 12, 4), np.uint8)
+    out = restorer.restore_image(restorer.load(trained), pixels)
+    np.testing.assert_array_equal(out, pixels)
+
+
+def test_the_best_step_is_taken_unless_another_is_named(trained):
+    assert checkpoints.best_step(trained) == 1
+    with pytest.raises(errors.MismatchError, match=r"no checkpoint of step 7"):
+        restorer.load(trained, 7)
+
+
+def test_weights_that_are_not_finite_give_no_picture(trained):
+    broken = restorer.load(trained)
+    nothing = lambda degraded: degraded * np.nan
+    broken = restorer.Restorer(nothing, broken.scale, broken.multiple, broken.name)
+    with pytest.raises(errors.TrainingError, match="not finite"):
+        restorer.restore_image(broken, np.zeros((8, 8, 3), np.uint8))
+
+
+def test_a_folder_that_is_no_run_and_a_file_that_is_no_image_have_their_codes(
+    trained, tmp_path
+):
+    (tmp_path / "text.png").write_text("no picture")
+    script = "from jaxrestore.cli import app; app.main()"
+    for arguments, code in (
+        ([tmp_path / "missing.png", "--checkpoint", trained], 3),
+        ([tmp_path / "text.png", "--checkpoint", trained], 3),
+    ):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-c", script, "restore", *map(str, arguments)),
+                *("-o", str(tmp_path / "out.png")),
+            ],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        assert done.stderr.startswith("error: ")
+    with pytest.raises(errors.MismatchError, match="is no run"):
+        restorer.load(tmp_path)
+
+
+def test_help_and_version_answer_without_loading_jax():
+    script = (
+        "import sys; from jaxrestore.cli import app\n"
+        "try: app.main()\n"
+        "finally: print('jax' in sys.modules)"
+    )
+    for argument, answer in (("--help", "restore"), ("--version", __version__)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, argument], capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert answer in done.stdout
+        assert done.stdout.endswith("False\n")
+
+
+def test_restoring_is_in_the_precision_that_was_scored(trained, monkeypatch):
+    config = {**checkpoints.read_config(trained), "precision": "bfloat16"}
+    monkeypatch.setattr(restorer.checkpoints, "read_config", lambda _: config)
+    asked = []
+    build = restorer.networks.build
+
+    def remember(role, generator, precision="float32"):
+        asked.append(precision)
+        return build(role, generator, precision)
+
+    monkeypatch.setattr(restorer.networks, "build", remember)
+    restorer.load(trained)
+    assert asked[-1] == "bfloat16"  # before it, the shapes alone are asked for
+
+
+# Sets and scores
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """`command(words, …)` runs the command line; returns code, stdout and stderr."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["jaxrestore", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            app.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for index, name in enumerate(("a", "b")):
+        generator = np.random.default_rng(index)
+        pixels = generator.integers(0, 256, (12, 16, 3), np.uint8)
+        images.encode(pixels, folder / f"{name}.png")
+    return folder
+
+
+def test_a_set_that_was_degraded_is_scored_against_its_targets(
+    command, photographs, tmp_path
+):
+    out = tmp_path / "set"
+    making = ("degrade", photographs, out, "--kind", "pixel_shuffle", "--seed", 4)
+    code, said, _ = command(*making, "--set", "rate=0.15", "--set", "order=colour")
+    assert code == 0 and "2 pairs in" in said
+    card = json.loads((out / "degradation.json").read_text())
+    assert card["options"] == {"rate": 0.15, "radius": 2, "order": "colour"}
+    scoring = ("evaluate", "--predictions", out / "target", "--targets", photographs)
+    files = ("--csv", tmp_path / "x.csv", "--json", tmp_path / "new" / "x.json")
+    code, said, _ = command(
+        *scoring, "--inputs", out / "input", "--protocol", "gray8", *files
+    )
+    assert code == 0 and "2 images" in said
+    table = [line for line in said.splitlines() if "│ gray8" in line]
+    assert [line.split("│")[2].strip() for line in table] == ["psnr", "ssim"]
+    assert "inf" in table[0] and "1.0000" in table[1] and "±" in table[1]
+    assert (tmp_path / "x.csv").read_text().startswith("image,protocol,degraded_psnr")
+    document = json.loads((tmp_path / "new" / "x.json").read_text())
+    assert document["protocols"]["gray8"]["metrics"]["ssim"]["gain"] > 0
+    assert len(document["rows"]) == 2
+
+
+def test_all_protocols_are_shown_with_what_sets_them_apart(
+    command, photographs, tmp_path
+):
+    a, b = photographs / "a.png", photographs / "b.png"
+    scoring = ("evaluate", "--predictions", a, "--targets", b, "--all-protocols")
+    code, said, _ = command(*scoring)
+    assert code == 0 and "dB by protocol alone" in said
+    for name in ("rgb8", "sr_y_x4", "jpeg_y", "pixelation_group"):
+        assert f"│ {name} " in said
+    assert "a border of 4 px cut" in said
+
+
+def test_what_was_left_out_is_named_and_the_code_is_6(command, photographs, tmp_path):
+    (photographs / "c.png").write_text("no picture")
+    out = tmp_path / "set"
+    code, said, told = command("degrade", photographs, out, "--kind", "pixelate")
+    assert code == 6 and "2 pairs" in said
+    assert told.startswith("error: 1 skipped:\n  c: ") and "c.png" in told
+    scoring = ("evaluate", "--predictions", out / "input", "--targets", photographs)
+    code, said, told = command(*scoring, "--protocol", "gray8")
+    assert code == 6 and "2 images" in said and "c: it has no prediction" in told
+
+
+def test_a_long_list_of_what_was_left_out_is_cut(command, photographs, tmp_path):
+    for index in range(12):
+        (photographs / f"c{index}.png").write_text("no picture")
+    making = ("degrade", photographs, tmp_path / "set", "--kind", "pixelate")
+    code, _, told = command(*making)
+    assert code == 6 and "12 skipped" in told
+    assert told.count("\n  c") == 10 and told.rstrip().endswith("and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("rate", "'rate' is no KEY=VALUE"),
+        ("rate=(0, 0.2", "no Python literal"),
+        ("ratio=0.2", "did you mean 'rate'"),
+        ("rate=much", "pixel_shuffle: "),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_told_and_the_code_is_2(
+    command, photographs, tmp_path, option, message
+):
+    making = ("degrade", photographs, tmp_path / "set", "--kind", "pixel_shuffle")
+    code, _, told = command(*making, "--set", option)
+    assert code == 2 and message in told
+    assert not (tmp_path / "set").exists()
+
+
+def test_values_of_options_are_python_literals_and_words():
+    values = {"a=0.5": 0.5, "a=(0, 1)": (0, 1), "a={'x': 1}": {"x": 1}, "a=up": "up"}
+    for text, value in values.items():
+        assert app._option(text) == ("a", value)
+    assert app._option("a='='") == ("a", "=")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--protocol", "rgb9"), 2, "did you mean 'rgb8'"),
+        (("--inputs", "/nowhere"), 3, "/nowhere does not exist"),
+    ],
+)
+def test_evaluate_ends_with_the_code_of_what_is_wrong(
+    command, photographs, words, code, message
+):
+    scoring = ("evaluate", "--predictions", photographs, "--targets", photographs)
+    ended, _, told = command(*scoring, *words)
+    assert ended == code and message in told

@@ -1,0 +1,58 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from jaxrestore import errors
+from jaxrestore.cli import ending
+
+
+def code(capsys, error):
+    def task():
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        ending.run(task)
+    return caught.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.ConfigError("x"), 2),
+        (errors.NoInputError("x"), 3),
+        (MemoryError(), 5),
+        (errors.PartialError("x"), 6),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating"), 5),
+        (errors.TrainingError("x"), 65),
+        (errors.MismatchError("x"), 66),
+        (OSError(errno.ENOSPC, "No space left on device"), 74),
+        (ValueError("… No space left on device …"), 74),
+        (KeyboardInterrupt(), 130),
+        (errors.Interrupted("x", 15), 143),
+        (errors.Interrupted("x", 2), 130),
+    ],
+)
+def test_each_way_to_end_has_its_code_and_one_line(capsys, error, expected):
+    ended, said = code(capsys, error)
+    assert ended == expected
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_bug_leaves_its_trace_in_a_file_and_prints_the_path(capsys):
+    ended, said = code(capsys, ZeroDivisionError("division by zero"))
+    assert ended == 1
+    path = Path(said.splitlines()[-1].removeprefix("its trace is in "))
+    assert "ZeroDivisionError" in path.read_text()
+    path.unlink()
+
+
+def test_what_goes_well_does_not_end_the_process():
+    ending.run(lambda: None)
+
+
+def test_the_docs_have_every_code():
+    table = (Path(__file__).parents[2] / "docs" / "exit_codes.md").read_text()
+    for number in (0, 1, 2, 3, 5, 6, 65, 66, 74, 75, 130, 143):
+        assert f"| {number} |" in table

@@ -1,0 +1,279 @@
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from jaxrestore import errors, images, networks
+from jaxrestore.cli import models
+from jaxrestore.comparing import shipped as shipped_scores
+from jaxrestore.inference import restorer, shipped
+from jaxrestore.weights import weight_files
+
+RUNNER = CliRunner()
+GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
+APP = typer.Typer()
+APP.command()(models.restore)
+APP.add_typer(models.models, name="models")
+
+
+def run(*words):
+    return RUNNER.invoke(APP, [*map(str, words)])
+
+
+def _scores(psnr):
+    return {"psnr": psnr, "ssim": 0.5}
+
+
+def _judge(degradation, restorers):
+    found = {name: _scores(30.0) for name in restorers}
+    return {"input": _scores(20.0), **found}
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Folder of shipped weights with a network for JPEG that does nothing."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setattr(shipped, "_folder", lambda: folder)
+    monkeypatch.setattr(shipped_scores, "judge", _judge)
+    model = networks.build("Generator", GENERATOR)
+    init = lambda images: model.init(jax.random.key(0), images, train=False)
+    shapes = jax.eval_shape(init, jnp.zeros((1, 8, 8, 3)))
+    rows = [{"level": level, **_judge({}, ("classical", "ours"))} for level in (10, 20)]
+    rows += [{"level": 40, **_judge({}, ("classical",)), "ours": _scores(30.01)}]
+    card = {
+        "generator": GENERATOR,
+        "task": "jpeg",
+        "scale": 1,
+        "colors": "rgb",
+        "inputs": 3,
+        "statistics": "eval",
+        "license": "CC0-1.0",
+        "scores": rows,
+    }
+    nothing = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
+    weight_files.write(folder / "jpeg.safetensors", nothing, card)
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of a colour and a grey picture and of a file that is none."""
+    folder = tmp_path / "pictures"
+    (folder / "below").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
+    images.encode(pixels, folder / "colour.png")
+    images.encode(pixels[..., :1], folder / "below" / "grey.png")
+    return folder
+
+
+@pytest.fixture
+def halving(monkeypatch):
+    """Every file of weights is a network that halves: `halving(channels=1, …)`."""
+
+    def make(apply=lambda x: x / 2, **options):
+        network = restorer.Restorer(apply, 1, 1, "stand_in", **options)
+        monkeypatch.setattr(restorer, "load_weights", lambda _: network)
+
+    make()
+    return make
+
+
+# Restoring
+
+
+@pytest.mark.parametrize("of", ["--task", "--weights"])
+def test_a_picture_is_restored_by_task_or_by_file(shelf, pictures, tmp_path, of):
+    source, out = pictures / "colour.png", tmp_path / "out.png"
+    network = "jpeg" if of == "--task" else shelf / "jpeg.safetensors"
+    result = run("restore", source, "-o", out, of, network)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(images.decode(out), images.decode(source))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "give one of --checkpoint"),
+        (("--task", "jpeg", "--weights", "x"), "give one of --checkpoint"),
+        (("--task", "jpeg", "--step", "3"), "give --checkpoint with it"),
+        (("--task", "denoise"), "there is jpeg"),
+        (("--task", "jpeg", "--level", "25"), "leave --level out"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(shelf, pictures, tmp_path, words, message):
+    out = tmp_path / "out.png"
+    result = run("restore", pictures / "colour.png", "-o", out, *words)
+    assert isinstance(result.exception, errors.ConfigError)
+    assert message in str(result.exception) and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("out", "no image format for the suffix ''"),
+        ("out.gif", "no image format for the suffix '.gif'"),
+        ("no/out.png", "its folder does not exist"),
+        ("pictures/colour.png", "exists; give another name"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_a_network_is_sought(
+    pictures, tmp_path, out, message
+):
+    before = (pictures / "colour.png").read_bytes()
+    words = ("restore", pictures / "colour.png", "-o", tmp_path / out)
+    result = run(*words, "--checkpoint", tmp_path)
+    assert isinstance(result.exception, errors.UserError)
+    assert message in str(result.exception)
+    assert (pictures / "colour.png").read_bytes() == before
+
+
+def test_a_file_that_is_no_image_is_told_before_a_network_is_sought(tmp_path):
+    missing, out = tmp_path / "missing.png", tmp_path / "out.png"
+    result = run("restore", missing, "-o", out, "--checkpoint", tmp_path)
+    assert isinstance(result.exception, images.ImageError)
+
+
+def test_the_level_reaches_the_network(halving, pictures, tmp_path):
+    halving(lambda x: np.repeat(x[..., 3:], 3, -1), level_map=True)
+    words = ("restore", pictures / "colour.png", "-o", tmp_path / "out.png")
+    result = run(*words, "--weights", "x")
+    assert "must be told how noisy" in str(result.exception)
+    result = run(*words, "--weights", "x", "--level", "25")
+    assert result.exit_code == 0
+    assert (images.decode(tmp_path / "out.png") == 25).all()
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_a_grey_file_stays_grey_with_a_grey_network(
+    halving, pictures, tmp_path, channels, mode
+):
+    halving(channels=channels)
+    out = tmp_path / "out.png"
+    result = run(
+        "restore", pictures / "below" / "grey.png", "-o", out, "--weights", "x"
+    )
+    assert result.exit_code == 0
+    with Image.open(out) as picture:
+        assert picture.mode == mode
+
+
+def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
+    out = tmp_path / "out"
+    words = ("restore", pictures, "-o", out, "--weights", "x")
+    result = run(*words)
+    assert result.exit_code == 0 and f"2 images in {out}" in result.output
+    assert {p.relative_to(out).as_posix() for p in out.rglob("*.png")} == {
+        "colour.png",
+        "below/grey.png",
+    }
+    before, after = (images.decode(f / "colour.png") for f in (pictures, out))
+    np.testing.assert_allclose(after, before / 2, atol=0.51)
+    # Files that exist are kept, unless it is said.
+    again = run(*words)
+    assert "give --overwrite" in str(again.exception)
+    assert run(*words, "--overwrite").exit_code == 0
+
+
+def test_what_cannot_be_read_is_skipped_and_named(halving, pictures, tmp_path):
+    (pictures / "text.png").write_text("no picture")
+    out = tmp_path / "out"
+    result = run("restore", pictures, "-o", out, "--weights", "x")
+    assert isinstance(result.exception, errors.PartialError)
+    assert "1 skipped:\n  text: " in str(result.exception)
+    assert "2 images in" in result.output and (out / "colour.png").exists()
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_no_input(halving, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "text.png").write_text("no picture")
+    result = run("restore", folder, "-o", tmp_path / "out", "--weights", "x")
+    assert isinstance(result.exception, errors.NoInputError)
+
+
+def test_restored_pictures_are_not_put_among_their_sources(halving, pictures):
+    result = run("restore", pictures, "-o", pictures / "out", "--weights", "x")
+    assert isinstance(result.exception, errors.ConfigError)
+    assert not (pictures / "out").exists()
+
+
+# The networks that ship
+
+
+def test_the_list_says_what_ships_and_how_large_it_is(shelf):
+    result = run("models", "list")
+    assert result.exit_code == 0, result.output
+    headings, row = result.output.splitlines()
+    assert headings.split() == ["name", "task", "architecture", "parameters", "size"]
+    # Kernels of 3x3 and biases: 3 to 4 channels, three times 4 to 4, 4 to 3.
+    assert row.split()[:4] == ["jpeg", "jpeg", "fcn", f"{112 + 3 * 148 + 111}"]
+    assert row.endswith(" MB")
+
+
+@pytest.mark.parametrize("scores", [5, [[]], [{"level": 10}]])
+def test_scores_that_are_none_are_told(shelf, scores):
+    place = shelf / "jpeg.json"
+    card = json.loads(place.read_text()) | {"scores": scores}
+    place.write_text(json.dumps(card))
+    result = run("models", "info", "jpeg")
+    assert isinstance(result.exception, errors.NoInputError)
+
+
+def test_a_folder_of_pictures_is_not_put_in_a_file(halving, pictures, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    result = run("restore", pictures, "-o", tmp_path / "taken", "--weights", "x")
+    assert "is a file" in str(result.exception)
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_the_card_is_shown_by_name_and_by_file(shelf):
+    by_name = run("models", "info", "jpeg")
+    assert by_name.exit_code == 0
+    assert "license: CC0-1.0" in by_name.output
+    assert "generator: name fcn, width 4, blocks 1" in by_name.output
+    assert "20.00 / 0.5000" in by_name.output and "quality" in by_name.output
+    assert run("models", "info", shelf / "jpeg.safetensors").output == by_name.output
+    unknown = run("models", "info", "jpg")
+    assert "did you mean 'jpeg'" in str(unknown.exception)
+
+
+def test_scores_as_on_the_card_are_verified_and_shown(shelf):
+    result = run("models", "verify")
+    assert result.exit_code == 0, result.output
+    assert "jpeg: as its card says" in result.output
+    assert result.output.count("30.00 / 0.5000") == 6
+
+
+def test_other_scores_than_the_card_s_end_in_a_mismatch(shelf):
+    place = shelf / "jpeg.json"
+    card = json.loads(place.read_text())
+    card["scores"][1]["ours"]["psnr"] = 30.03
+    place.write_text(json.dumps(card))
+    result = run("models", "verify", "jpeg")
+    assert isinstance(result.exception, errors.MismatchError)
+    assert "jpeg at 20: psnr of ours is 30.0, its card has 30.03" in str(
+        result.exception
+    )
+    assert "jpeg: differs" in result.output
+
+
+def test_weights_with_another_hash_end_in_a_mismatch(shelf):
+    place = shelf / "jpeg.safetensors"
+    place.write_bytes(place.read_bytes()[:-1] + b"\1")
+    result = run("models", "verify")
+    assert isinstance(result.exception, errors.MismatchError)
+    assert "SHA-256" in str(result.exception)
+
+
+def test_without_weights_the_commands_say_so(shelf):
+    for file in shelf.iterdir():
+        file.unlink()
+    for command in ("list", "verify"):
+        result = run("models", command)
+        assert "holds no weights" in str(result.exception)

@@ -1,0 +1,259 @@
+"""Weights from anywhere with their card; the commands convert and interpolate."""
+
+import functools
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from jaxrestore import errors
+from jaxrestore.cli import weights
+from jaxrestore.runs import checkpoints
+from jaxrestore.weights import cards, conversion, weight_files
+
+GENERATOR = {"name": "srvggnet", "width": 3, "convs": 1, "scale": 2, "channels": 1}
+
+
+def _variables(seed):
+    """Small whole numbers, -0 among them: their shares of a quarter are exact."""
+    network = conversion.network(GENERATOR)
+    image = np.zeros((1, 8, 8, 1), np.float32)
+    init = functools.partial(network.init, train=False)
+    numbers = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda leaf: -numbers.integers(-8, 8, leaf.shape).astype(np.float32),
+        jax.eval_shape(init, jax.random.key(0), image),
+    )
+
+
+A, B = _variables(0), _variables(1)
+
+
+def _ours(tmp_path, name, variables, **more):
+    card = cards.card(GENERATOR, variables, source={"file": name, "sha256": "0"})
+    weight_files.write(tmp_path / f"{name}.safetensors", variables, {**card, **more})
+    return tmp_path / f"{name}.safetensors"
+
+
+def _nafnet():
+    options = {"width": 2, "encoders": (1,), "middle": 0, "decoders": (0,)}
+    generator = {"name": "nafnet", **options}
+    image = jax.ShapeDtypeStruct((1, 8, 8, 3), np.float32)
+    init = functools.partial(conversion.network(generator).init, train=False)
+    shapes = jax.eval_shape(init, jax.random.key(0), image)
+    variables = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
+    return cards.card(generator, variables, source={"file": "a"}), variables
+
+
+def test_an_option_that_no_tensor_tells_is_set_by_hand():
+    card, variables = _nafnet()
+    told = cards.with_options(card, variables, {"local_statistics": 384})
+    assert told["generator"] == {**card["generator"], "local_statistics": 384}
+    assert {**told, "generator": 0} == {**card, "generator": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"local_statistic": 384}, errors.ConfigError, "local_statistics"),
+        ({"width": 4}, errors.MismatchError, "not the weights of the network"),
+    ],
+)
+def test_an_option_that_the_weights_contradict_is_refused(options, error, words):
+    with pytest.raises(error, match=words):
+        cards.with_options(*_nafnet(), options)
+
+
+def _published(tmp_path):
+    path = tmp_path / "published.safetensors"
+    safetensors.numpy.save_file(conversion.to_torch(GENERATOR, A), path)
+    return path
+
+
+def _run(tmp_path, variables):
+    workdir = tmp_path / "run"
+    workdir.mkdir()
+    config = {"generator": GENERATOR, "evaluation": {"statistics": "pix2pix"}}
+    (workdir / "config.json").write_text(json.dumps(config))
+    manager = checkpoints.manager(workdir)
+    for step, score in ((3, 30.0), (6, 20.0)):
+        restorer = variables if step == 3 else B
+        checkpoints.save(
+            manager,
+            step,
+            {"step": np.int32(step)},
+            restorer=restorer,
+            config=config,
+            score=score,
+        )
+    manager.wait_until_finished()
+    manager.close()
+    return workdir
+
+
+def _same(one, other):
+    found, wanted = weight_files.flat(one), weight_files.flat(other)
+    assert found.keys() == wanted.keys()
+    for path, leaf in wanted.items():
+        assert np.asarray(found[path]).tobytes() == leaf.tobytes()
+
+
+def test_the_card_of_published_weights_tells_what_they_are(tmp_path):
+    path = _published(tmp_path)
+    card, variables = cards.opened(path)
+    _same(variables, A)
+    source = {"file": "published.safetensors", "sha256": weight_files.sha256(path)}
+    assert card == {
+        "format": weight_files.FORMAT,
+        "generator": GENERATOR,
+        "task": None,
+        "scale": 2,
+        "colors": "gray",
+        "inputs": 1,
+        "statistics": "eval",
+        "source": source,
+        "license": "not stated",
+    }
+
+
+def test_a_run_is_opened_at_its_best_step_with_its_config(tmp_path):
+    card, variables = cards.opened(_run(tmp_path, A))
+    _same(variables, A)
+    assert card["source"]["run"] == "run" and card["source"]["step"] == 3
+    assert card["source"]["config"]["generator"] == GENERATOR
+    assert card["statistics"] == "pix2pix"
+
+
+def test_a_run_is_opened_at_another_step_if_it_has_it(tmp_path):
+    run = _run(tmp_path, A)
+    card, variables = cards.opened(run, step=6)
+    _same(variables, B)
+    assert card["source"]["step"] == 6
+    with pytest.raises(errors.MismatchError, match=r"no checkpoint of step 4"):
+        cards.opened(run, step=4)
+    with pytest.raises(errors.ConfigError, match="leave --step out"):
+        cards.opened(_published(tmp_path), step=6)
+
+
+def test_our_own_weights_keep_their_card(tmp_path):
+    path = _ours(tmp_path, "a", A, license="CC0", task="denoise")
+    card, variables = cards.opened(path)
+    _same(variables, A)
+    assert card["license"] == "CC0" and card["task"] == "denoise"
+    with pytest.raises(errors.ConfigError, match="holds srvggnet"):
+        cards.opened(path, "dncnn")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(errors.MismatchError, match="is no run"):
+        cards.opened(tmp_path)
+
+
+def test_variables_of_another_network_get_no_card():
+    with pytest.raises(errors.MismatchError, match="not the weights of the network"):
+        cards.card({**GENERATOR, "width": 4}, A, source={})
+
+
+# Interpolation
+
+
+def _pair(variables, **more):
+    card = cards.card(GENERATOR, variables, source={"file": "a"})
+    return {**card, **more}, variables
+
+
+@pytest.mark.parametrize(("alpha", "end"), [(0.0, A), (1.0, B)])
+def test_the_ends_of_an_interpolation_are_the_two_to_the_bit(alpha, end):
+    assert any((np.signbit(leaf) & (leaf == 0)).any() for leaf in jax.tree.leaves(A))
+    _same(cards.interpolated(_pair(A), _pair(B), alpha)[1], end)
+
+
+def test_between_the_ends_lies_the_weighted_mean():
+    _, mixed = cards.interpolated(_pair(A), _pair(B), 0.25)
+    _same(mixed, jax.tree.map(lambda a, b: np.float32(0.75) * a + b / 4, A, B))
+
+
+def test_an_interpolation_tells_both_sources_and_terms():
+    a, b = _pair(A, license="CC0"), _pair(B, license="MIT")
+    card, _ = cards.interpolated(a, b, 0.8)
+    assert card["license"] == "CC0 and MIT"
+    sources = {"interpolated": [{"file": "a"}, {"file": "a"}], "alpha": 0.8}
+    assert card["source"] == sources
+    assert cards.interpolated(a, a, 0.5)[0]["license"] == "CC0"
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
+def test_an_alpha_outside_zero_and_one_is_refused(alpha):
+    with pytest.raises(errors.ConfigError, match="from 0"):
+        cards.interpolated(_pair(A), _pair(B), alpha)
+
+
+def test_only_one_network_with_other_numbers_is_interpolated():
+    card, variables = _pair(A)
+    with pytest.raises(errors.MismatchError, match="A is srvggnet and B fcn"):
+        other = {**card, "generator": {"name": "fcn"}}
+        cards.interpolated((card, variables), (other, variables), 0.5)
+    with pytest.raises(errors.MismatchError, match="A has width 3 and B 4"):
+        other = {**card, "generator": {**GENERATOR, "width": 4}}
+        cards.interpolated((card, variables), (other, variables), 0.5)
+    with pytest.raises(errors.MismatchError, match=r"in B \d+ missing: params"):
+        cards.interpolated((card, variables), (card, {"params": {}}), 0.5)
+
+
+# The commands
+
+
+def test_convert_brings_weights_here_and_back_to_the_bit(tmp_path, capsys):
+    published, here = _published(tmp_path), tmp_path / "here.safetensors"
+    weights.convert(published, here, license="CC BY 4.0")
+    card, variables = weight_files.load(here)
+    _same(variables, A)
+    assert card["license"] == "CC BY 4.0"
+    assert "srvggnet (width 3, convs 1, scale 2, channels 1)" in capsys.readouterr().out
+    there = tmp_path / "there.safetensors"
+    weights.convert(here, there, layout="torch")
+    card = weight_files.read_card(there)
+    assert card["layout"] == "torch" and card["license"] == "CC BY 4.0"
+    assert card["sha256"] == weight_files.sha256(there)
+    theirs, ours = weight_files.read(published), weight_files.read(there)
+    assert theirs.keys() == ours.keys()
+    assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
+    _same(cards.opened(there)[1], A)
+
+
+def test_half_takes_half_the_bytes_unless_numbers_are_too_large(tmp_path):
+    path = _ours(tmp_path, "a", A)
+    weights.convert(path, tmp_path / "half.safetensors", half=True)
+    tensors = weight_files.read(tmp_path / "half.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)}
+    _same(weight_files.load(tmp_path / "half.safetensors")[1], A)
+    large = _ours(tmp_path, "large", jax.tree.map(lambda leaf: leaf + 1e5, A))
+    with pytest.raises(errors.ConfigError, match="leave --half out"):
+        weights.convert(large, tmp_path / "never.safetensors", half=True)
+    assert not (tmp_path / "never.safetensors").exists()
+
+
+def test_interpolate_takes_weights_and_runs(tmp_path):
+    out = tmp_path / "mixed.safetensors"
+    a, b = _run(tmp_path, A), _ours(tmp_path, "b", B)
+    weights.interpolate(a, b, out, alpha=0.25)
+    _same(
+        weight_files.load(out)[1],
+        jax.tree.map(lambda a, b: np.float32(0.75) * a + b / 4, A, B),
+    )
+
+
+@pytest.mark.parametrize("taken", ["out.safetensors", "out.json"])
+def test_no_file_is_replaced(tmp_path, taken):
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(errors.ConfigError, match="exists already"):
+        weights.convert(_published(tmp_path), tmp_path / "out.safetensors")
+    assert (tmp_path / taken).read_text() == "mine"
+
+
+def test_an_unknown_layout_is_refused(tmp_path):
+    with pytest.raises(errors.ConfigError, match="jaxrestore or torch"):
+        weights.convert(Path("a"), tmp_path / "b.safetensors", layout="onnx")
