@@ -24,7 +24,7 @@ Weight = Float[Array, "b h w 1"]
 
 def l1(
     restored: Images, target: Images, *, weight: Weight | None = None
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean absolute error; its minimiser is the median of the posterior.
 
     Where fewer than half of the pixels are damaged, that median is the input itself.
@@ -34,7 +34,7 @@ def l1(
 
 def mse(
     restored: Images, target: Images, *, weight: Weight | None = None
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean squared error; its minimiser is the mean of the posterior."""
     return metrics.mse(restored, target, weight=weight)
 
@@ -45,7 +45,7 @@ def charbonnier(
     *,
     epsilon: float = 1e-3,
     weight: Weight | None = None,
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean of `sqrt(difference^2 + epsilon^2) - epsilon`.
 
     L1 for differences above `epsilon`, a parabola below; shifted to be 0 at equality.
@@ -64,7 +64,7 @@ def huber(
     *,
     delta: float = 0.1,
     weight: Weight | None = None,
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean of `d^2 / 2`, of `delta * (|d| - delta / 2)` where |d| > delta.
 
     `d` is the difference of the two. The default is ours: with 1, differences of
@@ -81,7 +81,7 @@ def huber(
 
 def ssim(
     restored: Images, target: Images, *, weight: Weight | None = None
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns 1 - SSIM per channel, in [0, 2]; source: see `metrics.ssim`."""
     return 1 - metrics.ssim(restored, target, weight=weight)
 
@@ -92,7 +92,7 @@ def ms_ssim(
     *,
     scales: int = 0,
     weight: Weight | None = None,
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns 1 - MS-SSIM per channel, in [0, 1].
 
     `scales=0` takes as many scales as fit the image; source and rule: see
@@ -107,7 +107,7 @@ def ms_ssim_luma(
     *,
     scales: int = 0,
     weight: Weight | None = None,
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns 1 - MS-SSIM of the BT.601 luma, in [0, 1]; blind to colour.
 
     Takes one or three channels. SSIM is defined on grey images, and the pixel-shuffle
@@ -123,7 +123,7 @@ def cosine(
     *,
     epsilon: float = 1e-3,
     weight: Weight | None = None,
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns 1 - cosine of the angle between the colours of a pixel, mean over pixels.
 
     Blind to brightness, sensitive to hue. `epsilon` stands under both roots, so that
@@ -142,7 +142,7 @@ def cosine(
 
 def gradient(
     restored: Images, target: Images, *, weight: Weight | None = None
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean of |down| + |across|, the errors of the forward differences.
 
     Blind to brightness; edges that are lost or invented cost. A weight counts at the
@@ -158,7 +158,7 @@ def gradient(
 
 def frequency(
     restored: Images, target: Images, *, epsilon: float = 1e-6
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean absolute difference of the magnitudes of the Fourier transforms.
 
     Orthonormal transforms of each channel, all frequencies alike; blind to phase, so
@@ -183,7 +183,7 @@ def wavelet(
     *,
     levels: int = 3,
     weight: Weight | None = None,
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean absolute error of Haar details, mean over `levels`.
 
     The details of a level are HL, LH and HH of the orthonormal transform; the next one
@@ -210,7 +210,7 @@ def spatially_discounted_l1(
     *,
     gamma: float = 0.99,
     weight: Weight | None = None,
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean absolute error inside a hole, discounted towards its middle.
 
     The hole is where `weight` is above 0: 1 there and 0 elsewhere is the mask. A pixel
@@ -233,7 +233,7 @@ def total_variation(
     *,
     epsilon: float = 1e-3,
     weight: Weight | None = None,
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean of |down| + |across|, the forward differences of `restored`.
 
     A prior: `target` is ignored, flat images cost nothing. Anisotropic; |x| is
@@ -252,7 +252,7 @@ def total_variation(
 
 def kl_gaussian(
     restored: Float[Array, "b *n d"], target: Float[Array, "..."]
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns KL(N(mean, exp(log_variance)) || N(0, 1)), the sum over latent values.
 
     A prior: `target` is ignored. `restored` is an encoder's output, the means and then

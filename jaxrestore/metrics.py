@@ -23,19 +23,19 @@ Images = Float[Array, "b h w c"]
 Weight = Float[Array, "b h w 1"]
 
 
-def mse(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "b"]:
+def mse(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, " b"]:
     """Returns the mean squared error over height, width and channels."""
     a, b = _pair(a, b)
     return averages.image_mean(jnp.square(a - b), weight)
 
 
-def mae(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "b"]:
+def mae(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, " b"]:
     """Returns the mean absolute error over height, width and channels."""
     a, b = _pair(a, b)
     return averages.image_mean(jnp.abs(a - b), weight)
 
 
-def psnr(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "b"]:
+def psnr(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, " b"]:
     """Returns the peak signal-to-noise ratio in dB, peak 1; identical images: +inf.
 
     The mean over images of this number is what papers report, not the PSNR of the
@@ -44,7 +44,7 @@ def psnr(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, 
     return -10 * jnp.log10(mse(a, b, weight=weight))
 
 
-def cosine_similarity(a: Images, b: Images) -> Float[Array, "b"]:
+def cosine_similarity(a: Images, b: Images) -> Float[Array, " b"]:
     """Returns the cosine of the angle between the images as long vectors, in [-1, 1].
 
     Not centred: anything resembling the target scores above 0.98, so print four
@@ -60,7 +60,7 @@ def cosine_similarity(a: Images, b: Images) -> Float[Array, "b"]:
     return jnp.where(black, both_black, dot / jnp.where(black, 1, norms))
 
 
-def nrmse(a: Images, b: Images, *, denominator: str = "norm") -> Float[Array, "b"]:
+def nrmse(a: Images, b: Images, *, denominator: str = "norm") -> Float[Array, " b"]:
     """Returns the root of the mean squared error, divided by what `b` names; 0 is best.
 
     `denominator` is `"norm"`, the root of the mean of b^2; `"range"`, the maximum of b
@@ -85,7 +85,7 @@ def nrmse(a: Images, b: Images, *, denominator: str = "norm") -> Float[Array, "b
     return jnp.where(root == 0, 0, root / size)
 
 
-def psnr_b(a: Images, b: Images) -> Float[Array, "b"]:
+def psnr_b(a: Images, b: Images) -> Float[Array, " b"]:
     """Returns the PSNR in dB of `a`, to be `b`, with its blocking counted as error.
 
     The mean squared error is raised by the blocking effect factor of `a`: by how much
@@ -116,7 +116,7 @@ def _blocking(images):
     return 3 / np.log2(max(min(height, width), 8)) * jnp.maximum(excess, 0)
 
 
-def sharpness(a: Images, b: Images) -> Float[Array, "b"]:
+def sharpness(a: Images, b: Images) -> Float[Array, " b"]:
     """Returns the gradient energy of `a` over that of `b`: 1 as sharp, below 1 blurred.
 
     The energy is the sum of the squared differences of neighbours, down and across.
@@ -136,7 +136,7 @@ def _gradient_energy(images):
     return (down.sum((1, 2, 3)) + across.sum((1, 2, 3))) / pixels
 
 
-def colour_angle(a: Images, b: Images) -> Float[Array, "b"]:
+def colour_angle(a: Images, b: Images) -> Float[Array, " b"]:
     """Returns the angle in degrees between the colours of a pixel, mean over pixels.
 
     Blind to brightness. Two black pixels are 0 degrees apart, a black one and another
@@ -155,7 +155,7 @@ def colour_angle(a: Images, b: Images) -> Float[Array, "b"]:
     return jnp.where(one_black, 90, jnp.rad2deg(angle)).mean((1, 2))
 
 
-def ciede2000(a: Images, b: Images) -> Float[Array, "b"]:
+def ciede2000(a: Images, b: Images) -> Float[Array, " b"]:
     """Returns the colour difference CIEDE2000 of sRGB, mean over pixels.
 
     About 1 is just seen; white is D65. Raises `ValueError` unless there are 3 channels.
@@ -178,7 +178,7 @@ def _rgb_pair(name, a, b):
     return a, b
 
 
-def ssim(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "b"]:
+def ssim(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, " b"]:
     """Returns the structural similarity, 1 for equal images; mean over channels.
 
     Gaussian window of 11 and deviation 1.5, no padding, population covariance,
@@ -194,7 +194,7 @@ def ssim(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, 
     return similarity.ssim(a, b, window, weight).mean(-1)
 
 
-def ssim_skimage(a: Images, b: Images) -> Float[Array, "b"]:
+def ssim_skimage(a: Images, b: Images) -> Float[Array, " b"]:
     """Returns scikit-image's default SSIM: 7x7 equal weights, sample covariance.
 
     Another number than `ssim`: never put the two in one column. Mean over channels.
@@ -214,9 +214,9 @@ def ssim_skimage(a: Images, b: Images) -> Float[Array, "b"]:
 class SsimComponents(NamedTuple):
     """The three factors of SSIM, each the mean over positions and channels."""
 
-    luminance: Float[Array, "b"]
-    contrast: Float[Array, "b"]
-    structure: Float[Array, "b"]
+    luminance: Float[Array, " b"]
+    contrast: Float[Array, " b"]
+    structure: Float[Array, " b"]
 
 
 def ssim_components(a: Images, b: Images) -> SsimComponents:
@@ -248,7 +248,7 @@ def ssim_components(a: Images, b: Images) -> SsimComponents:
 
 def ms_ssim(
     a: Images, b: Images, *, scales: int = 0, weight: Weight | None = None
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the multi-scale structural similarity, 1 for equal images.
 
     Contrast-structure at the finer scales, whole SSIM at the coarsest, each mean

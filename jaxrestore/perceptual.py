@@ -51,7 +51,7 @@ class Lpips(NamedTuple):
     """A network of features, and for each map compared the weights of its channels."""
 
     features: Features
-    heads: Sequence[Float[np.ndarray, "_"] | Float[Array, "_"]]
+    heads: Sequence[Float[np.ndarray, " _"] | Float[Array, " _"]]
 
 
 def load_features(path: Path) -> Features:
@@ -76,7 +76,7 @@ def distance(
     *,
     layers: Mapping[str, float] = LAYERS,
     criterion: str = "l1",
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the distance of the maps of both images, 0 is best, summed over `layers`.
 
     `layers` has the weight of each map by its name (`conv5_4`); the distance of two
@@ -151,7 +151,7 @@ def backbone(features: Features) -> str:
     return "alex" if isinstance(features.model, alexnet.Features) else "vgg"
 
 
-def lpips(model: Lpips, a: Images, b: Images) -> Float[Array, "b"]:
+def lpips(model: Lpips, a: Images, b: Images) -> Float[Array, " b"]:
     """Returns the learned perceptual distance of two images; 0 is best.
 
     Version 0.1, for images in [0, 1]: lower is better, 1 is very far. Numbers of

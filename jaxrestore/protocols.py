@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from jaxrestore import metrics
 
 Images = Float[Array, "b h w c"]
-Scores = dict[str, Float[Array, "b"]]
+Scores = dict[str, Float[Array, " b"]]
 
 _LEVELS = np.arange(256, dtype=np.float32) / 255
 # Thousandths of an 8-bit level: weights of R, G, B at level 255, and the offset.

@@ -13,7 +13,7 @@ from jaxrestore.evaluation import evaluate
 
 Images = Float[Array, "b h w c"]
 Restore = Callable[[Images], Images]
-Values = Float[np.ndarray, "n"]
+Values = Float[np.ndarray, " n"]
 Picture = UInt8[np.ndarray, "h w c"]
 
 
@@ -104,7 +104,7 @@ def eight_bit(
 
 def scores(
     images: Images, target: Images, damage: Float[Array, "b h w 1"] | None = None
-) -> dict[str, Float[Array, "b"]]:
+) -> dict[str, Float[Array, " b"]]:
     """Returns the `MEASURES` of 8-bit images; those of the damage where it is known.
 
     MSE, NRMSE, PSNR and scikit-image's SSIM are those of `protocols.damaged_faces`.

@@ -17,7 +17,7 @@ EXACT = 15  # images up to which all 2**n ways are tried
 LEVEL = 0.05  # of wrong findings in the whole family of tests
 _ROWS = 500  # of draws that are held at a time
 
-Differences = Float[np.ndarray, "n"]
+Differences = Float[np.ndarray, " n"]
 
 
 class Paired(NamedTuple):

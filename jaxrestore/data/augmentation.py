@@ -9,7 +9,7 @@ AUGMENTATIONS = ("none", "flip", "flip_and_turn")
 
 
 def augment(
-    kind: str, keys: Key[Array, "b"], images: Float[Array, "b s s c"]
+    kind: str, keys: Key[Array, " b"], images: Float[Array, "b s s c"]
 ) -> Float[Array, "b s s c"]:
     """Returns square images, each moved by its key as one of `AUGMENTATIONS` says."""
     if kind == "none":

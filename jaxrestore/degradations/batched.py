@@ -10,13 +10,13 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 from jaxrestore import naming
 
 
-def image_keys(key: PRNGKeyArray, count: int) -> Key[Array, "b"]:
+def image_keys(key: PRNGKeyArray, count: int) -> Key[Array, " b"]:
     """Returns [count] keys: `fold_in(key, index)`, whatever the batch it stands in."""
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
 
 
 def degrade(
-    keys: Key[Array, "b"],
+    keys: Key[Array, " b"],
     images: Float[Array, "b h w c"],
     *,
     recipe: Mapping[str, Any],
@@ -32,7 +32,7 @@ def degrade(
 
 
 def degrade_with_damage(
-    keys: Key[Array, "b"],
+    keys: Key[Array, " b"],
     images: Float[Array, "b h w c"],
     *,
     recipe: Mapping[str, Any],
@@ -49,7 +49,7 @@ def degrade_with_damage(
 
 
 def degrade_with_weight(
-    keys: Key[Array, "b"],
+    keys: Key[Array, " b"],
     images: Float[Array, "b h w c"],
     *,
     recipe: Mapping[str, Any],

@@ -49,7 +49,7 @@ def index_map(
     rate: draws.Number = 0.4,
     radius: int = 2,
     order: str = "raster",
-) -> Int[Array, "n"]:
+) -> Int[Array, " n"]:
     """Returns the permutation: pixel `i` of the result is pixel `index_map[i]`.
 
     Raises `ValueError` for an `order` other than `"raster"` and `"colour"`.
@@ -77,7 +77,7 @@ def partners(
     *,
     rate: float | Float[Array, ""],
     radius: int,
-) -> Int[Array, "n"]:
+) -> Int[Array, " n"]:
     """Returns for each site, in raster order, the site that it exchanges with.
 
     An inactive site is its own partner.

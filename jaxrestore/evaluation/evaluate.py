@@ -48,7 +48,7 @@ class Question(NamedTuple):
 
     indices: list[int]
     names: list[str]
-    keys: Key[Array, "b"] | None
+    keys: Key[Array, " b"] | None
     target: Float[Array, "b h w c"]
     degraded: Float[Array, "b hh ww cc"]
     damage: Float[Array, "b h w 1"] | None
@@ -61,7 +61,7 @@ class Found(NamedTuple):
     to [0, 1].
     """
 
-    numbers: Mapping[str, Float[np.ndarray, "b"]]
+    numbers: Mapping[str, Float[np.ndarray, " b"]]
     panels: Mapping[str, Float[Array, "b h w c"]]
 
 

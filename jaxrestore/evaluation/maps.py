@@ -124,7 +124,7 @@ def _spread(squares, count, restored, target):
     return deviation, error, jnp.broadcast_to(panel, restored.shape)
 
 
-def rank_correlation(a: Float[np.ndarray, "n"], b: Float[np.ndarray, "n"]) -> float:
+def rank_correlation(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) -> float:
     """Returns Spearman's rank correlation, in [-1, 1]; NaN where one is constant.
 
     Equal values share the mean of their ranks.

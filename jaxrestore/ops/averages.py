@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 def image_mean(
     values: Float[Array, "b h w c"], weight: Float[Array, "b h w 1"] | None = None
-) -> Float[Array, "b"]:
+) -> Float[Array, " b"]:
     """Returns the mean over height, width and channels; sums in float32 or wider.
 
     With `weight` (not negative) it is `sum(weight * values) / sum(weight)`, so a

@@ -18,7 +18,7 @@ _STEPS = 100
 Counts = Num[np.ndarray, "m m"]
 CountsOfRaters = Num[np.ndarray, "r m m"]
 Matrix = Float[np.ndarray, "m m"]
-Values = Float[np.ndarray, "m"]
+Values = Float[np.ndarray, " m"]
 
 
 class Fit(NamedTuple):

@@ -22,8 +22,8 @@ Records = Sequence[cells.Record]
 
 
 def trend(
-    x: Sequence[float] | Float[np.ndarray, "n"],
-    y: Sequence[float] | Float[np.ndarray, "n"],
+    x: Sequence[float] | Float[np.ndarray, " n"],
+    y: Sequence[float] | Float[np.ndarray, " n"],
 ) -> tuple[float, float, float] | None:
     """Returns slope, intercept and Pearson's correlation of the least-squares line.
 
