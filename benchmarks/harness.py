@@ -127,7 +127,8 @@ def contest(
     for name, contestant in contestants.items():
         for _ in range(max(warmup, 1)):
             elapsed = _seconds(contestant, 1, 1)
-        calls[name] = max(int(np.clip(0.02 / elapsed, 1, 50)), in_flight)
+        together = int(np.clip(0.1 / elapsed, 1, in_flight))
+        calls[name] = max(int(np.clip(0.02 / elapsed, 1, 50)), together)
     names, seconds = list(contestants), {name: [] for name in contestants}
     before = machine.clock()
     for turn in range(rounds):

@@ -28,7 +28,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import harness
+from benchmarks import harness, operations
 from jaxrestore import networks
 from jaxrestore.training import allocator
 from jaxrestore.weights import conversion, weight_files
@@ -237,8 +237,8 @@ def costs(
     model: Any, variables: dict[str, Any], image: np.ndarray
 ) -> dict[str, float | int]:
     """Returns parameters, operations, and the time they take as a matrix product."""
-    apply = jax.jit(functools.partial(model.apply, train=False))
-    work = apply.lower(variables, image).cost_analysis()["flops"]
+    apply = functools.partial(model.apply, train=False)
+    work = operations.count(apply, variables, image)
     rate = harness.flops(8192 if jax.default_backend() == "gpu" else 1024)
     return {
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(variables["params"])),

@@ -256,7 +256,12 @@ def torch_losses(measure: str) -> dict[str, Callable]:
         found["frame-analytics"] = lambda a, b: 1 - similarity(a, b, data_range=1.0)
     fused = harness.peer("fused_ssim")
     if fused and measure == "ssim" and jax.default_backend() == "gpu":
-        found["fused-ssim"] = lambda a, b: 1 - fused.fused_ssim(a, b, padding="valid")
+        found["fused-ssim"] = lambda a, b: (
+            1
+            - fused.fused_ssim(
+                a, b, padding="valid", train=harness.peer("torch").is_grad_enabled()
+            )
+        )
     return found
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import operations as counted
 from jaxrestore import config_files
 from jaxrestore.data import samples
 from jaxrestore.degradations import batched
@@ -108,8 +109,7 @@ def ready_step(built: steps.Recipe) -> Callable[..., Any]:
 
 
 def operations(config: dict[str, Any], batch: Batch) -> float:
-    """Returns the additions and multiplications that XLA counts in a ready step."""
+    """Returns the additions and multiplications of a ready step: `operations.count`."""
     built = recipe.build(config)
     run = jax.eval_shape(setup.initial(built, config), jax.random.key(0))
-    step = jax.jit(ready_step(built))
-    return step.lower(run, batch.target, batch.degraded).cost_analysis()["flops"]
+    return counted.count(ready_step(built), run, batch.target, batch.degraded)

@@ -12,9 +12,9 @@ compiled.
 Nothing is timed unless, in float32, a step from the same weights on the same batch
 gives the same image (to 1e-4), the same loss and norm of the gradient (to 1e-3 of
 them); in bfloat16, whose numbers have 8 bits, first losses agree to a twentieth. "share
-of peak" counts the operations of our program as traced, for all contestants alike, and
-holds them against a large product of matrices of the same precision, measured in the
-same run.
+of peak" counts the convolutions and products of our program, for all contestants alike,
+and holds them against a large product of matrices of the same precision, measured in
+the same run.
 """
 
 import json
@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks import harness, inference
+from benchmarks import harness, inference, operations
 from jaxrestore import networks
 from jaxrestore.training import allocator
 from jaxrestore.weights import conversion
@@ -113,7 +113,7 @@ def measure(
     rivals = bool(harness.peer("torch") and harness.peer("spandrel"))
     distances = check(task) if rivals else {}
     step, state = ours(task, precision)
-    work = jax.jit(step).lower(state, task.degraded, task.target).cost_analysis()
+    work = operations.count(step, state, task.degraded, task.target)
     calls = {"ours": _held(step, state, task)}
     if rivals:
         calls |= theirs(task, precision)
@@ -123,7 +123,7 @@ def measure(
         "options": json.dumps(task.generator),
         "batch": list(task.degraded.shape),
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(task.variables)),
-        "operations of a step": work["flops"],
+        "operations of a step": work,
         **distances,
     }
     records = [
@@ -133,7 +133,7 @@ def measure(
             **timing.record(),
             "images/s": len(task.degraded) / timing.median,
             "times ours": timing.median / timings["ours"].median,
-            "share of peak": work["flops"] / timing.median / peak,
+            "share of peak": work / timing.median / peak,
             "first call s": first[name],
         }
         for name, timing in timings.items()

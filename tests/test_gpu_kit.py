@@ -6,14 +6,16 @@ import json
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
-from benchmarks import harness
+from benchmarks import harness, operations
 from benchmarks.gpu import cases, contests, layers, measure, pack, results
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 WORKER = """
 import json, os, sys, time
 say = lambda answer: print(json.dumps(answer), flush=True)
-say({"environment": {"device": "a pocket calculator"}})
+say({"environment": {"device": "a pocket calculator", "backend": "cpu"}})
 for line in sys.stdin:
     name = json.loads(line)
     say({"row": {"contestant": name, "ms": 1.0}})
@@ -36,11 +38,12 @@ for line in sys.stdin:
 def run(tmp_path, names, seconds=1.0, toy=True):
     """Runs cases by the worker above; returns what lies on the disk."""
     path = tmp_path / "gpu.json"
-    found = results.Results(path, {})
+    found = results.Results(path, {"rehearsal": toy})
     with (tmp_path / "log.txt").open("w") as log:
         command = [sys.executable, "-c", WORKER]
         kit = measure.Run(found, lambda: measure.Worker(command, {}, log), toy)
         chosen = [cases.Case(name, "device", 5, {}) for name in names]
+        kit.look(time.monotonic() + 10)
         kit.run(chosen, 1, time.monotonic() + seconds)
         kit.close()
     return json.loads(path.read_text())
@@ -83,7 +86,14 @@ def test_what_dies_hangs_or_fails_is_named_and_the_others_go_on(tmp_path):
     assert content["environment"]["device"] == "a pocket calculator"
 
 
-def test_a_case_that_does_not_fit_into_the_budget_is_left_out(tmp_path):
+def test_a_machine_without_a_gpu_is_not_measured(tmp_path):
+    with pytest.raises(SystemExit, match="no GPU, but a pocket calculator"):
+        run(tmp_path, ["d is well"], toy=False)
+    assert json.loads((tmp_path / "gpu.json").read_text())["cases"] == []
+
+
+def test_a_case_that_does_not_fit_into_the_budget_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "WORKER", WORKER.replace('"cpu"', '"gpu"'))
     content = run(tmp_path, ["d is well"], seconds=4.0, toy=False)
     (case,) = content["cases"]
     assert case["state"] == "left out"
@@ -91,16 +101,25 @@ def test_a_case_that_does_not_fit_into_the_budget_is_left_out(tmp_path):
 
 
 def test_the_file_is_whole_while_a_case_runs(tmp_path):
-    found = results.Results(tmp_path / "gpu.json", {"budget_s": 1})
+    found = results.Results(tmp_path / "gpu.json", {"rehearsal": False})
     read = lambda: json.loads((tmp_path / "gpu.json").read_text())
-    assert read() == {"budget_s": 1, "environment": None, "cases": []}
+    assert read() == {"rehearsal": False, "environment": None, "cases": []}
+    found.environment({"device": "A"})
     case = found.begin("d one")
-    found.add(case, {"contestant": "ours", "ms": 2.0})
+    found.add(case, {"contestant": "ours", "ms": 9.0})
+    found.add(case, {"contestant": "ours", "ms": 2.0})  # measured better
     assert read()["cases"][0]["state"] == "running"
     assert read()["cases"][0]["rows"] == [{"contestant": "ours", "ms": 2.0}]
     found.end(case, "done", seconds=1.0)
     found.begin("d two")
-    again = results.Results(tmp_path / "second.json", {}, tmp_path / "gpu.json")
+    go_on = lambda facts: results.Results(
+        tmp_path / "second.json", facts, tmp_path / "gpu.json"
+    )
+    with pytest.raises(ValueError, match="is of a rehearsal, or this is one"):
+        go_on({"rehearsal": True})
+    again = go_on({"rehearsal": False})
+    with pytest.raises(ValueError, match="is of A, and this is B"):
+        again.environment({"device": "B"})
     assert again.finished() == {"d one"}
     assert "d one [done, 1 s]" in again.table() and "d two" not in again.table()
 
@@ -113,7 +132,9 @@ def test_every_case_can_be_called_with_its_options():
         module = importlib.import_module(f"benchmarks.gpu.{case.home}")
         inspect.signature(module.rows).bind(toy=True, **case.options)
         if case.home == "programs":
-            options = {k: v for k, v in case.options.items() if k != "home"}
+            assert case.of in names
+            unlike = ("home", "only")
+            options = {k: v for k, v in case.options.items() if k not in unlike}
             home = importlib.import_module(f"benchmarks.gpu.{case.options['home']}")
             inspect.signature(home.programs).bind(toy=True, **options)
 
@@ -132,6 +153,9 @@ def test_a_contestant_that_fails_or_differs_is_named_and_not_timed():
         "broken": broken,
     }
     found = contests.rows(contestants, toy=True, answer=lambda name, result: result)
+    found = list(found)
+    quick = [row["contestant"] for row in found if "calls timed" in row]
+    assert quick == ["ours", "equal"]  # a row at once, and one that takes its place
     rows = {row["contestant"]: row for row in found}
     assert "why" not in rows["ours"], rows["ours"]
     assert {name for name, row in rows.items() if "ms" in row} == {"ours", "equal"}
@@ -140,6 +164,18 @@ def test_a_contestant_that_fails_or_differs_is_named_and_not_timed():
     assert rows["of another shape"]["why"] == "ValueError: it gives (4,), ours (3,)"
     assert rows["not a number"]["why"] == "ValueError: it differs by nan"
     assert rows["broken"]["why"] == "ValueError: out of order"
+
+
+def test_a_ratio_is_to_the_contestant_that_starts_from_the_same():
+    value = lambda: jnp.ones(3)
+    names = ("ours", "ours, uint8", "theirs, uint8", "the host alone")
+    base = {"theirs, uint8": "ours, uint8", "the host alone": ""}.get
+    found = contests.rows(dict.fromkeys(names, value), toy=True, base=base)
+    rows = {row["contestant"]: row for row in found}
+    assert rows["ours"]["times ours"] == 1
+    ours, theirs = rows["ours, uint8"]["ms"], rows["theirs, uint8"]["ms"]
+    assert rows["theirs, uint8"]["times ours"] == pytest.approx(theirs / ours)
+    assert "times ours" not in rows["the host alone"]
 
 
 def test_the_share_of_the_floor_is_that_of_the_slower_of_two_bounds(monkeypatch):
@@ -153,7 +189,8 @@ def test_the_share_of_the_floor_is_that_of_the_slower_of_two_bounds(monkeypatch)
 def test_all_forms_of_a_layer_give_the_same(kind):
     rows = list(layers.rows(toy=True, kind=kind))
     assert rows and not [row for row in rows if "why" in row]
-    assert len({row["contestant"] for row in rows}) == len(rows)
+    names = [row["contestant"] for row in rows if "calls timed" not in row]
+    assert len(set(names)) == len(names) >= 2
 
 
 def test_a_compiled_step_carries_its_state_on_and_leaves_the_callers():
@@ -175,6 +212,59 @@ def test_calls_in_flight_are_waited_for_together(monkeypatch):
     monkeypatch.setattr(harness, "wait", waited.append)
     harness._seconds(iter(range(7)).__next__, 7, 3)
     assert waited == [2, 5, 6]
+
+
+def test_a_case_brings_what_it_needs_and_a_damaged_wheel_keeps_no_other_away(
+    tmp_path,
+):
+    wheels = tmp_path / "carried" / "wheels"
+    wheels.mkdir(parents=True)
+    (wheels / "broken-1-py3-none-any.whl").write_bytes(b"not a wheel")
+    with zipfile.ZipFile(wheels / "sound-1-py3-none-any.whl", "w") as archive:
+        archive.writestr("sound.py", "")
+        info = "sound-1.dist-info"
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: sound\nVersion: 1\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    with (tmp_path / "log.txt").open("w") as log:
+        measure._install(sorted(wheels.iterdir()), tmp_path / "site", log)
+    assert (tmp_path / "site" / "sound.py").exists()
+
+
+def test_operations_are_those_of_products_and_convolutions():
+    image, kernel = jnp.zeros((2, 5, 5, 3)), jnp.zeros((3, 3, 3, 4))
+
+    def convolved(image, kernel, padding="VALID", **options):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(
+            image, kernel, (1, 1), padding, dimension_numbers=numbers, **options
+        )
+
+    count = operations.count
+    assert count(jnp.matmul, jnp.zeros((2, 3)), jnp.zeros((3, 5))) == 2 * 2 * 3 * 5
+    assert count(convolved, image, kernel) == 2 * (2 * 9 * 4) * 27
+    # Of 3 taps at 5 places 13 meet the image, along each side.
+    same = lambda image, kernel: convolved(image, kernel, "SAME")
+    assert count(same, image, kernel) == 2 * 2 * 4 * 3 * 13**2
+
+    # Of 3 taps at 7 places, in an image with zeros between its pixels, 11.
+    def spread(image, kernel):
+        return convolved(image, kernel, [(0, 0)] * 2, lhs_dilation=(2, 2))
+
+    assert count(spread, image, kernel) == 2 * 2 * 4 * 3 * 11**2
+    loop = lambda image: jax.lax.scan(lambda x, _: (x @ x, None), image, length=7)
+    assert count(loop, jnp.zeros((3, 3))) == 7 * 2 * 27
+    # What nobody asks for is not done.
+    unused = jax.jit(lambda a, b: (a @ b, a + b))
+    assert count(lambda a, b: unused(a, b)[1], *[jnp.zeros((3, 3))] * 2) == 0
+    # Nothing is compiled, and XLA, where it counts at all, finds the same.
+    xla = jax.jit(same).lower(image, kernel).cost_analysis()["flops"]
+    assert count(same, image, kernel) == xla
 
 
 # What is carried, without a network.

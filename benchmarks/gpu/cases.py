@@ -17,6 +17,7 @@ class Case(NamedTuple):
     seconds: int
     options: dict[str, Any]
     beside: bool = False
+    of: str = ""  # the case that needs it
 
 
 def _step(system, crop, batch, precision, seconds, together=1):
@@ -36,13 +37,17 @@ def _similarity(measure, batch, side, seconds):
     return Case(name, "similarity", seconds, options)
 
 
-def _programs(case):
-    """PyTorch compiles what `case` will time."""
+def _programs(case, *only):
+    """PyTorch compiles what `case` will time, or each of the rows `only` by itself."""
     letter, rest = case.name.split(" ", 1)
-    options = {"home": case.home, **case.options}
-    return Case(f"{letter} programs of {rest}", "programs", 60, options, beside=True)
+    for part in only or [""]:
+        options = {"home": case.home, "only": part, **case.options}
+        name = " ".join([letter, "programs of", rest, *part.split()])
+        yield Case(name, "programs", 60, options, beside=True, of=case.name)
 
 
+# The ways in which PyTorch compiles a step, as patterns of their names.
+_VARIANTS = ("compile$", "last$", "graphs$")
 _STEPS = (
     _step("gan_full", 128, 16, "bfloat16", 60),
     _step("pix2pix", 256, 1, "bfloat16", 60, together=16),
@@ -92,13 +97,20 @@ _CHECKS = [
 ]
 
 CASES = (
-    # Side by side, in this order.
-    *map(_programs, _STEPS[:2]),
+    # Side by side, in this order; each of these two steps takes the longest by far.
+    *_programs(_STEPS[0], *_VARIANTS),
+    *_programs(_STEPS[1], *_VARIANTS),
     *_CHECKS,
     *_RESUMING,
     Case("d programs of fused-ssim", "fused_ssim", 60, {}, beside=True),
-    *map(_programs, (*_RESTORES[:2], *_SIMILARITIES[:2], *_STEPS[2:4])),
-    *map(_programs, _RESTORES[2:4]),
+    *_programs(_SIMILARITIES[0]),
+    *_programs(_SIMILARITIES[1]),
+    *_programs(_RESTORES[0]),
+    *_programs(_RESTORES[1]),
+    *_programs(_STEPS[2], *_VARIANTS),
+    *_programs(_STEPS[3], *_VARIANTS),
+    *_programs(_RESTORES[2]),
+    *_programs(_RESTORES[3]),
     # One after another, alone on the machine.
     Case("a device", "device", 15, {}),
     *_STEPS[:2],

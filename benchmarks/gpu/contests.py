@@ -16,6 +16,8 @@ from benchmarks import harness
 from benchmarks.gpu import device, kernels
 
 Row = dict[str, Any]
+# Of PyTorch's compiler: programs that it did not find on the disk, or could not use.
+_COUNTED = ("fxgraph_cache_miss", "fxgraph_cache_bypass", "cudagraph_skips")
 
 
 class Work(NamedTuple):
@@ -31,6 +33,16 @@ class Work(NamedTuple):
         return max(by_operations, self.bytes / device.bandwidth(toy=toy))
 
 
+def ratio(answer: Any, reference: Any) -> float:
+    """Returns how far numbers are from those of the reference, as shares of theirs."""
+    return float(np.abs(answer / reference - 1).max())
+
+
+def share_of_largest(answer: Any, reference: Any) -> float:
+    """Returns how far numbers are apart, as a share of the reference's largest."""
+    return float(np.abs(answer - reference).max() / np.abs(reference).max())
+
+
 def rows(
     contestants: Mapping[str, Callable[[], Any]],
     *,
@@ -39,51 +51,64 @@ def rows(
     amount: float = 1,
     unit: str = "calls",
     calls: Callable[[str], int] = lambda name: 1,
+    base: Callable[[str], str | None] = lambda name: None,
     answer: Callable[[str, Any], Any] = lambda name, result: None,
+    apart: Callable[[Any, Any], float] = share_of_largest,
     tolerance: float = 0.05,
     in_flight: int = 8,
     profiled: bool = False,
+    traced: bool = False,
 ) -> Iterator[Row]:
-    """Yields a row a contestant; the first is ours, to which the others are compared.
+    """Yields rows of contestants; the first is ours, with which others are compared.
 
-    `amount` of `unit` is what one unit of work makes of which a call has `calls(name)`.
-    What `answer` returns of a first result must be within `tolerance`, as a share of
-    the largest, of the first contestant's; None is not compared. `profiled` adds where
-    the time of the first goes.
+    A contestant has a row after its first calls, of one timed call, and another, which
+    takes its place, after all have been timed in turn. `amount` of `unit` is what one
+    unit of work makes, of which a call has `calls(name)`. "times ours" is to the
+    contestant that `base` names, by default the first; "" is none. What `answer`
+    returns of a first result must not be further than `tolerance` `apart` from the
+    first contestant's; None is not compared. `profiled` adds where the time of the
+    first goes, `traced` how long each is on the device.
     """
     started, reference = {}, None
     for name, contestant in contestants.items():
         try:
-            first = _first(contestant, lambda result, n=name: answer(n, result))
-            if first["answer"] is not None:
-                reference = first["answer"] if reference is None else reference
-                first["differs by"] = _distance(first.pop("answer"), reference)
-                if not first["differs by"] <= tolerance:
-                    raise ValueError(f"it differs by {first['differs by']:.2g}")
-            first.pop("answer", None)
-            for _ in range(2):  # CUDA graphs are recorded by the second call
-                harness.wait(contestant())
-            started[name] = first
+            row, found = _start(name, contestant, answer)
+            if found is not None:
+                reference = found if reference is None else reference
+                row["differs by"] = _distance(found, reference, apart)
+                if not row["differs by"] <= tolerance:
+                    raise ValueError(f"it differs by {row['differs by']:.2g}")
         except Exception as error:  # a result of its own: named, the others go on
             yield {"contestant": name, "why": reason(error)}
+        else:
+            row["ms"] /= calls(name)
+            started[name] = row
+            yield row
     timings = harness.contest(
         {name: contestants[name] for name in started},
-        rounds=1 if toy else 7,
+        rounds=1 if toy else 5,
         warmup=1,
         in_flight=in_flight,
     )
     ours = next(iter(contestants))
     for name, timing in timings.items():
         one = timing.median / calls(name)
-        yield {
-            "contestant": name,
+        rival = base(name)
+        rival = ours if rival is None else rival
+        row = started[name] | {
             "ms": 1e3 * one,
             "quartiles": [1e3 * t / calls(name) for t in (timing.q1, timing.q3)],
             f"{unit}/s": amount / one,
-            **_compared(one, timings.get(ours), calls(ours)),
-            **_share(work, one, toy),
-            **started[name],
         }
+        del row["calls timed"]
+        if rival in timings:
+            row["times ours"] = one * calls(rival) / timings[rival].median
+        if work is not None:
+            row["floor ms"] = 1e3 * work.floor(toy=toy)
+            row["share of floor"] = work.floor(toy=toy) / one
+        if traced:
+            row |= _on_the_device(contestants[name])
+        yield row
     if profiled and ours in timings:
         try:
             yield from kernels.rows(contestants[ours])
@@ -91,21 +116,10 @@ def rows(
             yield {"contestant": "profile of ours", "why": reason(error)}
 
 
-def _compared(seconds, ours, calls) -> Row:
-    return {"times ours": seconds * calls / ours.median} if ours else {}
-
-
-def _share(work, seconds, toy) -> Row:
-    if work is None:
-        return {}
-    least = work.floor(toy=toy)
-    return {"floor ms": 1e3 * least, "share of floor": least / seconds}
-
-
 def reason(error: Exception) -> str:
-    """Returns the kind of an error and the first line that it says."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0][:300] if said else 'no words'}"
+    """Returns the kind of an error and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300] if lines else 'no words'}"
 
 
 def forget() -> None:
@@ -118,29 +132,36 @@ def forget() -> None:
             torch.cuda.empty_cache()
 
 
-def _first(contestant, answer) -> Row:
-    before, misses = _torch_bytes(), _compiled_anew()
+def _start(name, contestant, answer) -> tuple[Row, Any]:
+    """The row of a contestant after three calls, and the answer of the first."""
+    counted = _counters()
     started = time.perf_counter()
     result = harness.wait(contestant())
-    row: Row = {"first call s": time.perf_counter() - started}
-    if anew := _compiled_anew() - misses:
-        # Of a program that a case beside should have left on the disk.
-        row["programs compiled anew"] = anew
-    found = getattr(contestant, "workspace", None)
-    if found is None and before is not None:
-        found = _torch_bytes(peak=True) - before
-    if found is not None:
-        row["workspace MiB"] = found / 2**20
-    row["answer"] = answer(result)
-    return row
+    row: Row = {"contestant": name, "first call s": time.perf_counter() - started}
+    found = answer(name, result)
+    found = None if found is None else harness.numbers(found).astype(np.float64)
+    del result
+    harness.wait(contestant())  # CUDA graphs are recorded
+    held = _torch_bytes()
+    started = time.perf_counter()
+    harness.wait(contestant())
+    row |= {"ms": 1e3 * (time.perf_counter() - started), "calls timed": 1}
+    workspace = getattr(contestant, "workspace", None)
+    if workspace is None and held is not None and "CUDA graphs" not in name:
+        workspace = _torch_bytes(peak=True) - held  # graphs keep theirs for themselves
+    if workspace is not None:
+        row["workspace MiB"] = workspace / 2**20
+    for what, count in _counters().items():
+        if count - counted[what]:
+            row[what] = count - counted[what]
+    return row, found
 
 
-def _compiled_anew() -> int:
-    """Returns how many programs PyTorch did not find on its disk so far."""
+def _counters() -> dict[str, int]:
     if not harness.peer("torch"):
-        return 0
-    counted = harness.peer("torch._dynamo.utils").counters["inductor"]
-    return counted["fxgraph_cache_miss"]
+        return {}
+    counters = harness.peer("torch._dynamo.utils").counters["inductor"]
+    return {name: counters[name] for name in _COUNTED}
 
 
 def _torch_bytes(*, peak: bool = False) -> int | None:
@@ -153,10 +174,15 @@ def _torch_bytes(*, peak: bool = False) -> int | None:
     return torch.cuda.memory_allocated()
 
 
-def _distance(answer, reference) -> float:
-    answer, reference = (
-        harness.numbers(x).astype(np.float64) for x in (answer, reference)
-    )
+def _distance(answer, reference, apart) -> float:
     if answer.shape != reference.shape:
         raise ValueError(f"it gives {answer.shape}, ours {reference.shape}")
-    return float(np.abs(answer - reference).max() / np.abs(reference).max())
+    return apart(answer, reference)
+
+
+def _on_the_device(contestant) -> Row:
+    try:
+        spent = kernels.milliseconds(contestant)
+    except Exception as error:  # the times stand without it
+        return {"trace": reason(error)}
+    return {"kernel ms": spent} if spent else {}

@@ -38,6 +38,12 @@ def rows(contestant: Callable[[], Any]) -> Iterator[dict[str, Any]]:
         }
 
 
+def milliseconds(contestant: Callable[[], Any]) -> float:
+    """Returns how long a call keeps the device busy; 0 where no kernel is seen."""
+    _, events = _traced(contestant)
+    return sum(duration for _, duration in events) / 1e6 / CALLS
+
+
 def _traced(contestant):
     """Seconds of the calls, and (name, nanoseconds) of every kernel in them."""
     options = jax.profiler.ProfileOptions()
@@ -55,12 +61,17 @@ def _traced(contestant):
         found = [
             (_name(event), event.duration_ns)
             for plane in devices or planes
-            for line in plane.lines
-            if line.name.startswith("Stream") or not devices
+            for line in _streams(plane)
             for event in line.events
             if devices or "hlo_op" in dict(event.stats)
         ]
     return seconds, found
+
+
+def _streams(plane):
+    """The lines of kernels, without those that only sum them up."""
+    lines = list(plane.lines)
+    return [line for line in lines if line.name.startswith("Stream")] or lines
 
 
 def _name(event):

@@ -33,7 +33,7 @@ class Layer(NamedTuple):
 
 
 def rows(*, toy: bool, kind: str) -> Iterator[contests.Row]:
-    """Yields the forms of each layer of a kind: value alone, value and gradients."""
+    """Yields the forms of each layer of a kind: its value, and that with gradients."""
     for name, layer in KINDS[kind](toy).items():
         images, weights, out = _arrays(layer)
         size = 2 * (images.size + weights.size + out.size)
@@ -53,12 +53,14 @@ def rows(*, toy: bool, kind: str) -> Iterator[contests.Row]:
                 toy=toy,
                 answer=_images,
                 tolerance=0.1,
+                in_flight=50,  # small layers: the host must stay ahead
+                traced=True,
             )
 
 
 def _images(name, result):
     """What a layer makes, or the gradient of what it is given."""
-    return result if name.endswith("value") else result[0]
+    return result if name.endswith("value") else result[1]
 
 
 def _arrays(layer):
@@ -77,7 +79,9 @@ def _call(function, images, weights, out, what):
         return harness.Compiled(function, images, weights)
 
     def gradients(images, weights, out):
-        return jax.vjp(function, images, weights)[1](out)
+        # With what the layer makes: PyTorch cannot leave its forward pass out.
+        made, back = jax.vjp(function, images, weights)
+        return made, *back(out)
 
     return harness.Compiled(gradients, images, weights, out)
 
@@ -120,7 +124,7 @@ def _torch_call(function, x, w, y, what):
     inputs = [a.detach().requires_grad_() for a in (x, w) if a.numel()]
     result = function(inputs[0], inputs[-1])
     by_x, *rest = torch.autograd.grad(result, inputs, y)
-    return [by_x.permute(0, 2, 3, 1), *rest]
+    return [result, by_x.permute(0, 2, 3, 1), *rest]
 
 
 def transposed(toy: bool) -> dict[str, Layer]:

@@ -46,24 +46,31 @@ def main(argv: Sequence[str] | None = None) -> None:
     deadline = time.monotonic() + options.seconds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     facts = {"rehearsal": options.rehearse, "budget_s": options.seconds}
-    found = results.Results(options.output / "gpu.json", facts, options.after)
+    try:
+        found = results.Results(options.output / "gpu.json", facts, options.after)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"--output, --after: {error}")
     chosen = [
         case
         for case in cases.CASES
-        if re.search(options.only, case.name) and case.name not in found.finished()
+        if re.search(options.only, case.of or case.name)
+        and not {case.name, case.of} & found.finished()
     ]
-    with (options.output / "log.txt").open("w") as log, _scratch(options) as scratch:
+    if not chosen:
+        sys.exit(f"no case that is left has {options.only!r} in its name")
+    with (options.output / "log.txt").open("a") as log, _scratch(options) as scratch:
         environment = _environment(options, scratch, log)
         command = [sys.executable, "-m", "benchmarks.gpu.worker"]
         command += ["--toy"] * options.rehearse
         start = lambda: Worker(command, environment, log)
         run = Run(found, start, options.rehearse)
+        run.look(deadline)
         cores = len(os.sched_getaffinity(0))
         limit = time.monotonic() + BESIDE * (deadline - time.monotonic())
         try:
             beside = [case for case in chosen if case.beside]
             run.run(beside, max(cores // 2, 2), deadline if options.rehearse else limit)
-            # A rehearsal's times are worth nothing.
+            # A rehearsal's times mean nothing.
             alone = [case for case in chosen if not case.beside]
             run.run(alone, 2 if options.rehearse else 1, deadline)
         finally:
@@ -80,12 +87,26 @@ def _options(argv):
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--seconds", type=float, default=420, help="(default 420)")
     parser.add_argument("--rehearse", action="store_true", help="toy sizes, on a CPU")
-    parser.add_argument("--only", default="", help="cases whose name has this pattern")
+    parser.add_argument(
+        "--only",
+        default="",
+        type=_pattern,
+        metavar="PATTERN",
+        help='cases whose names it is in, and what they need first; "^b "',
+    )
     parser.add_argument(
         "--after", type=Path, metavar="JSON", help="go on: take its finished cases over"
     )
     parser.add_argument("--carried", type=Path, default=CARRIED, help="(default .gpu)")
     return parser.parse_args(argv)
+
+
+def _pattern(text):
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no pattern: {error}") from error
+    return text
 
 
 @contextlib.contextmanager
@@ -142,19 +163,22 @@ def _install(wheels: list[Path], site: Path, log: IO[str]) -> None:
     if stamp.is_file() and stamp.read_text() == names:
         return
     started = time.monotonic()
+    if not _pip(wheels, site, log):
+        for wheel in wheels:  # one that is damaged must not keep the others away
+            if not _pip([wheel], site, log):
+                print(f"{wheel.name} could not be installed; see log.txt")
+    site.mkdir(exist_ok=True)
+    stamp.write_text(names)
+    print(f"installed {len(wheels)} wheels in {time.monotonic() - started:.0f} s")
+
+
+def _pip(wheels: list[Path], site: Path, log: IO[str]) -> bool:
     command = [
         *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"),
         *("--no-compile", "--no-cache-dir", "--upgrade", "--target", str(site)),
         *map(str, wheels),
     ]
-    done = subprocess.run(command, stdout=log, stderr=log)
-    seconds = time.monotonic() - started
-    if done.returncode:
-        # What this Python has may do; the environment in the JSON tells.
-        print(f"pip ended with {done.returncode} (see log.txt): going on without")
-        return
-    stamp.write_text(names)
-    print(f"installed {len(wheels)} wheels in {seconds:.0f} s")
+    return not subprocess.run(command, stdout=log, stderr=log).returncode
 
 
 class Worker:
@@ -175,13 +199,21 @@ class Worker:
         self._answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
+    def environment(self, seconds: float) -> Any:
+        """Returns what it says of the machine; None where it ends or says nothing."""
+        try:
+            line = self._answers.get(timeout=max(seconds, 0))
+        except queue.Empty:
+            return None
+        return json.loads(line)["environment"] if line else None
+
     def ask(
-        self, name: str, seconds: float, tell: Callable[[str, Any], None]
+        self, name: str, seconds: float, tell: Callable[[Any], None]
     ) -> tuple[str, dict[str, Any]]:
         """Returns how a case ended, and what is to be noted of that.
 
-        `tell` is called with the kind of each answer before the last, and with it.
-        After any end but "done" the worker is of no more use.
+        `tell` is called with each row. After any end but "done" the worker is of no
+        more use.
         """
         deadline = time.monotonic() + seconds
         with contextlib.suppress(BrokenPipeError):
@@ -201,7 +233,8 @@ class Worker:
                 return "done", {"seconds": answer}
             if kind == "failed":
                 return "failed", {"why": answer}
-            tell(kind, answer)
+            if kind == "row":
+                tell(answer)
 
     def close(self) -> None:
         """Kills it and all that it has started."""
@@ -222,7 +255,25 @@ class Run:
         """Starts nothing yet."""
         self._found, self._start, self._toy = found, start, toy
         self._workers: set[Worker] = set()
+        self._idle: list[Worker] = []
         self._closed = False
+
+    def look(self, deadline: float) -> None:
+        """Notes what machine this is; ends the program where it has no GPU."""
+        worker = self._begin()
+        found = worker.environment(deadline - time.monotonic())
+        why = "" if found else "the first process did not start; see log.txt"
+        if found and not self._toy and found["backend"] != "gpu":
+            why = f"JAX finds no GPU, but {found['device']}; see log.txt, or --rehearse"
+        try:
+            if found:
+                self._found.environment(found)
+        except ValueError as error:
+            why = str(error)
+        if why:
+            self.close()
+            sys.exit(why)
+        self._idle.append(worker)
 
     def run(self, chosen: Sequence[cases.Case], count: int, until: float) -> None:
         """Runs cases in their order, `count` at a time, until the time `until`."""
@@ -258,25 +309,25 @@ class Run:
             self._found.end(self._found.begin(case.name), "left out", why=why)
             return worker
         if not self._toy:
-            seconds = min(seconds, 3 * case.seconds + 30)
+            seconds = min(seconds, 1.5 * case.seconds + 20)
         if worker is None:
-            worker = self._start()
-            self._workers.add(worker)
+            worker = self._idle.pop() if self._idle else self._begin()
         entry = self._found.begin(case.name)
-
-        def tell(kind, answer):
-            if kind == "environment":
-                self._found.environment(answer)
-            else:
-                self._found.add(entry, answer)
-
+        tell = lambda row: self._found.add(entry, row)
         state, more = worker.ask(case.name, seconds, tell)
+        if self._closed:
+            state, more = "ended", {"why": "the kit was stopped"}
         self._found.end(entry, state, **more)
         print(f"{case.name}: {state} {more.get('why', '')}".rstrip(), flush=True)
         if state == "done":
             return worker
         self._end(worker)
         return None
+
+    def _begin(self):
+        worker = self._start()
+        self._workers.add(worker)
+        return worker
 
     def _end(self, worker):
         worker.close()

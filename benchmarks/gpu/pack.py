@@ -52,14 +52,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--into", type=Path, default=ROOT / ".gpu", metavar="DIR")
     parser.add_argument("--renew", action="store_true", help="rewrite wheels.txt first")
-    parser.add_argument("--source", action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument(
+        "--source", action="append", default=[], type=_source, metavar="NAME=DIR"
+    )
     options = parser.parse_args(argv)
     if options.renew:
         (HERE / "wheels.txt").write_text(resolved())
     wheels = options.into / "wheels"
     download(wheels)
-    for name, _, folder in (source.partition("=") for source in options.source):
-        carry_source(Path(folder), options.into / "sources" / name)
+    for name, folder in options.source:
+        carry_source(folder, options.into / "sources" / name)
     complaints = missing(needs(), offered(wheels))
     size = sum(x.stat().st_size for x in options.into.rglob("*") if x.is_file())
     if size >= LIMIT:
@@ -118,13 +120,25 @@ def resolved() -> str:
 
 
 def carry_source(folder: Path, into: Path) -> None:
-    """Copies the text files of a source package."""
+    """Copies the text files of a source package; ends the program where it has none."""
+    files = [x for x in folder.rglob("*") if x.suffix in SOURCES and x.is_file()]
+    if not files or into.resolve().is_relative_to(folder.resolve()):
+        sys.exit(f"{folder} is no source to carry: give the checkout of a package")
+    fresh = into.with_name(f"{into.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for file in files:
+        place = fresh / file.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place)
     shutil.rmtree(into, ignore_errors=True)
-    for file in folder.rglob("*"):
-        place = file.relative_to(folder)
-        if file.suffix in SOURCES and ".git" not in place.parts:
-            (into / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, into / place)
+    fresh.rename(into)
+
+
+def _source(text):
+    name, _, folder = text.partition("=")
+    if not name or not folder or not Path(folder).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=DIR of a folder")
+    return name, Path(folder)
 
 
 def offered(wheels: Path) -> dict[str, tuple[str, list[str]]]:

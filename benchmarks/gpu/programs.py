@@ -1,6 +1,7 @@
 """What PyTorch compiles, compiled before anything is timed; its disk cache keeps it."""
 
 import importlib
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,13 +10,15 @@ from benchmarks import harness
 from benchmarks.gpu import contests
 
 
-def rows(*, toy: bool, home: str, **options: Any) -> Iterator[contests.Row]:
-    """Yields the seconds of each first call, of several processes side by side."""
+def rows(*, toy: bool, home: str, only: str, **options: Any) -> Iterator[contests.Row]:
+    """Yields the seconds of each first call whose name has the pattern `only`."""
     if not harness.peer("torch"):
         yield {"contestant": "PyTorch", "why": "torch is not installed"}
         return
     module = importlib.import_module(f"benchmarks.gpu.{home}")
     for name, call in module.programs(toy=toy, **options).items():
+        if not re.search(only, name):
+            continue
         started = time.perf_counter()
         try:
             harness.wait(call())

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import inference
+from benchmarks import inference, operations
 from benchmarks.gpu import contests, device
 from jaxrestore.inference import shipped
 
@@ -57,11 +57,10 @@ def work(generator: Any, variables: Any, image: Any, precision: str) -> contests
     """Returns what restoring `image` takes: weights and image read, result written."""
     restore = inference.ours(generator, variables, image, precision)
     result = jax.eval_shape(restore.function, *restore.inputs)
-    operations = jax.jit(restore.function).lower(*restore.inputs).cost_analysis()
     leaves = [*jax.tree.leaves(variables), image, result]
     size = 2 if precision == "bfloat16" else 4
     return contests.Work(
-        operations["flops"],
+        operations.count(restore.function, *restore.inputs),
         size * sum(int(np.prod(leaf.shape)) for leaf in leaves),
         device.product_precision(precision),
     )

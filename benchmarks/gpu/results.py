@@ -28,12 +28,20 @@ class Results:
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any], after: Path | None = None):
-        """Begins with the finished cases of `after`, a file of another run."""
+        """Begins with the finished cases of `after`, a file of another run.
+
+        Raises `ValueError` where one of both is a rehearsal and the other is not.
+        """
         self._path, self._lock = path, threading.Lock()
         self._content: dict[str, Any] = {**facts, "environment": None, "cases": []}
+        self._earlier: Any = None
         if after is not None:
-            earlier = json.loads(after.read_text())["cases"]
-            self._content["cases"] = [x for x in earlier if x["state"] == "done"]
+            earlier = json.loads(after.read_text())
+            if earlier["rehearsal"] != facts["rehearsal"]:
+                raise ValueError(f"{after} is of a rehearsal, or this is one: not both")
+            self._earlier = earlier["environment"]
+            done = [x for x in earlier["cases"] if x["state"] == "done"]
+            self._content["cases"] = done
         path.parent.mkdir(parents=True, exist_ok=True)
         self._write()
 
@@ -42,7 +50,13 @@ class Results:
         return {c["name"] for c in self._content["cases"] if c["state"] == "done"}
 
     def environment(self, found: Mapping[str, Any]) -> None:
-        """Notes where all this is measured."""
+        """Notes where all this is measured.
+
+        Raises `ValueError` if that is another device than that of the cases taken over.
+        """
+        before = self._earlier and self._earlier["device"]
+        if before and before != found["device"]:
+            raise ValueError(f"--after is of {before}, and this is {found['device']}")
         with self._lock:
             self._content["environment"] = found
             self._write()
@@ -58,9 +72,10 @@ class Results:
         return case
 
     def add(self, case: dict[str, Any], row: Mapping[str, Any]) -> None:
-        """Adds a row to a case."""
+        """Adds a row to a case, in place of an earlier one of the same contestant."""
         with self._lock:
-            case["rows"].append(row)
+            rows = {known["contestant"]: known for known in case["rows"]}
+            case["rows"] = [*(rows | {row["contestant"]: row}).values()]
             self._write()
 
     def end(self, case: dict[str, Any], state: str, **more: Any) -> None:

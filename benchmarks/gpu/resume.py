@@ -47,7 +47,10 @@ def rows(*, toy: bool, mode: str) -> Iterator[contests.Row]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         start = lambda name: _start(home / name, toy, _environment(mode, home))
-        whole, victim = start("whole"), start("victim")
+        whole = start("whole")
+        if "cache" in mode:
+            whole.wait()  # so that all others find its program
+        victim = start("victim")
         left = _killed_after_a_checkpoint(victim, home / "victim")
         _finish(start("victim"))
         _finish(whole)

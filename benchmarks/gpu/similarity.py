@@ -14,6 +14,7 @@ RIVALS = "pytorch-msssim|frame-analytics, eager|fused-ssim, eager"
 def rows(*, toy: bool, measure: str, batch: int, side: int) -> Iterator[contests.Row]:
     """Yields the mean loss of a batch, and it with its gradient in the first images."""
     pair = _images(toy, batch, side)
+    _prepare()
     entrants = {"ours": ms_ssim.ours(getattr(losses, measure), pair)}
     entrants |= ms_ssim.rivals(measure, pair, RIVALS)
     forward, size = ms_ssim.windows(measure, pair[0].size), pair[0].nbytes
@@ -38,10 +39,19 @@ def programs(
 ) -> dict[str, Callable[[], Any]]:
     """Returns the calls of a case that PyTorch compiles."""
     calls = {}
+    _prepare()
     pair = _images(toy, batch, side)
     for name, each in ms_ssim.rivals(measure, pair, "msssim, compiled").items():
         calls[f"{name}, value"], calls[f"{name}, gradient"] = each.value, each.gradient
     return calls
+
+
+def _prepare():
+    """PyTorch's settings are part of what its compiler knows a program by."""
+    if harness.peer("torch"):
+        from benchmarks import torch_steps
+
+        torch_steps.prepare()
 
 
 def _images(toy, batch, side):

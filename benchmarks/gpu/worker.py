@@ -11,7 +11,9 @@ import importlib
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from typing import Any
@@ -29,6 +31,7 @@ def main() -> None:
         answers.write(json.dumps(_finite(answer)) + "\n")
         answers.flush()
 
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     prepare(toy)
     from benchmarks import machine
 
@@ -65,6 +68,13 @@ def prepare(toy: bool) -> None:
     inductor.autotune_local_cache = False
     if toy:
         torch.compile = functools.partial(torch.compile, backend="eager")
+
+
+def _follow(parent):
+    """Ends this process and all that it has started when its parent has died."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _run(case, toy, say):
