@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "errors": 0,
     "naming": 0,
+    "tables": 0,
+    "assignments": 1,
     "ops": 1,
     "adversarial": 1,
     "sharding": 1,
@@ -69,6 +71,7 @@ DOORS = {
     ),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),
+    "scipy": ("jaxrestore/comparing/significance.py", "jaxrestore/raters/"),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/sweeps/"),
     "jinja2": ("jaxrestore/evaluation/",),
     "rich": ("jaxrestore/training/logbook.py", "jaxrestore/cli/"),

@@ -1,12 +1,11 @@
 """`jaxrestore`: the command line of everything but training; no logic here."""
 
-import ast
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import __version__, errors
+from jaxrestore import __version__, assignments, errors, tables
 from jaxrestore.cli import ending, models, studies, weights
 
 app = typer.Typer(
@@ -99,7 +98,7 @@ def degrade(
     ] = False,
 ) -> None:
     """Make a paired set: each image, damaged, beside itself."""
-    options = dict(_option(text) for text in option or [])
+    options = dict(assignments.read(text) for text in option or [])
     from jaxrestore.pairs import paired_sets
 
     card = paired_sets.write(
@@ -159,22 +158,6 @@ app.command()(studies.compare)
 app.add_typer(studies.study, name="study")
 
 
-def _option(text: str) -> tuple[str, Any]:
-    """Returns key and value of KEY=VALUE; a value that is no Python literal is text."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise errors.ConfigError(f"--set {text!r} is no KEY=VALUE, such as rate=0.15")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        if set(value) & set("([{,:\"'"):
-            raise errors.ConfigError(
-                f"--set {text!r}: the value is no Python literal, such as 0.15, (0, 1) "
-                "or 'raster'"
-            ) from None
-        return name, value
-
-
 def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
     headings = ["protocol", "metric", "mean", "median", "5 %"]
     note = f"{summary['images']} images; 5 %: the 5th percentile"
@@ -190,7 +173,7 @@ def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
                 gain += f" ± {_number((high - low) / 2, name)}"
             cells += [_number(part["degraded"], name), gain]
         rows.append([protocol, name, *cells])
-    _print_table(headings, rows)
+    print(tables.aligned(headings, rows))
     print(note)
 
 
@@ -201,17 +184,9 @@ def _print_protocols(summary: dict[str, dict[str, Any]]) -> None:
         ssim = _number(means["ssim"], "ssim") if "ssim" in means else "-"
         psnr = _number(means["psnr"], "psnr")
         rows.append([protocol, str(part["images"]), psnr, ssim, part["fixes"]])
-    _print_table(["protocol", "images", "psnr", "ssim", "what it scores"], rows)
-
-
-def _print_table(headings: list[str], rows: list[list[str]]) -> None:
-    from rich import console as rich_console
-    from rich import markup, table
-
-    drawn = table.Table(*headings)
-    for row in rows:
-        drawn.add_row(*(markup.escape(cell) for cell in row))
-    rich_console.Console().print(drawn)
+    print(
+        tables.aligned(["protocol", "images", "psnr", "ssim", "what it scores"], rows)
+    )
 
 
 def _number(value: float | None, metric: str, sign: str = "") -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import errors
+from jaxrestore import errors, tables
 
 models = typer.Typer(
     help="The networks that come with the package: list, info, verify.",
@@ -84,7 +84,7 @@ def list_models() -> None:
         network = card["generator"]["name"]
         rows.append([name, card["task"], network, f"{parameters:,}", size])
     headings = ["name", "task", "architecture", "parameters", "size"]
-    print(_table(headings, rows))
+    print(tables.aligned(headings, rows))
 
 
 @models.command()
@@ -208,7 +208,7 @@ def _scores(task: str, rows: Sequence[Mapping[str, Any]]) -> str:
     both = lambda scores: f"{scores['psnr']:.2f} / {scores['ssim']:.4f}"
     cells = [[f"{row['level']:g}", *(both(row[m]) for m in methods)] for row in rows]
     note = f"psnr in dB / ssim, {shipped.PROTOCOL}, means of 4 photographs"
-    return f"{_table([shipped.task(task).unit, *methods], cells)}\n{note}"
+    return f"{tables.aligned([shipped.task(task).unit, *methods], cells)}\n{note}"
 
 
 def _phrase(value: Any) -> str:
@@ -219,12 +219,3 @@ def _phrase(value: Any) -> str:
     if isinstance(value, list):
         return f"({', '.join(map(_phrase, value))})"
     return str(value)
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in (headings, *rows)
-    ]
-    return "\n".join(line.rstrip() for line in lines)

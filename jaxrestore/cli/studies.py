@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jaxrestore import errors
+from jaxrestore import assignments, errors
 from jaxrestore.training import allocator
 
 study = typer.Typer(
@@ -66,7 +66,7 @@ def sweep(
         asked = axes.study(config or "", grid or [])
     else:
         asked = sweeps.load(study, scale)
-    common = dict(axes.assignment(text) for text in option or [])
+    common = dict(assignments.read(text) for text in option or [])
     asked = grids.changed(
         asked, overrides=common, seeds=seeds, folds=folds, budget=budget
     )

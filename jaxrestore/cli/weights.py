@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import errors
+from jaxrestore import assignments, errors
 
 LAYOUTS = ("jaxrestore", "torch")
 Output = Annotated[
@@ -51,10 +51,9 @@ def convert(
             f"--layout is {layout!r}; it must be {' or '.join(LAYOUTS)}"
         )
     _check_free(output)
-    from jaxrestore.sweeps import axes
     from jaxrestore.weights import cards, conversion
 
-    options = dict(axes.assignment(text) for text in option or [])
+    options = dict(assignments.read(text) for text in option or [])
     card, tensors = cards.opened(weights, architecture, step)
     if options:
         card = cards.with_options(card, tensors, options)

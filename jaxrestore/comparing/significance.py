@@ -4,7 +4,6 @@
 or whose signs are flipped. The draws have fixed seeds: the same numbers come out again.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -69,42 +68,48 @@ def interval(
 
     Source: Efron, Tibshirani, An introduction to the bootstrap, 1993, chapter 13.
     """
-    generator = np.random.default_rng(seed)
-    count = len(differences)
-    means = [
-        differences[generator.integers(0, count, (rows, count))].mean(1)
-        for rows in _parts(resamples)
-    ]
-    low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
-    return float(low), float(high)
+    if len(differences) == 1:
+        return float(differences[0]), float(differences[0])
+    from scipy import stats
+
+    found = stats.bootstrap(
+        (differences,),
+        np.mean,
+        n_resamples=resamples,
+        batch=_ROWS,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return tuple(map(float, found.confidence_interval))
 
 
 def sign_flip(differences: Differences, *, flips: int = FLIPS, seed: int = 0) -> float:
     """Returns the two-sided p of the paired permutation test of the mean.
 
     If it makes no difference which of two arms restored an image, each difference could
-    as well have the other sign; p is the share of sign patterns whose mean is at least
-    as far from zero. Up to `EXACT` images all patterns are tried, so p is at least
-    2 / 2**n and fewer than six images cannot reach 0.05. Beyond, `flips` patterns are
-    drawn, the one that was seen counts as a further one, and p is at least
-    1 / (flips + 1).
+    as well have the other sign; p is twice the share of sign patterns whose mean is at
+    least as far to the side where it was seen. Up to `EXACT` images all patterns are
+    tried, so p is at least 2 / 2**n and fewer than six images cannot reach 0.05.
+    Beyond, `flips` patterns are drawn, the one that was seen counts as a further one,
+    and p is at least 2 / (flips + 1).
 
     Source: Fisher, The design of experiments, 1935, section 21; the one that counts
     with the drawn ones: Phipson, Smyth, Permutation P-values should never be zero,
     Statistical Applications in Genetics and Molecular Biology 9(1), 2010.
     """
-    count = len(differences)
-    # Equal up to rounding is as far.
-    reached = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
-    if count <= EXACT:
-        signs = np.array([*itertools.product((-1.0, 1.0), repeat=count)])
-        return float(np.mean(np.abs(signs @ differences) >= reached))
-    generator = np.random.default_rng(seed)
-    as_far = 1
-    for rows in _parts(flips):
-        signs = 2.0 * generator.integers(0, 2, (rows, count), np.int8) - 1
-        as_far += int((np.abs(signs @ differences) >= reached).sum())
-    return as_far / (flips + 1)
+    if len(differences) == 1:
+        return 1.0
+    from scipy import stats
+
+    found = stats.permutation_test(
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=np.inf if len(differences) <= EXACT else flips,
+        batch=_ROWS,
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -124,8 +129,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         before = max(before, (len(p_values) - rank) * p_values[index])
         adjusted[index] = min(1.0, before)
     return adjusted
-
-
-def _parts(draws):
-    """So many draws in parts of at most `_ROWS`."""
-    return [min(_ROWS, draws - start) for start in range(0, draws, _ROWS)]

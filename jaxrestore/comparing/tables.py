@@ -1,9 +1,10 @@
 """A comparison as text: one table, and a sentence for each measure and pair of arms."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from jaxrestore import tables
 from jaxrestore.comparing import images
 from jaxrestore.sweeps import table
 
@@ -28,7 +29,7 @@ def text(document: Mapping[str, Any]) -> str:
         called = {label: _letter(index) for index, label in enumerate(called)}
         legend = [f"- {letter}: {label}" for label, letter in called.items()]
     parts = [_head(document), *(["\n".join(legend)] if legend else [])]
-    parts += [_markdown(*_table(document, called)), _notes(document)]
+    parts += [tables.markdown(*_table(document, called)), _notes(document)]
     parts.append("\n".join(sentences(document, called)))
     called |= {"input": "the input"}
     against = [f"- {_sentence(test, called)}" for test in document["tests_of_input"]]
@@ -84,17 +85,6 @@ def _fact(values, decimals):
     deviation = statistics.stdev(values) if len(values) > 1 and decimals else None
     mean = statistics.fmean(values)
     return f"{mean:,.0f}" if not decimals else table.number(mean, deviation, decimals)
-
-
-def _markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns are as wide as their widest cell."""
-    lines = [[cell.replace("|", "\\|") for cell in row] for row in (headings, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        f"| {' | '.join(c.ljust(w) for c, w in zip(row, widths, strict=True))} |"
-        for row in lines
-    )
 
 
 def _notes(document):

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import errors, images, naming, perceptual
+from jaxrestore.data import colors
 from jaxrestore.evaluation import evaluate, outcome
 from jaxrestore.pairs import paired_sets
 
@@ -210,13 +211,8 @@ def _pictures(files: Mapping[str, Path]) -> Pictures:
                 "one size are compared"
             )
     if images.is_grey(files["target"]):
-        return [_luma(picture) for picture in pictures.values()]
+        return [colors.gray(picture) for picture in pictures.values()]
     return [*pictures.values()]
-
-
-def _luma(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 1"]:
-    weighted = picture.astype(np.int32) @ np.array([299, 587, 114])
-    return ((weighted + 500) // 1000).astype(np.uint8)[..., None]
 
 
 def _batches(

@@ -91,14 +91,10 @@ def covariance_over_raters(wins: CountsOfRaters, strength: Values) -> Matrix:
 
 
 def student(degrees: int) -> float:
-    """Returns Student's counterpart of `QUANTILE`, within 0.01 from 9 degrees on.
+    """Returns Student's counterpart of `QUANTILE`."""
+    from scipy import stats
 
-    Source: the first terms of its expansion, Abramowitz and Stegun, Handbook of
-    Mathematical Functions, 1964, 26.7.5.
-    """
-    z = QUANTILE
-    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    return z + first / degrees + second / degrees**2
+    return float(stats.t.ppf(0.975, degrees))
 
 
 def log_likelihood(wins: Counts, strength: Values) -> float:
@@ -115,21 +111,18 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     """
     if trials == 0:
         return 0.0, 1.0
-    share, square = successes / trials, QUANTILE**2
-    scale = 1 + square / trials
-    middle = share + square / (2 * trials)
-    half = QUANTILE * np.sqrt(share * (1 - share) / trials + square / (4 * trials**2))
-    low, high = (middle - half) / scale, (middle + half) / scale
-    # At no and at all successes rounding would leave the bounds a hair beside 0 and 1.
-    return max(0.0, float(low)), min(1.0, float(high))
+    from scipy import stats
+
+    low, high = stats.binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def _all_reach_all(edges: Bool[np.ndarray, "m m"]) -> bool:
-    """Returns whether the directed graph is strongly connected (Warshall)."""
-    reached = edges | np.eye(len(edges), dtype=bool)
-    for middle in range(len(edges)):
-        reached |= reached[:, middle, None] & reached[middle]
-    return bool(reached.all())
+    """Returns whether the directed graph is strongly connected."""
+    from scipy.sparse import csgraph
+
+    groups, _ = csgraph.connected_components(edges, connection="strong")
+    return groups == 1
 
 
 def _maximum(wins: Matrix) -> Values:

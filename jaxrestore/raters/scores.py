@@ -120,14 +120,11 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
     Source: Spearman, The proof and measurement of association between two things,
     American Journal of Psychology 15(1), 1904.
     """
-    ranks = []
-    for values in (np.asarray(a, float), np.asarray(b, float)):
-        below = (values[None] < values[:, None]).sum(1)
-        upto = (values[None] <= values[:, None]).sum(1)
-        ranks.append(below + upto)
-    if any((rank == rank[0]).all() for rank in ranks):
+    if len(set(a)) == 1 or len(set(b)) == 1:
         return None
-    return float(np.corrcoef(*ranks)[0, 1])
+    from scipy import stats
+
+    return float(stats.spearmanr(a, b).statistic)
 
 
 def _excluded(key, raters, least_caught):

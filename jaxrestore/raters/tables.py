@@ -1,11 +1,13 @@
 """The scores of a perceptual study as plain text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from jaxrestore import tables
 
 
 def text(result: Mapping[str, Any]) -> str:
-    """Returns what `perceptual_scores.score` found, as tables and sentences."""
+    """Returns what `scores.score` found, as tables and sentences."""
     parts = [_raters(result)]
     if result["kind"] == "real":
         parts.append(_rates(result["rates"]))
@@ -39,7 +41,7 @@ def _rates(rates: Mapping[str, Any]) -> str:
         for name in order
     ]
     note = "taken for real; 50 % cannot be told from real; intervals: Wilson, 95 %"
-    return _table(["method", "rate", "interval", "times"], rows) + f"\n{note}"
+    return tables.aligned(["method", "rate", "interval", "times"], rows) + f"\n{note}"
 
 
 def _scores(found: Mapping[str, Any]) -> str:
@@ -65,14 +67,14 @@ def _scores(found: Mapping[str, Any]) -> str:
             "\nsome won or lost everything: half a win was added each way to every "
             "compared pair, without which the scores would be infinite"
         )
-    return _table(headings, rows) + f"\n{note}"
+    return tables.aligned(headings, rows) + f"\n{note}"
 
 
 def _wins(wins: Mapping[str, Mapping[str, int]]) -> str:
     rows = [
         [n, *(str(row.get(other, "-")) for other in wins)] for n, row in wins.items()
     ]
-    return _table(["preferred to", *wins], rows)
+    return tables.aligned(["preferred to", *wins], rows)
 
 
 def _agreement(found: Mapping[str, float | None]) -> str:
@@ -102,14 +104,4 @@ def _metrics(result: Mapping[str, Any]) -> str:
     if result["kind"] == "2afc":
         headings.append("answers for what it prefers")
         note += "; 50 % of answers would be chance"
-    return _table(headings, rows) + f"\n{note}"
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns columns as wide as their widest cell, two spaces between them."""
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in (headings, *rows)
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    return tables.aligned(headings, rows) + f"\n{note}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from jaxrestore import errors
+from jaxrestore import assignments, errors
 from jaxrestore.sweeps import grid
 
 
@@ -37,22 +37,7 @@ def axis(text: str) -> tuple[str, list[Any]]:
     try:
         return key, list(ast.literal_eval(f"[{values}]"))
     except (ValueError, SyntaxError):
-        return key, [_value(part) for part in _parts(values)]
-
-
-def assignment(text: str) -> tuple[str, Any]:
-    """Returns key and value of `key=value`; raises `ConfigError` for anything else."""
-    key, equals, given = text.partition("=")
-    if not (key and equals):
-        raise errors.ConfigError(f"{text!r} is no KEY=VALUE, such as crop=64")
-    return key, _value(given)
-
-
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+        return key, [assignments.literal(part) for part in _parts(values)]
 
 
 def _parts(text):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxrestore import tables
 from jaxrestore.sweeps import cells, grid
 
 # Column of a record, heading, decimals, whether the sign is shown.
@@ -36,8 +37,13 @@ def write(output: Path, study: grid.Study, records: Sequence[cells.Record]) -> N
     arms = summarize(study, records)
     _write_csv(output / "summary.csv", arms)
     headings, rows = printed(study, arms)
-    (output / "summary.md").write_text(markdown(headings, rows), encoding="utf-8")
-    (output / "summary.tex").write_text(latex(headings, rows), encoding="utf-8")
+    (output / "summary.md").write_text(
+        f"{tables.markdown(headings, rows)}\n\n{NOTE}\n", encoding="utf-8"
+    )
+    note = NOTE.replace("±", "+-")
+    (output / "summary.tex").write_text(
+        f"{tables.latex(headings, rows)}\n% {note}\n", encoding="utf-8"
+    )
 
 
 def summarize(
@@ -100,47 +106,6 @@ def number(
         return "-"
     text = f"{mean:{'+' if signed else ''}.{decimals}f}"
     return text if deviation is None else f"{text} ± {deviation:.{decimals}f}"
-
-
-def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a Markdown table; a bar within a cell is escaped."""
-    cut = lambda cells: [text.replace("|", "\\|") for text in cells]
-    lines = [cut(headings), ["---"] * len(headings), *(cut(row) for row in rows)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{NOTE}\n"
-
-
-def latex(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    r"""Returns a `tabular` of the package booktabs; numbers stand to the right."""
-    lines = [" & ".join(map(escape, line)) + r" \\" for line in (headings, *rows)]
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs}",
-            rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
-            r"\toprule",
-            lines[0],
-            r"\midrule",
-            *lines[1:],
-            r"\bottomrule",
-            r"\end{tabular}",
-            f"% {NOTE.replace('±', '+-')}",
-            "",
-        ]
-    )
-
-
-def escape(text: str) -> str:
-    """Returns text that LaTeX prints as it stands."""
-    special = {letter: f"\\{letter}" for letter in "&%$#_{}"}
-    special |= {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "±": r"$\pm$",
-    }
-    return "".join(special.get(letter, letter) for letter in text)
 
 
 def _plain(given):

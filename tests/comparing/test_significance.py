@@ -40,16 +40,14 @@ def test_drawn_sign_patterns_come_near_to_the_exact_p(monkeypatch):
     differences = drawn(12, 0.4)
     exact = significance.sign_flip(differences)
     monkeypatch.setattr(significance, "EXACT", 0)
-    found = significance.sign_flip(differences)
-    # Five standard deviations of a share among so many draws.
-    assert found == pytest.approx(
-        exact, abs=5 * np.sqrt(exact * (1 - exact) / significance.FLIPS)
-    )
+    found = significance.sign_flip(differences, flips=2999)  # of 4096 patterns
+    # Five standard deviations of twice a share among so many draws.
+    assert found == pytest.approx(exact, abs=5 * np.sqrt(2 * exact / 2999))
     assert found != exact
 
 
 def test_the_least_p_of_drawn_patterns_counts_the_one_that_was_seen():
-    assert significance.sign_flip(np.ones(60), flips=99) == 1 / 100
+    assert significance.sign_flip(np.ones(60), flips=99) == 2 / 100
 
 
 def test_for_many_images_p_is_near_to_that_of_the_t_test():

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from jaxrestore import errors
+from jaxrestore import assignments, errors
 from jaxrestore.sweeps import axes, grid
 
 
@@ -49,13 +49,13 @@ def test_a_study_of_a_recipe_is_called_by_it_and_its_axes():
 
 
 def test_an_assignment_is_one_value_even_with_commas():
-    assert axes.assignment("data.include=a*,b*") == ("data.include", "a*,b*")
-    assert axes.assignment("degradation.side=(48,128)") == (
+    assert assignments.read("data.include=a*,b*") == ("data.include", "a*,b*")
+    assert assignments.read("degradation.side=(48,128)") == (
         "degradation.side",
         (48, 128),
     )
     with pytest.raises(errors.ConfigError, match="KEY=VALUE"):
-        axes.assignment("crop")
+        assignments.read("crop")
 
 
 def test_the_grid_is_a_product_and_arms_follow_it():

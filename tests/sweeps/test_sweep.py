@@ -8,9 +8,9 @@ import threading
 import jax
 import pytest
 
-from jaxrestore import errors
+from jaxrestore import assignments, errors
 from jaxrestore.runs import checkpoints
-from jaxrestore.sweeps import axes, cells, grid, sweep
+from jaxrestore.sweeps import cells, grid, sweep
 
 METRICS = {
     "psnr": {"degraded": 24.0, "restored": 25.0, "gain": 1.0},
@@ -384,7 +384,7 @@ def test_a_study_file_is_found_and_a_misspelt_one_named(tmp_path):
 
 def real_study(tiny_overrides, **fields):
     shared = dict(
-        axes.assignment(text.removeprefix("--config.")) for text in tiny_overrides
+        assignments.read(text.removeprefix("--config.")) for text in tiny_overrides
     )
     shared |= {"steps": 3, "data.leaves": 0.0}
     shared |= {"evaluation.protocol": "pixelation_group"}

@@ -68,26 +68,7 @@ def test_the_files_hold_every_cell_and_every_arm(tmp_path, study):
     with (tmp_path / "summary.csv").open(newline="") as file:
         assert [row["n"] for row in csv.DictReader(file)] == ["3", "1"]
     lines = (tmp_path / "summary.md").read_text().splitlines()
-    assert lines[2].startswith("| BS1 | 1 | 3 | 24.00 ± 0.00 |")
-    assert {line.count("|") for line in lines[:4]} == {7}
-
-
-def test_latex_has_booktabs_rules_and_no_bare_special_character():
-    text = table.latex(["arm", "b_c"], [["50% & {a}", "1.0 ± 0.1"], ["x\\y~^<", "-"]])
-    assert text.splitlines()[1:] == [
-        r"\begin{tabular}{lr}",
-        r"\toprule",
-        r"arm & b\_c \\",
-        r"\midrule",
-        r"50\% \& \{a\} & 1.0 $\pm$ 0.1 \\",
-        r"x\textbackslash{}y\textasciitilde{}\textasciicircum{}\textless{} & - \\",
-        r"\bottomrule",
-        r"\end{tabular}",
-        text.splitlines()[-1],
+    assert [cell.strip() for cell in lines[2].split("|")[1:5]] == [
+        *("BS1", "1", "3", "24.00 ± 0.00")
     ]
-    assert text.splitlines()[-1].startswith("% PSNR, gain")
-
-
-def test_a_bar_in_a_cell_does_not_break_a_markdown_row():
-    lines = table.markdown(["a|b"], [["1"]]).splitlines()
-    assert lines[0] == r"| a\|b |"
+    assert {line.count("|") for line in lines[:4]} == {7}
