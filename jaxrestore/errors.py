@@ -42,6 +42,12 @@ class MismatchError(UserError):
     exit_code = 66
 
 
+class DiskError(UserError):
+    """The disk is full, or a place on it cannot be written."""
+
+    exit_code = 74
+
+
 class Interrupted(UserError):
     """A signal asked the run to stop; its state was saved first."""
 

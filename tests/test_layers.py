@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "errors": 0,
     "naming": 0,
+    "files": 1,
     "ops": 1,
     "adversarial": 1,
     "sharding": 1,

@@ -196,7 +196,7 @@ def score(
     json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
 ) -> None:
     """Score what raters preferred, and how far metrics agree with them."""
-    from jaxrestore.evaluation import outcome
+    from jaxrestore import files
     from jaxrestore.raters import scores
     from jaxrestore.raters import tables as perceptual_tables
 
@@ -204,4 +204,4 @@ def score(
     print(perceptual_tables.text(result))
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
-        outcome.write_json(json, result)
+        files.write_json(json, result)

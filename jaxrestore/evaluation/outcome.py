@@ -1,7 +1,6 @@
 """The files that tell how a run went: evaluation.csv, summary.json, report.html."""
 
 import copy
-import csv
 import datetime
 import importlib.metadata
 import json
@@ -14,7 +13,7 @@ from typing import Any
 
 import jax
 
-from jaxrestore import __version__, errors, networks, sharding
+from jaxrestore import __version__, errors, files, networks, sharding
 from jaxrestore.data import pipeline, samples
 from jaxrestore.evaluation import evaluate, maps, report
 from jaxrestore.runs import checkpoints
@@ -138,11 +137,8 @@ def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
 
 
 def _write(workdir, config, result, summary):
-    with (workdir / "evaluation.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(result.rows[0]))
-        writer.writeheader()
-        writer.writerows(result.rows)
-    write_json(workdir / "summary.json", summary)
+    files.write_csv(workdir / "evaluation.csv", result.rows)
+    files.write_json(workdir / "summary.json", summary)
     environment = json.loads((workdir / "environment.json").read_text())
     run = report.Run(
         title=workdir.resolve().name,
@@ -177,13 +173,6 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return rows
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes `value` to `path`, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
-    temporary.replace(path)
 
 
 def environment() -> dict[str, str]:

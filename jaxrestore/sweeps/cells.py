@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrestore import config_files, errors, naming
+from jaxrestore import config_files, errors, files, naming
 from jaxrestore.evaluation import outcome
 from jaxrestore.runs import checkpoints
 from jaxrestore.sweeps import grid
@@ -136,7 +136,7 @@ def answer(folder: Path, name: str, changes: grid.Changes, found: Mapping[str, A
     """Adds what a run `found` under a test to its `tests.json`."""
     known = _read(folder / "tests.json")
     known[name] = {"changes": changes, **found}
-    outcome.write_json(folder / "tests.json", known)
+    files.write_json(folder / "tests.json", known)
 
 
 def record(study: grid.Study, cell: grid.Cell, folder: Path) -> Record:

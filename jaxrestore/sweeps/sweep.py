@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxrestore import config_files, errors, naming, sharding
+from jaxrestore import config_files, errors, files, naming, sharding
 from jaxrestore.evaluation import outcome
 from jaxrestore.sweeps import cells, grid, plots, table
 from jaxrestore.training import interruption, loop, recipe, rules
@@ -189,7 +189,7 @@ def _claim(study: grid.Study, output: Path) -> bool:
                 "for another one, give another --workdir."
             )
     output.mkdir(parents=True, exist_ok=True)
-    outcome.write_json(path, asked)
+    files.write_json(path, asked)
     return True
 
 
@@ -288,7 +288,7 @@ def _attempt(jobs: Iterable[_Job], task: Callable[[], object], say) -> None:
         sentence = f"{kind}{error}"
         for job in jobs:
             job.folder.mkdir(parents=True, exist_ok=True)
-            outcome.write_json(job.folder / "failed.json", {"error": sentence})
+            files.write_json(job.folder / "failed.json", {"error": sentence})
         say(f"failed: {names}: {sentence}")
     else:
         for job in jobs:

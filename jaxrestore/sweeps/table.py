@@ -4,13 +4,13 @@ Numbers stand as papers print them: dB with two decimals, similarities with four
 mean ± standard deviation where an arm has several runs.
 """
 
-import csv
 import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxrestore import files
 from jaxrestore.sweeps import cells, grid
 
 # Column of a record, heading, decimals, whether the sign is shown.
@@ -32,12 +32,12 @@ NOTE = (
 
 def write(output: Path, study: grid.Study, records: Sequence[cells.Record]) -> None:
     """Writes `table.csv` (every cell), and `summary.csv`, `.md` and `.tex` (arms)."""
-    _write_csv(output / "table.csv", records)
+    files.write_csv(output / "table.csv", records)
     arms = summarize(study, records)
-    _write_csv(output / "summary.csv", arms)
+    files.write_csv(output / "summary.csv", arms)
     headings, rows = printed(study, arms)
-    (output / "summary.md").write_text(markdown(headings, rows), encoding="utf-8")
-    (output / "summary.tex").write_text(latex(headings, rows), encoding="utf-8")
+    files.write_text(output / "summary.md", markdown(headings, rows))
+    files.write_text(output / "summary.tex", latex(headings, rows))
 
 
 def summarize(
@@ -145,11 +145,3 @@ def escape(text: str) -> str:
 
 def _plain(given):
     return f"{given:g}" if isinstance(given, float) else str(given)
-
-
-def _write_csv(path, rows):
-    columns = dict.fromkeys(name for row in rows for name in row)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*columns])
-        writer.writeheader()
-        writer.writerows(rows)

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore import errors, sharding
+from jaxrestore import errors, files, sharding
 from jaxrestore.data import bank, pipeline
 from jaxrestore.evaluation import outcome
 from jaxrestore.runs import checkpoints
@@ -128,8 +128,8 @@ def _claim(workdir, config):
             )
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
-        outcome.write_json(known, config)
-        outcome.write_json(workdir / "environment.json", outcome.environment())
+        files.write_json(known, config)
+        files.write_json(workdir / "environment.json", outcome.environment())
 
 
 def _latest(folders):

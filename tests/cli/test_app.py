@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from jaxrestore import __version__, errors, images
+from jaxrestore import __version__, errors, files, images
 from jaxrestore.cli import app
 from jaxrestore.inference import restorer
 from jaxrestore.runs import checkpoints
@@ -21,7 +21,6 @@ def trained(tmp_path_factory):
     import jax.numpy as jnp
 
     from jaxrestore import networks
-    from jaxrestore.evaluation import outcome
 
     workdir = tmp_path_factory.mktemp("run")
     generator = {"name": "unet", "widths": [4, 8], "blocks": [1, 1]}
@@ -29,7 +28,7 @@ def trained(tmp_path_factory):
     key = jax.random.key(0)
     variables = model.init(key, jnp.zeros((1, 8, 8, 3)), train=False)
     config = {"generator": generator, "precision": "float32"}
-    outcome.write_json(workdir / "config.json", config)
+    files.write_json(workdir / "config.json", config)
     with checkpoints.manager(workdir) as manager:
         for step, score in ((1, 30.0), (2, 20.0)):
             checkpoints.save(
