@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,8 @@ def train(
     _claim(workdir, config)
     first = _latest(folders)
     if first is not None and not (workdir / "metrics.jsonl").exists():
-        shutil.copy(first[0] / "metrics.jsonl", workdir)
+        history = (first[0] / "metrics.jsonl").read_bytes()
+        files.write_bytes(workdir / "metrics.jsonl", history)
     step = lambda say: compilation.compile_step(prepared, say)
     return _train([prepared], [workdir], first and [first], step, stop)[0]
 
