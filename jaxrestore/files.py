@@ -2,7 +2,8 @@
 
 The content goes to a file of another name in the same folder, then to the disk, and
 only then takes the name asked for. Whoever is killed on the way, or finds the disk
-full, leaves the older file as it was. Folders are not made here.
+full, leaves the older file as it was. Folders are not made here. What a command would
+replace is asked about first, by `refuse_existing`.
 """
 
 import csv
@@ -11,7 +12,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,17 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """Raises `ConfigError` that names the first of the paths that exists.
+
+    Pipes and devices may exist: writing to them replaces nothing.
+    """
+    existing = [path for path in paths if path.is_file() or path.is_dir()]
+    if existing:
+        several = f", one of {len(existing)} such files" if len(existing) > 1 else ""
+        raise errors.ConfigError(
+            f"{existing[0]} exists{several}; give another place, or --overwrite to "
+            f"replace {'them' if several else 'it'}"
+        )

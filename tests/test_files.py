@@ -105,6 +105,20 @@ def test_a_new_file_may_be_read_by_whoever_may_read_others(tmp_path):
     assert len(modes) == 1
 
 
+def test_what_exists_is_refused_by_its_name(path):
+    with pytest.raises(errors.ConfigError, match=r"a\.json exists; .* replace it"):
+        files.refuse_existing([path, path.with_name("new")])
+    with pytest.raises(errors.ConfigError, match="exists, one of 2 such files; "):
+        files.refuse_existing([path, path.parent])
+    files.refuse_existing([path.with_name("new"), path.with_name("other")])
+
+
+def test_writing_to_a_device_replaces_nothing(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    files.refuse_existing([pipe])
+
+
 def test_text_is_utf_8_with_its_own_line_ends(path):
     files.write_text(path, "±\n1\r\n")
     assert path.read_bytes() == "±\n1\r\n".encode()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import __version__, errors
+from jaxrestore import __version__, errors, files
 from jaxrestore.cli import ending, models, studies, weights
 
 app = typer.Typer(
@@ -52,9 +52,14 @@ def evaluate(
     ] = "",
     csv: Annotated[Path | None, typer.Option(help="A file for a row an image.")] = None,
     json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Score files against targets of the same names (suffixes may differ)."""
-    from jaxrestore import files, naming, perceptual, protocols
+    if not overwrite:
+        files.refuse_existing(path for path in (csv, json) if path is not None)
+    from jaxrestore import naming, perceptual, protocols
     from jaxrestore.evaluation import folders
 
     names = [*naming.public(protocols)] if all_protocols else [protocol]

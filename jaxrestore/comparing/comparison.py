@@ -214,7 +214,10 @@ def write(output: Path, found: Comparison) -> None:
     rows = [{k: "" if x != x else x for k, x in row.items()} for row in found.rows]
     files.write_csv(output / FILES[1], rows)
     text = tables.text(found.document)
-    if found.strips is not None:
+    if found.strips is None:
+        # An older comparison's would stand beside another one's numbers.
+        (output / FILES[3]).unlink(missing_ok=True)
+    else:
         images.encode(found.strips, output / FILES[3])
         order = " | ".join(
             [INPUT, *(arm["label"] for arm in found.document["arms"]), "target"]

@@ -111,7 +111,7 @@ def write(
     found, rooms = by_stem(source), LAYOUTS[layout]
     if not overwrite:
         would = (place for stem in found for place in places(output, stem, rooms))
-        refuse_existing([*would, output / CARD])
+        files.refuse_existing([*would, output / CARD])
     shapes, skipped = _shapes(found, source)
     _refuse_leftovers(output, shapes, layout)
     for shape in {*shapes.values()}:
@@ -162,16 +162,6 @@ def refuse_inside(output: Path, source: Path) -> None:
         raise errors.ConfigError(
             f"{output} lies in {source}, so what is written would be read the next "
             "time; choose a folder outside"
-        )
-
-
-def refuse_existing(files: Iterable[Path]) -> None:
-    """Raises `ConfigError` that names the first file that exists and their number."""
-    existing = [file for file in files if file.exists()]
-    if existing:
-        raise errors.ConfigError(
-            f"{existing[0]} exists, one of {len(existing)} such files that would be "
-            "written; choose another folder, or give --overwrite"
         )
 
 

@@ -180,6 +180,13 @@ def test_a_set_that_was_degraded_is_scored_against_its_targets(
     document = json.loads((tmp_path / "new" / "x.json").read_text())
     assert document["protocols"]["gray8"]["metrics"]["ssim"]["gain"] > 0
     assert len(document["rows"]) == 2
+    (tmp_path / "x.csv").write_text("mine")
+    for words in (files[:2], files[2:], files):
+        code, _, error = command(*scoring, "--protocol", "gray8", *words)
+        assert code == 2 and f"{words[1]} exists" in error and "--overwrite" in error
+    assert (tmp_path / "x.csv").read_text() == "mine"
+    code, *_ = command(*scoring, "--protocol", "gray8", *files, "--overwrite")
+    assert code == 0 and (tmp_path / "x.csv").read_text().startswith("image,protocol")
 
 
 def test_all_protocols_are_shown_with_what_sets_them_apart(
