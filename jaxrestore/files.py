@@ -7,7 +7,6 @@ replace is asked about first, by `refuse_existing`.
 """
 
 import csv
-import errno
 import io
 import json
 import os
@@ -17,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from jaxrestore import errors
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
@@ -44,14 +41,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
             else:
                 path.write_bytes(contents[path])
     except OSError as error:
-        remedy = (
-            "free some space, then give the same command again"
-            if error.errno in _FULL
-            else "give a place that can be written"
-        )
-        raise errors.DiskError(
-            f"{path} cannot be written ({error.strerror or error}); {remedy}"
-        ) from error
+        raise errors.disk_error(error, path) from error
     finally:
         for partial in partials.values():
             partial.unlink(missing_ok=True)

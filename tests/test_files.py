@@ -30,7 +30,7 @@ def refusing(code):
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize(
     ("code", "remedy"),
-    [(errno.ENOSPC, "free some space"), (errno.EACCES, "that can be written")],
+    [(errno.ENOSPC, "free some space"), (errno.EACCES, "that can be read and written")],
 )
 def test_a_write_that_fails_keeps_the_old_file_alone(
     path, monkeypatch, step, code, remedy
@@ -38,7 +38,7 @@ def test_a_write_that_fails_keeps_the_old_file_alone(
     monkeypatch.setattr(files.os, step, refusing(code))
     with pytest.raises(errors.DiskError, match=remedy) as caught:
         files.write_bytes(path, NEW)
-    assert str(caught.value).startswith(f"{path} cannot be written (")
+    assert str(caught.value).startswith(f"{path} cannot be used (")
     assert caught.value.exit_code == 74
     assert path.read_bytes() == OLD and [*path.parent.iterdir()] == [path]
 
@@ -76,7 +76,7 @@ def test_of_two_files_neither_is_replaced_where_one_has_no_room(path, monkeypatc
 
 
 def test_a_missing_folder_is_named_by_the_path_that_was_asked_for(tmp_path):
-    with pytest.raises(errors.DiskError, match=r"no/a\.txt cannot be written \(No "):
+    with pytest.raises(errors.DiskError, match=r"no/a\.txt cannot be used \(No "):
         files.write_text(tmp_path / "no" / "a.txt", "")
 
 

@@ -1,7 +1,8 @@
 """The runs of a study on the disk: their configs, what is done, what was found.
 
-A cell's folder is a run's folder with two files more: `tests.json`, its scores under
-the study's tests, and `failed.json` where it failed.
+A cell's folder is a run's folder with some files more: `tests.json`, its scores under
+the study's tests, and `failed.json` where it failed; of a bug, `failed.txt` has the
+trace.
 """
 
 import contextlib

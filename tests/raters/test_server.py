@@ -154,7 +154,7 @@ def test_answers_that_cannot_be_kept_are_refused_and_who_serves_is_told(
     assert status == 507 and str(folder).encode() not in text
     path = folder / "answers" / "ann-1-1.json"
     said = capsys.readouterr().err
-    assert said.startswith(f"error: {path} cannot be written (No space left")
+    assert said.startswith(f"error: {path} cannot be used (No space left")
     assert [*path.parent.iterdir()] == []
 
 
