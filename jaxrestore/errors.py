@@ -53,6 +53,12 @@ class MismatchError(UserError):
     exit_code = 66
 
 
+class DamagedError(UserError):
+    """A run, a sweep or the installation lacks a file of its own, or has it broken."""
+
+    exit_code = 66
+
+
 class DiskError(UserError):
     """The disk is full, or a place on it cannot be written."""
 

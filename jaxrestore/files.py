@@ -3,7 +3,8 @@
 The content goes to a file of another name in the same folder, then to the disk, and
 only then takes the name asked for. Whoever is killed on the way, or finds the disk
 full, leaves the older file as it was. Folders are not made here. What a command would
-replace is asked about first, by `refuse_existing`.
+replace is asked about first, by `refuse_existing`; what the package has written itself
+is read by `read_json`.
 """
 
 import csv
@@ -67,6 +68,22 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as JSON, two spaces a level; see `write_all`."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Returns what a file holds that `write_json` wrote.
+
+    Raises `DamagedError` when it is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        why = "missing" if missing else f"no JSON ({error!s:.100})"
+        raise errors.DamagedError(
+            f"{path} is {why}, so the folder it belongs to is damaged; take it from a "
+            "copy, or make that folder anew"
+        ) from error
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

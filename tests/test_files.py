@@ -130,6 +130,25 @@ def test_json_can_be_read_by_people_and_ends_in_a_newline(path):
     assert path.read_text().startswith('{\n  "a": [\n') and path.read_text()[-1] == "\n"
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "missing"),
+        (b'{"a": 1', "no JSON"),
+        (b"\xff", "no JSON"),
+        (b"", "no JSON"),
+    ],
+)
+def test_a_file_of_ours_that_is_gone_or_broken_is_told(path, content, why):
+    files.write_json(path, [1])
+    assert files.read_json(path) == [1]
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(errors.DamagedError, match=f"a\\.json is {why}.*damaged; take"):
+        files.read_json(path)
+
+
 def test_a_csv_has_the_columns_of_all_rows_and_empty_cells(path):
     files.write_csv(path, [{"a": 1}, {"a": 'x,"y"\n', "b": 0.1}])
     with path.open(newline="") as file:

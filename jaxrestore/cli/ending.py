@@ -1,8 +1,8 @@
 """How the package ends: one line and an exit code for each way things can go.
 
 0 done; 1 a bug (its trace is in a file); 2 usage; 3 no readable input; 5 out of memory;
-6 partial; 65 data or training went bad; 66 config or checkpoint mismatch; 74 disk;
-130 and 143 interrupted, after a checkpoint was written.
+6 partial; 65 data or training went bad; 66 config or checkpoint mismatch, or a
+damaged run; 74 disk; 130 and 143 interrupted, after a checkpoint was written.
 """
 
 import os

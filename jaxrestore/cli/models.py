@@ -195,7 +195,9 @@ def _known(asked: list[str]) -> list[str]:
     for name in asked:
         shipped.path(name)
     if not (found := asked or shipped.names()):
-        raise errors.NoInputError("this installation holds no weights; install it anew")
+        raise errors.DamagedError(
+            "this installation of jaxrestore holds no weights; install it anew"
+        )
     return found
 
 

@@ -46,12 +46,14 @@ def score(workdir: Path, mesh: jax.sharding.Mesh | None = None) -> dict[str, Any
     """Scores the best checkpoint of a run, rewrites its three files; returns summary.
 
     What `jaxrestore restore` would use is what is scored. Raises `MismatchError` when
-    `workdir` is no run or has no finished checkpoint.
+    `workdir` is no run or has no finished checkpoint, and `DamagedError` when a file of
+    it is missing or broken.
     """
     config = checkpoints.read_config(workdir)
+    environment = files.read_json(workdir / "environment.json")  # before the work
     result, summary = _score(workdir, config, mesh or sharding.mesh())
     if jax.process_index() == 0:
-        _write(workdir, config, result, summary)
+        _write(workdir, config, environment, result, summary)
     return summary
 
 
@@ -136,10 +138,9 @@ def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
     )
 
 
-def _write(workdir, config, result, summary):
+def _write(workdir, config, environment, result, summary):
     files.write_csv(workdir / "evaluation.csv", result.rows)
     files.write_json(workdir / "summary.json", summary)
-    environment = json.loads((workdir / "environment.json").read_text())
     run = report.Run(
         title=workdir.resolve().name,
         summary=summary,

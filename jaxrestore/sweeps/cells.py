@@ -210,4 +210,4 @@ def epoch_seconds(
 
 
 def _read(path):
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return files.read_json(path) if path.is_file() else {}

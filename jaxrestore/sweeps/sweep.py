@@ -175,7 +175,7 @@ def _claim(study: grid.Study, output: Path) -> bool:
     path = output / "sweep.json"
     asked = json.loads(json.dumps(dataclasses.asdict(study)))
     if path.is_file():
-        known = json.loads(path.read_text())
+        known = files.read_json(path)
         if known == asked:
             return False
         before = grid.study(known)
@@ -311,7 +311,7 @@ def _end(jobs):
     for job in jobs:
         path = job.folder / "failed.json"
         if path.is_file() and not _finished(job):
-            failed[job.cell.folder] = json.loads(path.read_text())["error"]
+            failed[job.cell.folder] = files.read_json(path)["error"]
     if failed:
         lines = [f"{name}: {reason}" for name, reason in failed.items()]
         raise errors.PartialError(

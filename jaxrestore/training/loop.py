@@ -30,7 +30,8 @@ def train(
     `workdir` is made or resumed. With `fork` the run in `workdir` is continued in the
     new folder `fork` under the changed config. Raises `MismatchError` when `workdir`
     holds a run of another config, `ConfigError` for a fork that is to start from other
-    weights, `TrainingError` when updates stay non-finite, and `Interrupted` after a
+    weights, `DamagedError` when a file of the run it goes on from is missing or broken,
+    `TrainingError` when updates stay non-finite, and `Interrupted` after a
     signal, the state saved. Signals are watched here unless `stop`, which several runs
     may share, does it.
     """
@@ -42,9 +43,8 @@ def train(
     prepared = setup.prepare(config, devices)
     _claim(workdir, config)
     first = _latest(folders)
-    if first is not None and not (workdir / "metrics.jsonl").exists():
-        history = (first[0] / "metrics.jsonl").read_bytes()
-        files.write_bytes(workdir / "metrics.jsonl", history)
+    if first is not None:
+        _inherit_history(first[0], workdir)
     step = lambda say: compilation.compile_step(prepared, say)
     return _train([prepared], [workdir], first and [first], step, stop)[0]
 
@@ -67,6 +67,8 @@ def train_together(
         _claim(workdir, config)
     saved = set.intersection(*(set(checkpoints.finished(x)) for x in workdirs))
     first = [(workdir, max(saved)) for workdir in workdirs] if saved else None
+    for workdir, _ in first or ():
+        _inherit_history(workdir, workdir)
     step = lambda say: compilation.compile_together(prepared, mode, say)
     return _train(prepared, workdirs, first, step, None)
 
@@ -102,6 +104,18 @@ def _train(prepared, workdirs, first, compile_step, stop):
             summaries.append(outcome.score(run.workdir, leader.mesh))
             run.log.say(outcome.verdict(summaries[-1], run.workdir))
     return summaries
+
+
+def _inherit_history(folder, workdir):
+    """A fork goes on in the history of the run it came from."""
+    history = folder / "metrics.jsonl"
+    if not history.is_file():
+        raise errors.DamagedError(
+            f"{history} is missing, so the run is damaged; take the file from a copy, "
+            "or make an empty one to go on without the history"
+        )
+    if not (workdir / "metrics.jsonl").exists():
+        files.write_bytes(workdir / "metrics.jsonl", history.read_bytes())
 
 
 def _check_fork(wanted, workdir):

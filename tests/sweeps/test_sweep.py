@@ -248,6 +248,16 @@ def test_a_cell_that_the_machine_cannot_hold_leaves_a_sentence(
     assert not list(tmp_path.glob("*/failed.txt"))
 
 
+@pytest.mark.parametrize("name", ["sweep.json", "*/summary.json", "*/tests.json"])
+def test_a_broken_file_of_a_sweep_is_told_with_its_path(tmp_path, name):
+    made = study(tests={"low": {"degradation.rate": 0.15}})
+    run(made, tmp_path)
+    path = next(iter(sorted(tmp_path.glob(name))))
+    path.write_text("{")
+    with pytest.raises(errors.DamagedError, match=f"{path.name} is no JSON"):
+        run(dataclasses.replace(made, seeds=2), tmp_path)
+
+
 def test_a_signal_stops_the_sweep_and_the_next_call_goes_on(tmp_path):
     def fails(config):
         if config["batch_size"] == 8:
