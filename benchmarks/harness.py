@@ -26,6 +26,7 @@ from benchmarks.machine import cores as cores
 from benchmarks.machine import environment as environment
 from benchmarks.machine import flops as flops
 from benchmarks.machine import peer as peer
+from jaxrestore import files
 
 RESULTS = Path(__file__).parent / "results"
 BUSY = 0.15  # cores that others may use before the table says "machine busy"
@@ -238,7 +239,7 @@ def _cell(value: Any) -> str:
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Writes `content` as JSON to `path`, whose folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def finish(

@@ -3,7 +3,12 @@
 The message of each is one sentence or two: what, where, why, and what to do about it.
 """
 
+import errno
 from collections.abc import Mapping
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+_PLACE |= {errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
 
 class UserError(Exception):
@@ -24,6 +29,12 @@ class NoInputError(UserError):
     exit_code = 3
 
 
+class OutOfMemoryError(UserError):
+    """The memory of the machine or of its accelerator does not suffice."""
+
+    exit_code = 5
+
+
 class PartialError(UserError):
     """The work is done but for some inputs, which the message names."""
 
@@ -42,6 +53,18 @@ class MismatchError(UserError):
     exit_code = 66
 
 
+class DamagedError(UserError):
+    """A run, a sweep or the installation lacks a file of its own, or has it broken."""
+
+    exit_code = 66
+
+
+class DiskError(UserError):
+    """The disk is full, or a place on it cannot be written."""
+
+    exit_code = 74
+
+
 class Interrupted(UserError):
     """A signal asked the run to stop; its state was saved first."""
 
@@ -49,6 +72,41 @@ class Interrupted(UserError):
         """Keeps the signal: the exit code is 128 + its number, as shells have it."""
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def explained(error: Exception) -> UserError | None:
+    """Returns what the user can mend about any error, as a sentence; None for a bug.
+
+    A file that is missing is a bug here: where the user named it, or it belongs to a
+    run, whoever reads it says so.
+    """
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return OutOfMemoryError(
+            "out of memory; lower config.batch_size or config.crop, raise "
+            "config.optimizer.accumulate, or set config.precision to bfloat16"
+        )
+    if isinstance(error, OSError) and error.errno in _FULL | _PLACE:
+        return disk_error(error, error.filename)
+    if "No space left on device" in str(error):  # as other libraries raise it
+        return DiskError(f"{error}; {_MAKE_ROOM}")
+    return None
+
+
+_MAKE_ROOM = "free some space, then give the same command again"
+
+
+def disk_error(error: OSError, where: object) -> DiskError:
+    """Returns the sentence for a path, or None, that the system refused."""
+    why = error.strerror or str(error)
+    remedy = (
+        _MAKE_ROOM
+        if error.errno in _FULL
+        else "give a place that can be read and written"
+    )
+    said = why if where is None else f"{where} cannot be used ({why})"
+    return DiskError(f"{said}; {remedy}")
 
 
 def raise_partial(skipped: Mapping[str, str], what: str) -> None:

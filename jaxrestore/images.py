@@ -9,7 +9,6 @@ what cannot be brought to 8-bit sRGB faithfully is refused with an `ImageError`.
 import io
 import os
 import stat
-import uuid
 import warnings
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 
 MAX_PIXELS = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
@@ -105,19 +104,13 @@ def is_grey(file: Path | str) -> bool:
 def encode(image: UInt8[np.ndarray, "h w c"], path: Path | str) -> None:
     """Writes 1 (grey), 3 or 4 (alpha) channels in the format of the path's suffix.
 
-    The file appears whole or not at all. Raises what `encoded` raises, and
-    `errors.UserError` when the folder is missing.
+    The file appears whole or not at all. Raises what `encoded` and `files.write_all`
+    raise, and `errors.UserError` when the folder is missing.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise errors.UserError(f"{path}: its folder does not exist; create it first.")
-    data = encoded(image, path.suffix, name=str(path))
-    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write_bytes(path, encoded(image, path.suffix, name=str(path)))
 
 
 def encoded(

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import subprocess
@@ -329,10 +330,10 @@ def test_failed_writing_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     images.encode(COLOUR, tmp_path / "a.png")
 
     def fail(source, target):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(errors.DiskError, match="disk full"):
         images.encode(255 - COLOUR, tmp_path / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
     np.testing.assert_array_equal(images.decode(tmp_path / "a.png"), COLOUR)

@@ -5,6 +5,7 @@ it is tried below on sources that break the rule.
 """
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ FLOORS = {
     "naming": 0,
     "tables": 0,
     "assignments": 1,
+    "files": 1,
     "ops": 1,
     "adversarial": 1,
     "sharding": 1,
@@ -238,6 +240,38 @@ def _touches_the_world(function):
     )
 
 
+def writing_complaints(path, source):
+    """Files that are written in another way than by `jaxrestore.files`."""
+    if path == "jaxrestore/files.py":
+        return []
+    calls = (n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call))
+    return [
+        f"{path}:{call.lineno}: {ast.unparse(call)}; write by jaxrestore.files"
+        for call in calls
+        if _writes(call)
+    ]
+
+
+def _writes(call):
+    function = ast.unparse(call.func)
+    last = function.split(".")[-1]
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    words = [argument.value for argument in given if isinstance(argument, ast.Constant)]
+    opens = last == "open" and any(
+        isinstance(word, str) and re.fullmatch("[rwxbt+]*[wx+][rwxbt+]*", word)
+        for word in words
+    )
+    # Path.replace takes one argument; str.replace takes two, and dataclasses' keywords.
+    moves = last == "replace" and len(call.args) == 1 and not call.keywords
+    known = ("shutil.copy", "shutil.copyfile", "shutil.move", "os.replace", "os.rename")
+    if function.startswith("files."):
+        return False
+    return opens or moves or function in known or last in _WRITERS
+
+
+_WRITERS = ("write_text", "write_bytes", "rename", "savetxt", "savez", "dump")
+
+
 def size_complaints(path, source):
     """Files too long to be read in one go."""
     home = Path(path)
@@ -254,6 +288,7 @@ CHECKERS = [
     door_complaints,
     name_complaints,
     import_time_complaints,
+    writing_complaints,
     size_complaints,
 ]
 
@@ -347,6 +382,14 @@ BROKEN = [
     (import_time_complaints, "naming.py", "def f(names=open('x').read()): ..."),
     (import_time_complaints, "naming.py", "TEXT = Path('x').read_text()"),
     (import_time_complaints, "naming.py", "class A:\n    threading.Thread().start()"),
+    (writing_complaints, "losses.py", "path.write_text('x')"),
+    (writing_complaints, "losses.py", "Path('x').write_bytes(b'x')"),
+    (writing_complaints, "losses.py", "open('a.txt', 'w')"),
+    (writing_complaints, "losses.py", "path.open(mode='xb')"),
+    (writing_complaints, "losses.py", "partial.replace(path)"),
+    (writing_complaints, "losses.py", "os.replace(a, b)"),
+    (writing_complaints, "losses.py", "shutil.copy(a, b)"),
+    (writing_complaints, "losses.py", "json.dump(a, b)"),
     (size_complaints, "naming.py", "\n" * 79),
     (size_complaints, "training/loop.py", "\n" * 326),
 ]
@@ -363,6 +406,11 @@ KEPT = [
     (door_complaints, "losses.py", "import functools\nimport jax.numpy as jnp"),
     (import_time_complaints, "sharding.py", "def f():\n    return jax.devices()"),
     (import_time_complaints, "cli/app.py", "if __name__ == '__main__':\n    open('x')"),
+    (writing_complaints, "losses.py", "files.write_text(path, 'x')"),
+    (writing_complaints, "losses.py", "text.replace('a', 'b')\nstate.replace(a=1)"),
+    (writing_complaints, "losses.py", "dataclasses.replace(state, a=1)"),
+    (writing_complaints, "losses.py", "open('w.txt')\npath.open('rb')\npath.open('a')"),
+    (writing_complaints, "files.py", "os.replace(a, b)"),
     (size_complaints, "naming.py", "\n" * 78),
     (size_complaints, "training/loop.py", "\n" * 325),
 ]

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.gpu import cases, results
+from jaxrestore import files
 
 ROOT = Path(__file__).parents[2]
 CARRIED = ROOT / ".gpu"
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         finally:
             run.close()
             table = found.table()
-            (options.output / "table.txt").write_text(table + "\n")
+            files.write_text(options.output / "table.txt", table + "\n")
             print(table)
 
 

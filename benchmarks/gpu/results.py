@@ -1,11 +1,12 @@
 """What a run of the kit has found so far: a JSON, whole at any moment, and a table."""
 
 import json
-import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from jaxrestore import files
 
 STATES = ("done", "failed", "ended", "left out", "running")
 _COLUMNS = {
@@ -91,13 +92,8 @@ class Results:
         return "\n".join(line for block in blocks for line in block)
 
     def _write(self):
-        # A name of its own, then renamed: who reads it, or is killed, has a whole one.
-        new = self._path.with_suffix(".new")
-        with new.open("w") as file:
-            json.dump(self._content, file, indent=1, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path)
+        text = json.dumps(self._content, indent=1, allow_nan=False)
+        files.write_text(self._path, text)
 
 
 def _block(case) -> Iterable[str]:

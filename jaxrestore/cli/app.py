@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import __version__, assignments, errors, tables
+from jaxrestore import __version__, assignments, errors, files, tables
 from jaxrestore.cli import ending, models, studies, weights
 
 app = typer.Typer(
@@ -51,14 +51,19 @@ def evaluate(
     ] = "",
     csv: Annotated[Path | None, typer.Option(help="A file for a row an image.")] = None,
     json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Score files against targets of the same names (suffixes may differ)."""
+    if not overwrite:
+        files.refuse_existing(path for path in (csv, json) if path is not None)
     from jaxrestore import naming, perceptual, protocols
-    from jaxrestore.evaluation import folders, outcome
+    from jaxrestore.evaluation import folders
 
     names = [*naming.public(protocols)] if all_protocols else [protocol]
-    files = [Path(name) for name in lpips.split(",")] if lpips else []
-    model = perceptual.load_lpips(files) if files else None
+    parts = [Path(name) for name in lpips.split(",")] if lpips else []
+    model = perceptual.load_lpips(parts) if parts else None
     scores = folders.score(predictions, targets, inputs, protocols=names, lpips=model)
     summary = folders.summarize(scores.rows)
     if all_protocols:
@@ -67,11 +72,12 @@ def evaluate(
     else:
         _print_metrics(summary[protocol], protocol)
     if csv is not None:
-        folders.write_csv(csv, scores.rows)
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        files.write_csv(csv, scores.rows)
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
         document = folders.document(scores, predictions, targets, inputs)
-        outcome.write_json(json, document)
+        files.write_json(json, document)
     errors.raise_partial(scores.skipped, "not scored")
 
 

@@ -138,7 +138,7 @@ def verify(
 
 def _check_place(output: Path, image: Any, overwrite: bool) -> None:
     """Refuses what could not be written, before the work is done."""
-    from jaxrestore import images
+    from jaxrestore import files, images
 
     # One pixel of as many channels: whether the suffix is known and can hold them.
     images.encoded(image[:1, :1], output.suffix, name=str(output))
@@ -146,10 +146,8 @@ def _check_place(output: Path, image: Any, overwrite: bool) -> None:
         raise errors.ConfigError(
             f"{output}: its folder does not exist; create it first"
         )
-    if output.exists() and not overwrite:
-        raise errors.ConfigError(
-            f"{output} exists; give another name, or --overwrite to replace it"
-        )
+    if not overwrite:
+        files.refuse_existing([output])
 
 
 def _read(path: Path) -> Any:
@@ -163,7 +161,7 @@ def _read(path: Path) -> Any:
 def _restore_folder(
     apply: Callable[[Any], Any], source: Path, output: Path, overwrite: bool
 ) -> None:
-    from jaxrestore import images
+    from jaxrestore import files, images
     from jaxrestore.pairs import paired_sets
 
     if output.is_file():
@@ -171,22 +169,22 @@ def _restore_folder(
             f"{output} is a file, but {source} a folder; give a folder for both"
         )
     paired_sets.refuse_inside(output, source)
-    files = paired_sets.by_stem(source)
-    places = {stem: paired_sets.places(output, stem, ("",)) for stem in files}
+    found = paired_sets.by_stem(source)
+    places = {stem: paired_sets.places(output, stem, ("",)) for stem in found}
     if not overwrite:
-        paired_sets.refuse_existing(file for files in places.values() for file in files)
+        files.refuse_existing(place for own in places.values() for place in own)
     skipped = {}
-    for stem, path in files.items():
+    for stem, path in found.items():
         try:
             paired_sets.save(places[stem], [apply(_read(path))])
         except images.ImageError as error:
             skipped[stem] = str(error)
-    if len(skipped) == len(files):
+    if len(skipped) == len(found):
         raise errors.NoInputError(
-            f"none of the {len(files)} images of {source} can be read; the first: "
+            f"none of the {len(found)} images of {source} can be read; the first: "
             f"{next(iter(skipped.values()))}"
         )
-    print(f"{len(files) - len(skipped)} images in {output}")
+    print(f"{len(found) - len(skipped)} images in {output}")
     errors.raise_partial(skipped, "skipped")
 
 
@@ -197,7 +195,9 @@ def _known(asked: list[str]) -> list[str]:
     for name in asked:
         shipped.path(name)
     if not (found := asked or shipped.names()):
-        raise errors.NoInputError("this installation holds no weights; install it anew")
+        raise errors.DamagedError(
+            "this installation of jaxrestore holds no weights; install it anew"
+        )
     return found
 
 

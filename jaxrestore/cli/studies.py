@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jaxrestore import assignments, errors
+from jaxrestore import assignments, errors, files
 from jaxrestore.training import allocator
 
 study = typer.Typer(
@@ -93,10 +93,15 @@ def compare(
         Path | None, typer.Option("-o", "--output", help="A folder for all of it.")
     ] = None,
     strips: Annotated[int, typer.Option(help="Images to draw, with --output.")] = 8,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Put finished runs side by side: one table, and what of it is significant."""
     from jaxrestore.comparing import comparison, tables
 
+    if output is not None and not overwrite:
+        files.refuse_existing(output / name for name in comparison.FILES)
     found = comparison.compare(runs, step=step, strips=strips if output else 0)
     print(tables.text(found.document), end="")
     if output is not None:
@@ -194,9 +199,13 @@ def score(
         float, typer.Option(help="Share of catch questions a rater must have right.")
     ] = 1.0,
     json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Score what raters preferred, and how far metrics agree with them."""
-    from jaxrestore.evaluation import outcome
+    if json is not None and not overwrite:
+        files.refuse_existing([json])
     from jaxrestore.raters import scores
     from jaxrestore.raters import tables as perceptual_tables
 
@@ -204,4 +213,4 @@ def score(
     print(perceptual_tables.text(result))
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
-        outcome.write_json(json, result)
+        files.write_json(json, result)

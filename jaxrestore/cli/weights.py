@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import assignments, errors
+from jaxrestore import assignments, errors, files
 
 LAYOUTS = ("jaxrestore", "torch")
 Output = Annotated[
@@ -13,6 +13,9 @@ Output = Annotated[
     typer.Argument(metavar="OUT", help="A .safetensors file; its card stands beside."),
 ]
 Half = Annotated[bool, typer.Option("--half", help="Store float16: half the bytes.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that exist.")
+]
 
 
 def convert(
@@ -44,13 +47,15 @@ def convert(
         ),
     ] = None,
     half: Half = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Bring published weights here, or ours to where PyTorch's are taken."""
     if layout not in LAYOUTS:
         raise errors.ConfigError(
             f"--layout is {layout!r}; it must be {' or '.join(LAYOUTS)}"
         )
-    _check_free(output)
+    if not overwrite:
+        files.refuse_existing([output, output.with_suffix(".json")])
     from jaxrestore.weights import cards, conversion
 
     options = dict(assignments.read(text) for text in option or [])
@@ -71,23 +76,16 @@ def interpolate(
     output: Output,
     alpha: Annotated[float, typer.Option(help="The share of B, from 0 to 1.")] = 0.8,
     half: Half = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Blend two trainings of one network: (1 - alpha) A + alpha B."""
-    _check_free(output)
+    if not overwrite:
+        files.refuse_existing([output, output.with_suffix(".json")])
     from jaxrestore.weights import cards
 
     ends = cards.opened(a), cards.opened(b)
     card, variables = cards.interpolated(*ends, alpha)
     _write(output, card, variables, half)
-
-
-def _check_free(output: Path) -> None:
-    """Refuses what would replace a file, before anything is read."""
-    for path in (output, output.with_suffix(".json")):
-        if path.exists():
-            raise errors.ConfigError(
-                f"{path} exists already; remove it, or give another name for OUT"
-            )
 
 
 def _write(

@@ -3,7 +3,6 @@
 The images are the units of every interval and test (`significance`).
 """
 
-import csv
 import itertools
 import statistics
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, sharding
+from jaxrestore import errors, files, images, sharding
 from jaxrestore.comparing import images as compared_images
 from jaxrestore.comparing import runs as compared_runs
 from jaxrestore.comparing import significance, tables
@@ -211,17 +210,17 @@ def write(output: Path, found: Comparison) -> None:
     The table of `comparison.csv` has an empty cell where an image has no such pixel.
     """
     output.mkdir(parents=True, exist_ok=True)
-    outcome.write_json(output / FILES[0], found.document)
-    with (output / FILES[1]).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*found.rows[0]])
-        writer.writeheader()
-        for row in found.rows:
-            writer.writerow({k: "" if x != x else x for k, x in row.items()})
+    files.write_json(output / FILES[0], found.document)
+    rows = [{k: "" if x != x else x for k, x in row.items()} for row in found.rows]
+    files.write_csv(output / FILES[1], rows)
     text = tables.text(found.document)
-    if found.strips is not None:
+    if found.strips is None:
+        # An older comparison's would stand beside another one's numbers.
+        (output / FILES[3]).unlink(missing_ok=True)
+    else:
         images.encode(found.strips, output / FILES[3])
         order = " | ".join(
             [INPUT, *(arm["label"] for arm in found.document["arms"]), "target"]
         )
         text += f"\n![{order}]({FILES[3]})\n"
-    (output / FILES[2]).write_text(text, encoding="utf-8")
+    files.write_text(output / FILES[2], text)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxrestore import errors, naming, networks
+from jaxrestore import errors, files, naming, networks
 from jaxrestore.data import pipeline, resizing
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import outcome
@@ -78,7 +78,7 @@ def _folders(text):
     folder = Path(place)
     if not (folder / "sweep.json").is_file():
         return [(name, "", folder)], []
-    study = grid.study(json.loads((folder / "sweep.json").read_text()))
+    study = grid.study(files.read_json(folder / "sweep.json"))
     found, missing = [], []
     for cell in grid.cells(study):
         home = folder / cell.folder
@@ -196,7 +196,7 @@ def facts(run: Run) -> dict[str, Any]:
     """
     history = outcome.read_history(run.folder / "metrics.jsonl")
     lines = [row["step"] for row in history if "time/device" in row]
-    summary = json.loads((run.folder / "summary.json").read_text())
+    summary = files.read_json(run.folder / "summary.json")
     seconds = lambda length: cells.epoch_seconds(history, length)["epoch_seconds"]
     logged = [row[_KL] for row in history if row.get(_KL) is not None]
     return {

@@ -7,7 +7,7 @@ a downloader when a file's hash is not the expected one, and they ignore colour 
 
 from pathlib import Path
 
-from jaxrestore import images
+from jaxrestore import errors, images
 from jaxrestore.data import sources
 
 # A real person's face: it may be scored, but not shown in strips and reports.
@@ -68,4 +68,12 @@ def _load(files: dict[str, str]) -> sources.Arrays:
     import skimage
 
     folder = Path(skimage.__path__[0], "data")
-    return sources.Arrays([images.decode(folder / f) for f in files.values()], [*files])
+    try:
+        pictures = [images.decode(folder / file) for file in files.values()]
+    except images.ImageError as error:
+        raise errors.DamagedError(
+            f"a photograph of scikit-image cannot be read: {error} Install "
+            "scikit-image anew, or give folders of your own as config.data.train and "
+            "config.data.evaluation"
+        ) from error
+    return sources.Arrays(pictures, [*files])

@@ -1,6 +1,5 @@
 """Scores of image files under named protocols, whoever made them."""
 
-import csv
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -126,16 +125,6 @@ def spread(summary: Mapping[str, Mapping[str, Any]]) -> str:
         f"{known[high]:.2f} dB under {high}: {known[high] - known[low]:.2f} dB by "
         "protocol alone."
     )
-
-
-def write_csv(path: Path, rows: list[Row]) -> None:
-    """Writes one line for each image and protocol; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    columns = dict.fromkeys(column for row in rows for column in row)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*columns])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def document(

@@ -1,7 +1,6 @@
 """The files that tell how a run went: evaluation.csv, summary.json, report.html."""
 
 import copy
-import csv
 import datetime
 import importlib.metadata
 import json
@@ -14,7 +13,7 @@ from typing import Any
 
 import jax
 
-from jaxrestore import __version__, errors, networks, sharding
+from jaxrestore import __version__, errors, files, networks, sharding
 from jaxrestore.data import pipeline, samples
 from jaxrestore.evaluation import evaluate, maps, report
 from jaxrestore.runs import checkpoints
@@ -47,12 +46,14 @@ def score(workdir: Path, mesh: jax.sharding.Mesh | None = None) -> dict[str, Any
     """Scores the best checkpoint of a run, rewrites its three files; returns summary.
 
     What `jaxrestore restore` would use is what is scored. Raises `MismatchError` when
-    `workdir` is no run or has no finished checkpoint.
+    `workdir` is no run or has no finished checkpoint, and `DamagedError` when a file of
+    it is missing or broken.
     """
     config = checkpoints.read_config(workdir)
+    environment = files.read_json(workdir / "environment.json")  # before the work
     result, summary = _score(workdir, config, mesh or sharding.mesh())
     if jax.process_index() == 0:
-        _write(workdir, config, result, summary)
+        _write(workdir, config, environment, result, summary)
     return summary
 
 
@@ -137,13 +138,9 @@ def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
     )
 
 
-def _write(workdir, config, result, summary):
-    with (workdir / "evaluation.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(result.rows[0]))
-        writer.writeheader()
-        writer.writerows(result.rows)
-    write_json(workdir / "summary.json", summary)
-    environment = json.loads((workdir / "environment.json").read_text())
+def _write(workdir, config, environment, result, summary):
+    files.write_csv(workdir / "evaluation.csv", result.rows)
+    files.write_json(workdir / "summary.json", summary)
     run = report.Run(
         title=workdir.resolve().name,
         summary=summary,
@@ -177,13 +174,6 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return rows
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes `value` to `path`, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(json.dumps(value, indent=2) + "\n")
-    temporary.replace(path)
 
 
 def environment() -> dict[str, str]:

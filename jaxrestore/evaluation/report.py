@@ -10,7 +10,6 @@ import base64
 import importlib.resources
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import images
+from jaxrestore import files, images
 from jaxrestore.evaluation import curves
 from jaxrestore.evaluation import strips as pictures
 
@@ -48,13 +47,7 @@ class Run(NamedTuple):
 
 def write(path: Path, run: Run) -> None:
     """Writes the report to `path`, whole or not at all."""
-    page = _page(run)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write_text(path, _page(run))
 
 
 def _page(run: Run) -> str:

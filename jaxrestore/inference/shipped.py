@@ -44,16 +44,23 @@ def names() -> list[str]:
 def path(name: str) -> Path:
     """Returns the file of weights of a task.
 
-    Raises `ConfigError` for a task without a shipped network.
+    Raises `ConfigError` for a task without a shipped network, and `DamagedError` when
+    the installation lacks a file of it.
     """
-    known = names()
+    known = {*_TASKS, *names()}
     if name not in known:
-        hint = naming.nearest(name, known) if known else "this installation has none."
         raise errors.ConfigError(
-            f"no network is shipped for the task {name!r}: {hint} Give --weights FILE "
-            "or --checkpoint RUN for one of your own"
+            f"no network is shipped for the task {name!r}: "
+            f"{naming.nearest(name, known)} Give --weights FILE or --checkpoint RUN "
+            "for one of your own"
         )
-    return _folder() / f"{name}.safetensors"
+    weights = _folder() / f"{name}.safetensors"
+    for file in (weights, weight_files.card_path(weights)):
+        if not file.is_file():
+            raise errors.DamagedError(
+                f"{file}, a file of jaxrestore itself, is missing; install it anew"
+            )
+    return weights
 
 
 def card(name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
 
-from jaxrestore import __version__, errors, images, naming
+from jaxrestore import __version__, errors, files, images, naming
 from jaxrestore.data import paired, sources
 
 # The folders below a set's own in which the pictures of a pair lie.
@@ -108,17 +108,17 @@ def write(
             f"there is no layout {layout!r}: {naming.nearest(layout, LAYOUTS)}"
         )
     refuse_inside(output, source)
-    files, rooms = by_stem(source), LAYOUTS[layout]
+    found, rooms = by_stem(source), LAYOUTS[layout]
     if not overwrite:
-        would = (place for stem in files for place in places(output, stem, rooms))
-        refuse_existing([*would, output / CARD])
-    shapes, skipped = _shapes(files, source)
+        would = (place for stem in found for place in places(output, stem, rooms))
+        files.refuse_existing([*would, output / CARD])
+    shapes, skipped = _shapes(found, source)
     _refuse_leftovers(output, shapes, layout)
     for shape in {*shapes.values()}:
         stem = next(stem for stem, own in shapes.items() if own == shape)
         _check_shape(degrade, shape, layout, kind, stem)
     key = jax.random.key(seed)
-    for index, (stem, path) in enumerate(files.items()):
+    for index, (stem, path) in enumerate(found.items()):
         if stem not in shapes:
             continue
         target = _without_alpha(path)
@@ -138,7 +138,8 @@ def write(
         "images": [*shapes],
         "skipped": skipped,
     }
-    (output / CARD).write_text(json.dumps(card, indent=2, default=str) + "\n")
+    text = json.dumps(card, indent=2, default=str)
+    files.write_text(output / CARD, f"{text}\n")
     return card
 
 
@@ -161,16 +162,6 @@ def refuse_inside(output: Path, source: Path) -> None:
         raise errors.ConfigError(
             f"{output} lies in {source}, so what is written would be read the next "
             "time; choose a folder outside"
-        )
-
-
-def refuse_existing(files: Iterable[Path]) -> None:
-    """Raises `ConfigError` that names the first file that exists and their number."""
-    existing = [file for file in files if file.exists()]
-    if existing:
-        raise errors.ConfigError(
-            f"{existing[0]} exists, one of {len(existing)} such files that would be "
-            "written; choose another folder, or give --overwrite"
         )
 
 

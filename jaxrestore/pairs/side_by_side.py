@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images
+from jaxrestore import errors, files, images
 from jaxrestore.data import paired
 from jaxrestore.pairs import paired_sets
 
@@ -34,8 +34,8 @@ def combine(
         paired_sets.refuse_inside(output, source)
     found, skipped = _sides(a, b)
 
-    def joined(files: Mapping[str, Path]) -> list[np.ndarray]:
-        return [np.concatenate(_alike(*(_stored(files[role]) for role in "AB")), 1)]
+    def joined(sides: Mapping[str, Path]) -> list[np.ndarray]:
+        return [np.concatenate(_alike(*(_stored(sides[role]) for role in "AB")), 1)]
 
     written = _turned(
         output, found, joined, paired_sets.LAYOUTS["AB"], skipped, overwrite
@@ -95,13 +95,13 @@ def _turned(
 ) -> list[str]:
     """Writes what `make` makes of each; adds to `skipped` where it cannot."""
     if not overwrite:
-        paired_sets.refuse_existing(
+        files.refuse_existing(
             p for stem in found for p in paired_sets.places(output, stem, rooms)
         )
     written = []
-    for stem, files in found.items():
+    for stem, sides in found.items():
         try:
-            pictures = make(files)
+            pictures = make(sides)
         except (images.ImageError, ValueError) as error:
             skipped[stem] = str(error)
             continue

@@ -15,15 +15,13 @@ import importlib.resources
 import itertools
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxrestore import __version__, errors, naming
-from jaxrestore.evaluation import outcome
+from jaxrestore import __version__, errors, files, naming
 from jaxrestore.pairs import paired_sets
 from jaxrestore.raters import pictures as perceptual_pictures
 
@@ -105,8 +103,8 @@ def make(
     }
     page = _page(rng, key, items)
     output.mkdir(parents=True, exist_ok=True)
-    _write(output / PAGE, page)
-    outcome.write_json(output / KEY, key)
+    files.write_text(output / PAGE, page)
+    files.write_json(output / KEY, key)
     return key
 
 
@@ -241,12 +239,3 @@ def _page(
     # No "<" in the data: it could end the element that holds it.
     text = json.dumps(data).replace("<", "\\u003c")
     return template.read_text("utf-8").replace("@DATA@", text)
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

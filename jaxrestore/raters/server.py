@@ -10,11 +10,10 @@ import http.server
 import re
 import sys
 import threading
-import uuid
 from pathlib import Path
 from typing import Any
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 from jaxrestore.raters import answers as perceptual_answers
 from jaxrestore.raters import pages
 
@@ -133,12 +132,9 @@ def _keep(folder: Path, rater: str, data: bytes) -> tuple[int, str]:
         number += 1
     if sum(1 for _ in folder.iterdir()) >= MOST_FILES:
         return 507, f"there are {MOST_FILES} answers already"
-    partial = folder / f".{uuid.uuid4().hex}.partial"
     try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        return 507, f"the answers could not be written ({error.strerror})"
-    finally:
-        partial.unlink(missing_ok=True)
+        files.write_bytes(path, data)
+    except errors.DiskError as error:  # paths are for who serves the study alone
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 507, "the answers could not be written; tell who sent you here"
     return 200, "thank you"

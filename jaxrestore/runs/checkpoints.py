@@ -6,7 +6,6 @@ A run's `checkpoints/STEP/` holds `state` (all that a resumed run needs), `resto
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 
 FOLDER = "checkpoints"
 _SCORE = "psnr"
@@ -93,34 +92,65 @@ def rankable(score: float) -> float:
 def restore(manager: ocp.CheckpointManager, step: int, template: Any) -> Any:
     """Returns the state of `step`, shaped and placed as `template` (shapes, shardings).
 
-    Raises `MismatchError` when the checkpoint holds another network's state.
+    Raises `MismatchError` when the checkpoint holds another network's state, and
+    `DamagedError` when a part of it is missing or broken.
     """
+    path = Path(manager.directory, str(step), "state")
     try:
         restored = manager.restore(
             step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
         )
     except (ValueError, KeyError) as error:
+        if _metadata(path) is None:
+            raise _damaged(path) from error
         raise errors.MismatchError(
-            f"{manager.directory}/{step} holds another state than this config asks for "
+            f"{path.parent} holds another state than this config asks for "
             "(other networks, adversarial.pool, a plateau schedule, or another version "
             f"of jaxrestore): {str(error).splitlines()[0]} Use the config it was "
             "written with."
         ) from error
+    except Exception as error:
+        # Orbax has no class of its own for an array that cannot be read.
+        if not str(error).startswith("Encountered error while reading array"):
+            raise
+        raise _damaged(path) from error
     return restored["state"]
+
+
+def _metadata(path):
+    """What an item of a checkpoint holds, None where that cannot be read."""
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        return checkpointer.metadata(path).item_metadata
+
+
+def _damaged(path):
+    return errors.DamagedError(
+        f"{path} is missing or broken in part, so this checkpoint cannot be used; take "
+        "it from a copy, or remove its folder to use an earlier one"
+    )
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
     """Returns the config a run was started with; younger keys are as it had them.
 
-    Raises `MismatchError` when `workdir` is no run.
+    Raises `NoInputError` when `workdir` does not exist, `MismatchError` when it is no
+    run, and `DamagedError` for a broken config.
     """
+    _check_exists(workdir)
     path = workdir / "config.json"
     if not path.is_file():
         raise errors.MismatchError(
             f"{workdir} is no run: it has no config.json. Give the workdir of a "
             "training run."
         )
-    return _completed(json.loads(path.read_text()), _YOUNGER)
+    return _completed(files.read_json(path), _YOUNGER)
+
+
+def _check_exists(workdir):
+    if not workdir.is_dir():
+        raise errors.NoInputError(
+            f"{workdir} is no folder that exists; give the workdir of a training run"
+        )
 
 
 def _completed(section, younger):
@@ -142,7 +172,7 @@ def load_restorer(workdir: Path, step: int) -> dict[str, Any]:
     """Returns the averaged generator's variables at `step` as NumPy arrays.
 
     No template, no device and no optimiser is needed, and nothing of the rest of the
-    state is read.
+    state is read. Raises `DamagedError` when a part is missing or broken.
     """
     return _load(workdir, step, "restorer")
 
@@ -170,14 +200,17 @@ def tree_hash(tree: Any) -> str:
 
 def _load(workdir, step, item):
     path = workdir.absolute() / FOLDER / str(step) / item
+    if (metadata := _metadata(path)) is None:
+        raise _damaged(path)
+    tree = metadata.tree
+    arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
     with ocp.PyTreeCheckpointer() as checkpointer:
-        tree = checkpointer.metadata(path).item_metadata.tree
-        arguments = jax.tree.map(
-            lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
-        )
-        return checkpointer.restore(
-            path, args=ocp.args.PyTreeRestore(item=tree, restore_args=arguments)
-        )
+        try:
+            return checkpointer.restore(
+                path, args=ocp.args.PyTreeRestore(item=tree, restore_args=arguments)
+            )
+        except ValueError as error:  # nothing was asked that it might contradict
+            raise _damaged(path) from error
 
 
 def finished(workdir: Path) -> list[int]:
@@ -191,7 +224,11 @@ def finished(workdir: Path) -> list[int]:
 
 
 def steps(workdir: Path) -> list[int]:
-    """Returns `finished`; raises `MismatchError` if that is empty."""
+    """Returns `finished`; raises `MismatchError` if that is empty.
+
+    `NoInputError` where there is no such folder.
+    """
+    _check_exists(workdir)
     found = finished(workdir)
     if not found:
         raise errors.MismatchError(
@@ -207,7 +244,7 @@ def best_step(workdir: Path) -> int:
     for step in steps(workdir):
         path = workdir / FOLDER / str(step) / "metrics" / "metrics"
         if path.is_file():
-            scores[step] = json.loads(path.read_text())[_SCORE]
+            scores[step] = files.read_json(path)[_SCORE]
     return max(scores, key=scores.__getitem__) if scores else steps(workdir)[-1]
 
 

@@ -1,7 +1,8 @@
 """The runs of a study on the disk: their configs, what is done, what was found.
 
-A cell's folder is a run's folder with two files more: `tests.json`, its scores under
-the study's tests, and `failed.json` where it failed.
+A cell's folder is a run's folder with some files more: `tests.json`, its scores under
+the study's tests, and `failed.json` where it failed; of a bug, `failed.txt` has the
+trace.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrestore import config_files, errors, naming
+from jaxrestore import config_files, errors, files, naming
 from jaxrestore.evaluation import outcome
 from jaxrestore.runs import checkpoints
 from jaxrestore.sweeps import grid
@@ -136,7 +137,7 @@ def answer(folder: Path, name: str, changes: grid.Changes, found: Mapping[str, A
     """Adds what a run `found` under a test to its `tests.json`."""
     known = _read(folder / "tests.json")
     known[name] = {"changes": changes, **found}
-    outcome.write_json(folder / "tests.json", known)
+    files.write_json(folder / "tests.json", known)
 
 
 def record(study: grid.Study, cell: grid.Cell, folder: Path) -> Record:
@@ -209,4 +210,4 @@ def epoch_seconds(
 
 
 def _read(path):
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return files.read_json(path) if path.is_file() else {}

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import sharding
+from jaxrestore import errors, sharding
 from jaxrestore.data import samples
 from jaxrestore.evaluation import evaluate, outcome
 from jaxrestore.inference import restorer
@@ -227,7 +227,13 @@ def _changed(config, changes):
 
 
 def _rows(folder):
-    with (folder / "evaluation.csv").open(newline="") as file:
+    path = folder / "evaluation.csv"
+    if not path.is_file():
+        raise errors.DamagedError(
+            f"{path} is missing, so the run is damaged; write it anew with "
+            f"python -m jaxrestore.main --mode evaluate --workdir {folder}"
+        )
+    with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 

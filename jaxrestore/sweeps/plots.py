@@ -6,11 +6,12 @@ that the arms shown must have, and options of the function that draws it: `line`
 """
 
 import inspect
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrestore import errors, naming
+from jaxrestore import errors, files, naming
 from jaxrestore.sweeps import cells, curves, grid, pictures
 
 DPI = 150  # of the PNG files
@@ -77,7 +78,9 @@ def draw(
         name = plot.get("name", f"{study.name}_{index:02d}_{plot['kind']}")
         for suffix in (".svg", ".png"):
             path = output / "plots" / f"{name}{suffix}"
-            figure.savefig(path, dpi=DPI)
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=suffix.removeprefix("."), dpi=DPI)
+            files.write_bytes(path, drawn.getvalue())
         written.append(path)
     return written
 

@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import json
 import queue
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from jaxrestore import config_files, errors, naming, sharding
+from jaxrestore import config_files, errors, files, naming, sharding
 from jaxrestore.evaluation import outcome
 from jaxrestore.sweeps import cells, grid, plots, table
 from jaxrestore.training import interruption, loop, recipe, rules
@@ -174,7 +175,7 @@ def _claim(study: grid.Study, output: Path) -> bool:
     path = output / "sweep.json"
     asked = json.loads(json.dumps(dataclasses.asdict(study)))
     if path.is_file():
-        known = json.loads(path.read_text())
+        known = files.read_json(path)
         if known == asked:
             return False
         before = grid.study(known)
@@ -189,7 +190,7 @@ def _claim(study: grid.Study, output: Path) -> bool:
                 "for another one, give another --workdir."
             )
     output.mkdir(parents=True, exist_ok=True)
-    outcome.write_json(path, asked)
+    files.write_json(path, asked)
     return True
 
 
@@ -274,7 +275,7 @@ def _score(job, score, devices):
         cells.answer(job.folder, name, changes, found)
 
 
-def _attempt(jobs: Iterable[_Job], task: Callable[[], object], say) -> None:
+def _attempt(jobs: Sequence[_Job], task: Callable[[], object], say) -> None:
     """Does the task; an error is written down for its jobs, and the others go on."""
     names = ", ".join(job.cell.folder for job in jobs)
     try:
@@ -282,18 +283,27 @@ def _attempt(jobs: Iterable[_Job], task: Callable[[], object], say) -> None:
     except errors.Interrupted:
         raise
     except Exception as error:
-        kind = (
-            "" if isinstance(error, errors.UserError) else f"{type(error).__name__}: "
-        )
-        sentence = f"{kind}{error}"
-        for job in jobs:
-            job.folder.mkdir(parents=True, exist_ok=True)
-            outcome.write_json(job.folder / "failed.json", {"error": sentence})
-        say(f"failed: {names}: {sentence}")
+        sentences = [_write_down(job.folder, error) for job in jobs]
+        say(f"failed: {names}: {sentences[0]}")
     else:
         for job in jobs:
             if cells.trained(job.folder, job.config):
                 (job.folder / "failed.json").unlink(missing_ok=True)
+                (job.folder / "failed.txt").unlink(missing_ok=True)
+
+
+def _write_down(folder: Path, error: Exception) -> str:
+    """Leaves a cell's `failed.json`, and the trace of a bug; returns its sentence."""
+    known, trace = errors.explained(error), folder / "failed.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    if known is None:
+        files.write_text(trace, "".join(traceback.format_exception(error)))
+        said = f"a bug: {type(error).__name__}: {error}; its trace is in {trace}"
+    else:
+        trace.unlink(missing_ok=True)  # that of an earlier try
+        said = str(known)
+    files.write_json(folder / "failed.json", {"error": said})
+    return said
 
 
 def _end(jobs):
@@ -301,7 +311,7 @@ def _end(jobs):
     for job in jobs:
         path = job.folder / "failed.json"
         if path.is_file() and not _finished(job):
-            failed[job.cell.folder] = json.loads(path.read_text())["error"]
+            failed[job.cell.folder] = files.read_json(path)["error"]
     if failed:
         lines = [f"{name}: {reason}" for name, reason in failed.items()]
         raise errors.PartialError(

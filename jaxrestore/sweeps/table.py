@@ -4,14 +4,13 @@ Numbers stand as papers print them: dB with two decimals, similarities with four
 mean ± standard deviation where an arm has several runs.
 """
 
-import csv
 import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxrestore import tables
+from jaxrestore import files, tables
 from jaxrestore.sweeps import cells, grid
 
 # Column of a record, heading, decimals, whether the sign is shown.
@@ -33,17 +32,15 @@ NOTE = (
 
 def write(output: Path, study: grid.Study, records: Sequence[cells.Record]) -> None:
     """Writes `table.csv` (every cell), and `summary.csv`, `.md` and `.tex` (arms)."""
-    _write_csv(output / "table.csv", records)
+    files.write_csv(output / "table.csv", records)
     arms = summarize(study, records)
-    _write_csv(output / "summary.csv", arms)
+    files.write_csv(output / "summary.csv", arms)
     headings, rows = printed(study, arms)
-    (output / "summary.md").write_text(
-        f"{tables.markdown(headings, rows)}\n\n{NOTE}\n", encoding="utf-8"
-    )
     note = NOTE.replace("±", "+-")
-    (output / "summary.tex").write_text(
-        f"{tables.latex(headings, rows)}\n% {note}\n", encoding="utf-8"
-    )
+    text = f"{tables.markdown(headings, rows)}\n\n{NOTE}\n"
+    files.write_text(output / "summary.md", text)
+    text = f"{tables.latex(headings, rows)}\n% {note}\n"
+    files.write_text(output / "summary.tex", text)
 
 
 def summarize(
@@ -110,11 +107,3 @@ def number(
 
 def _plain(given):
     return f"{given:g}" if isinstance(given, float) else str(given)
-
-
-def _write_csv(path, rows):
-    columns = dict.fromkeys(name for row in rows for name in row)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*columns])
-        writer.writeheader()
-        writer.writerows(rows)

@@ -28,6 +28,7 @@ if importlib.util.find_spec("tensorflow") is None:
 
 from clu import metric_writers
 
+from jaxrestore import files
 from jaxrestore.evaluation import outcome
 
 _PLAIN_SECONDS = 10.0  # between progress lines where there is no terminal
@@ -92,7 +93,7 @@ class JsonLines(_Writer):
     def __init__(self, path: Path, step: int):
         """Opens `path` for appending."""
         kept = [row for row in outcome.read_history(path) if row["step"] <= step]
-        path.write_text("".join(json.dumps(row) + "\n" for row in kept))
+        files.write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
         self._file = path.open("a")
 
     def write_scalars(self, step: int, scalars: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore import errors, sharding
+from jaxrestore import errors, files, sharding
 from jaxrestore.data import bank, pipeline
 from jaxrestore.evaluation import outcome
 from jaxrestore.runs import checkpoints
@@ -31,7 +30,8 @@ def train(
     `workdir` is made or resumed. With `fork` the run in `workdir` is continued in the
     new folder `fork` under the changed config. Raises `MismatchError` when `workdir`
     holds a run of another config, `ConfigError` for a fork that is to start from other
-    weights, `TrainingError` when updates stay non-finite, and `Interrupted` after a
+    weights, `DamagedError` when a file of the run it goes on from is missing or broken,
+    `TrainingError` when updates stay non-finite, and `Interrupted` after a
     signal, the state saved. Signals are watched here unless `stop`, which several runs
     may share, does it.
     """
@@ -43,8 +43,8 @@ def train(
     prepared = setup.prepare(config, devices)
     _claim(workdir, config)
     first = _latest(folders)
-    if first is not None and not (workdir / "metrics.jsonl").exists():
-        shutil.copy(first[0] / "metrics.jsonl", workdir)
+    if first is not None:
+        _inherit_history(first[0], workdir)
     step = lambda say: compilation.compile_step(prepared, say)
     return _train([prepared], [workdir], first and [first], step, stop)[0]
 
@@ -67,6 +67,8 @@ def train_together(
         _claim(workdir, config)
     saved = set.intersection(*(set(checkpoints.finished(x)) for x in workdirs))
     first = [(workdir, max(saved)) for workdir in workdirs] if saved else None
+    for workdir, _ in first or ():
+        _inherit_history(workdir, workdir)
     step = lambda say: compilation.compile_together(prepared, mode, say)
     return _train(prepared, workdirs, first, step, None)
 
@@ -104,6 +106,18 @@ def _train(prepared, workdirs, first, compile_step, stop):
     return summaries
 
 
+def _inherit_history(folder, workdir):
+    """A fork goes on in the history of the run it came from."""
+    history = folder / "metrics.jsonl"
+    if not history.is_file():
+        raise errors.DamagedError(
+            f"{history} is missing, so the run is damaged; take the file from a copy, "
+            "or make an empty one to go on without the history"
+        )
+    if not (workdir / "metrics.jsonl").exists():
+        files.write_bytes(workdir / "metrics.jsonl", history.read_bytes())
+
+
 def _check_fork(wanted, workdir):
     known = checkpoints.read_config(workdir)["init_from"]
     if wanted != known:
@@ -128,8 +142,8 @@ def _claim(workdir, config):
             )
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
-        outcome.write_json(known, config)
-        outcome.write_json(workdir / "environment.json", outcome.environment())
+        files.write_json(known, config)
+        files.write_json(workdir / "environment.json", outcome.environment())
 
 
 def _latest(folders):

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore import errors, sharding
+from jaxrestore import errors, files, sharding
 from jaxrestore.data import bank
 from jaxrestore.evaluation import evaluate, outcome
 from jaxrestore.fitting import optimizers
@@ -155,7 +155,7 @@ def write_cost(run: Run, step: compilation.Step, runs: int) -> None:
             "step_bytes": step.memory,
             "runs": runs,
         }
-        outcome.write_json(run.workdir / "cost.json", found)
+        files.write_json(run.workdir / "cost.json", found)
 
 
 @contextlib.contextmanager
@@ -168,7 +168,7 @@ def data_report(run: Run) -> Iterator[None]:
         photographs = [images for images, _ in prepared.sources]
         found = [x.report() for x in photographs if not isinstance(x, bank.Bank)]
         if jax.process_index() == 0:
-            outcome.write_json(
+            files.write_json(
                 run.workdir / "data_report.json",
                 {"training": found, "evaluation": prepared.evaluator.source.report()},
             )

@@ -8,8 +8,6 @@ network is and holds the SHA-256 of the weights.
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from jaxrestore import __version__, errors
+from jaxrestore import __version__, errors, files
 from jaxrestore.weights import torch_files
 
 FORMAT = "jaxrestore weights 1"
@@ -68,7 +66,7 @@ def write(path: Path, variables: Mapping[str, Any], card: Mapping[str, Any]) -> 
         "jaxrestore": __version__,
     }
     text = json.dumps(filled, indent=2) + "\n"
-    _write_both({path: data, card_path(path): text.encode()})
+    files.write_all({path: data, card_path(path): text.encode()})
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -239,15 +237,3 @@ _DTYPES = {
     "U8": "u1",
     "BOOL": "?",
 }
-
-
-def _write_both(contents):
-    partials = {p.with_name(f".{uuid.uuid4().hex}.partial"): p for p in contents}
-    try:
-        for partial, path in partials.items():
-            partial.write_bytes(contents[path])
-        for partial, path in partials.items():
-            os.replace(partial, path)
-    finally:
-        for partial in partials:
-            partial.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from jaxrestore import __version__, assignments, errors, images
+from jaxrestore import __version__, assignments, errors, files, images
 from jaxrestore.cli import app
 from jaxrestore.inference import restorer
 from jaxrestore.runs import checkpoints
@@ -21,7 +21,6 @@ def trained(tmp_path_factory):
     import jax.numpy as jnp
 
     from jaxrestore import networks
-    from jaxrestore.evaluation import outcome
 
     workdir = tmp_path_factory.mktemp("run")
     generator = {"name": "unet", "widths": [4, 8], "blocks": [1, 1]}
@@ -29,7 +28,7 @@ def trained(tmp_path_factory):
     key = jax.random.key(0)
     variables = model.init(key, jnp.zeros((1, 8, 8, 3)), train=False)
     config = {"generator": generator, "precision": "float32"}
-    outcome.write_json(workdir / "config.json", config)
+    files.write_json(workdir / "config.json", config)
     with checkpoints.manager(workdir) as manager:
         for step, score in ((1, 30.0), (2, 20.0)):
             checkpoints.save(
@@ -181,6 +180,13 @@ def test_a_set_that_was_degraded_is_scored_against_its_targets(
     document = json.loads((tmp_path / "new" / "x.json").read_text())
     assert document["protocols"]["gray8"]["metrics"]["ssim"]["gain"] > 0
     assert len(document["rows"]) == 2
+    (tmp_path / "x.csv").write_text("mine")
+    for words in (files[:2], files[2:], files):
+        code, _, error = command(*scoring, "--protocol", "gray8", *words)
+        assert code == 2 and f"{words[1]} exists" in error and "--overwrite" in error
+    assert (tmp_path / "x.csv").read_text() == "mine"
+    code, *_ = command(*scoring, "--protocol", "gray8", *files, "--overwrite")
+    assert code == 0 and (tmp_path / "x.csv").read_text().startswith("image,protocol")
 
 
 def test_all_protocols_are_shown_with_what_sets_them_apart(

@@ -27,6 +27,10 @@ def code(capsys, error):
         (errors.TrainingError("x"), 65),
         (errors.MismatchError("x"), 66),
         (OSError(errno.ENOSPC, "No space left on device"), 74),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 74),
+        (FileExistsError(errno.EEXIST, "File exists", "/x"), 74),
+        (errors.DiskError("x"), 74),
+        (errors.DamagedError("x"), 66),
         (ValueError("… No space left on device …"), 74),
         (KeyboardInterrupt(), 130),
         (errors.Interrupted("x", 15), 143),
@@ -46,6 +50,13 @@ def test_a_bug_leaves_its_trace_in_a_file_and_prints_the_path(capsys):
     path = Path(said.splitlines()[-1].removeprefix("its trace is in "))
     assert "ZeroDivisionError" in path.read_text()
     path.unlink()
+
+
+def test_a_missing_file_that_nobody_explains_is_a_bug(capsys, tmp_path):
+    missing = FileNotFoundError(errno.ENOENT, "No such file", str(tmp_path / "a.html"))
+    ended, said = code(capsys, missing)
+    assert ended == 1 and "a bug: FileNotFoundError" in said and "a.html" in said
+    Path(said.splitlines()[-1].removeprefix("its trace is in ")).unlink()
 
 
 def test_what_goes_well_does_not_end_the_process():

@@ -102,7 +102,7 @@ def test_a_picture_is_restored_by_task_or_by_file(shelf, pictures, tmp_path, of)
         ((), "give one of --checkpoint"),
         (("--task", "jpeg", "--weights", "x"), "give one of --checkpoint"),
         (("--task", "jpeg", "--step", "3"), "give --checkpoint with it"),
-        (("--task", "denoise"), "there is jpeg"),
+        (("--task", "deblur"), "there is denoise, jpeg, pixel_shuffle."),
         (("--task", "jpeg", "--level", "25"), "leave --level out"),
     ],
 )
@@ -119,7 +119,7 @@ def test_what_cannot_be_meant_is_told(shelf, pictures, tmp_path, words, message)
         ("out", "no image format for the suffix ''"),
         ("out.gif", "no image format for the suffix '.gif'"),
         ("no/out.png", "its folder does not exist"),
-        ("pictures/colour.png", "exists; give another name"),
+        ("pictures/colour.png", "exists; give another place"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_before_a_network_is_sought(
@@ -176,7 +176,7 @@ def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
     np.testing.assert_allclose(after, before / 2, atol=0.51)
     # Files that exist are kept, unless it is said.
     again = run(*words)
-    assert "give --overwrite" in str(again.exception)
+    assert "--overwrite to replace them" in str(again.exception)
     assert run(*words, "--overwrite").exit_code == 0
 
 

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from jaxrestore import images
 from jaxrestore.cli import app
+from jaxrestore.comparing import comparison
 from jaxrestore.inference import restorer
 
 RUNNER = CliRunner()
@@ -61,7 +62,12 @@ def test_a_study_is_made_and_scored(pictures):
     )
     assert table.exit_code == 0, table.output
     assert table.output.index("good") < table.output.index("bad")
-    assert (pictures / "scores" / "all.json").is_file()
+    scores = pictures / "scores" / "all.json"
+    assert scores.is_file()
+    asked = ("study", "score", pictures / "study", "--answers", file, "--json", scores)
+    refused = run(*asked)
+    assert refused.exit_code and f"{scores} exists" in str(refused.exception)
+    assert run(*asked, "--overwrite").exit_code == 0
     document["answers"] = answers[:3]
     file.write_text(json.dumps(document))
     partial = run("study", "score", pictures / "study", "--answers", file)
@@ -127,6 +133,20 @@ def test_runs_are_compared_and_nothing_is_written_unasked(finished):
     again = run("compare", finished / "same", finished / "dark", "-o", out)
     assert again.exit_code == 0 and f"pictures are in {out}" in again.output
     assert images.decode(out / "strips.png").shape == (5 * 24, 4 * 24, 3)
+
+
+@pytest.mark.parametrize("taken", comparison.FILES)
+def test_a_comparison_replaces_no_file_unless_it_is_said(finished, taken):
+    out = finished / "out"
+    out.mkdir()
+    (out / taken).write_text("mine")
+    words = ("compare", finished / "same", finished / "dark", "-o", out)
+    refused = run(*words)
+    assert refused.exit_code and f"{out / taken} exists" in str(refused.exception)
+    assert [x.read_text() for x in out.iterdir()] == ["mine"]
+    # Without pictures, none of an older comparison stay.
+    assert run(*words, "--overwrite", "--strips", 0).exit_code == 0
+    assert {x.name for x in out.iterdir()} == {*comparison.FILES} - {"strips.png"}
 
 
 def test_what_is_no_run_is_not_compared(finished):

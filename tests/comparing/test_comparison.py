@@ -249,7 +249,7 @@ def test_a_sweep_stands_for_its_finished_cells_and_its_labels(tmp_path):
         (["good0", "good1"], errors.ConfigError, "needs two arms"),
         (["good0", "good0", "bad0"], errors.ConfigError, "one config and one seed"),
         (["good0", "images"], errors.MismatchError, "is no run"),
-        (["good0", "nowhere"], errors.MismatchError, "is no run"),
+        (["good0", "nowhere"], errors.NoInputError, "is no folder that exists"),
     ],
 )
 def test_what_is_no_comparison_is_refused(home, names, kind, message):

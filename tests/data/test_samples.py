@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+from jaxrestore import errors
 from jaxrestore.data import samples
 
 
@@ -32,6 +33,15 @@ def test_all_are_colour_arrays_large_enough_for_a_crop(evaluation, training):
         height, width, channels = item["image"].shape
         assert item["image"].dtype == np.uint8 and channels == 3
         assert min(height, width) >= 300
+
+
+def test_a_photograph_that_scikit_image_lacks_is_its_damage_and_no_input(
+    tmp_path, monkeypatch
+):
+    skimage = pytest.importorskip("skimage")
+    monkeypatch.setattr(skimage, "__path__", [str(tmp_path)])
+    with pytest.raises(errors.DamagedError, match="Install scikit-image anew"):
+        samples.evaluation()
 
 
 def test_they_are_the_images_that_scikit_image_gives(evaluation):

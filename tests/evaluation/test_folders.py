@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.metrics
 
-from jaxrestore import errors, images, naming, perceptual, protocols
+from jaxrestore import errors, files, images, naming, perceptual, protocols
 from jaxrestore.evaluation import folders
 from jaxrestore.models import vgg
 
@@ -89,8 +89,8 @@ def test_every_protocol_gives_each_image_a_row(trio, tmp_path):
     assert float(low) == pytest.approx(min(means.values()), abs=0.006)
     assert float(high) == pytest.approx(max(means.values()), abs=0.006)
     assert summary["sr_y_x4"]["fixes"].endswith("a border of 4 px cut.")
-    folders.write_csv(tmp_path / "new" / "all.csv", scores.rows)
-    with (tmp_path / "new" / "all.csv").open() as file:
+    files.write_csv(tmp_path / "all.csv", scores.rows)
+    with (tmp_path / "all.csv").open() as file:
         lines = [*csv.DictReader(file)]
     assert len(lines) == len(scores.rows) and lines[0]["restored_ms_ssim"]
     assert lines[names.index("pixelation_group")]["restored_ssim"] == ""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxrestore import images, networks, sharding
+from jaxrestore import files, images, networks, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate, maps, outcome
 from jaxrestore.runs import checkpoints
@@ -189,11 +189,11 @@ def run(tmp_path_factory):
             config=config,
             score=1.0,
         )
-    outcome.write_json(workdir / "environment.json", {})
+    files.write_json(workdir / "environment.json", {})
 
     def score(**changes):
         changed = {**config, "evaluation": {**evaluation, **changes}}
-        outcome.write_json(workdir / "config.json", changed)
+        files.write_json(workdir / "config.json", changed)
         summary = outcome.score(workdir, sharding.mesh(jax.devices()[:2]))
         with (workdir / "evaluation.csv").open() as file:
             rows = [*csv.DictReader(file)]

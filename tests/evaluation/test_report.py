@@ -1,5 +1,7 @@
 """The report is one file, says what is true of the run, and hides what it must."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from jaxrestore import errors
 from jaxrestore.evaluation import curves, report
 
 NAMES = ("chelsea", "coffee", "rocket", "moon", "text", "brick")
@@ -194,10 +197,10 @@ def test_a_failed_write_keeps_the_old_report(run, tmp_path, monkeypatch):
     path.write_text("old")
 
     def refuse(*_):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
-    monkeypatch.setattr(type(path), "replace", refuse)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(errors.DiskError, match="disk full"):
         report.write(path, run._replace(history=[]))
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     assert path.read_text("utf-8") == "old"

@@ -54,10 +54,14 @@ def network():
 
 def test_what_lies_on_the_shelf_is_known_by_its_task(shelf):
     assert shipped.names() == []
-    with pytest.raises(errors.ConfigError, match="installation has none"):
+    with pytest.raises(errors.DamagedError, match=r"denoise\.safetensors, a file"):
         shipped.path("denoise")
+    with pytest.raises(errors.ConfigError, match="did you mean 'denoise'"):
+        shipped.path("denoize")
     place = shelf("jpeg")
-    shelf("denoise")
+    shelf("denoise").with_suffix(".json").unlink()
+    with pytest.raises(errors.DamagedError, match=r"denoise\.json, a file of"):
+        shipped.card("denoise")
     assert shipped.names() == ["denoise", "jpeg"]
     assert shipped.path("jpeg") == place
     assert shipped.card("jpeg")["task"] == "jpeg"

@@ -1,5 +1,7 @@
+import errno
 import http.client
 import json
+import os
 import socket
 import threading
 from concurrent import futures
@@ -139,6 +141,21 @@ def test_a_request_that_is_no_hand_in_is_refused(ask, folder):
     too_long = str(perceptual_server.MOST_BYTES + 1)
     assert ask("POST", "/answers", b"", Content_Length=too_long, **kind)[0] == 413
     assert not (folder / "answers").exists()
+
+
+def test_answers_that_cannot_be_kept_are_refused_and_who_serves_is_told(
+    ask, folder, monkeypatch, capsys
+):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    status, text = _post(ask, _answers())
+    assert status == 507 and str(folder).encode() not in text
+    path = folder / "answers" / "ann-1-1.json"
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {path} cannot be used (No space left")
+    assert [*path.parent.iterdir()] == []
 
 
 def test_nobody_fills_the_disk(ask, folder, monkeypatch):

@@ -1,3 +1,5 @@
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -108,11 +110,57 @@ def test_the_hash_tells_one_changed_bit(tmp_path):
     assert first != checkpoints.state_hash(tmp_path / "c", 2)
 
 
+# What a checkpoint loses, and which of its readers miss it.
+LOSSES = {
+    "": ("restore", "load"),
+    "d": ("restore", "load"),
+    "manifest.ocdbt": ("restore", "load"),
+    "_METADATA": ("load",),
+    "ocdbt.process_0": ("restore", "load"),
+}
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+def test_a_checkpoint_that_lost_a_part_is_told_with_its_path(tmp_path, lost):
+    large = jax.random.normal(jax.random.key(0), (300, 1000))  # has files of its own
+    with checkpoints.manager(tmp_path) as manager:
+        tree = {"params": {"w": large}}
+        checkpoints.save(manager, 7, tree, restorer=tree, config=CONFIG, score=None)
+    home = tmp_path / "checkpoints" / "7"
+    for item in ("state", "restorer"):
+        part = home / item / lost
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+    if "load" in LOSSES[lost]:
+        with pytest.raises(errors.DamagedError, match=r"7/restorer is missing or bro"):
+            checkpoints.load_restorer(tmp_path, 7)
+    if "restore" in LOSSES[lost]:
+        everywhere = sharding.replicated(sharding.mesh(jax.devices()[:1]))
+        template = {
+            "params": {
+                "w": jax.ShapeDtypeStruct(large.shape, large.dtype, sharding=everywhere)
+            }
+        }
+        with (
+            checkpoints.manager(tmp_path) as manager,
+            pytest.raises(errors.DamagedError, match=r"7/state is missing or broken"),
+        ):
+            checkpoints.restore(manager, 7, template)
+
+
+def test_a_broken_config_of_a_run_is_told(tmp_path):
+    (tmp_path / "config.json").write_text('{"steps": ')
+    with pytest.raises(errors.DamagedError, match=r"config\.json is no JSON"):
+        checkpoints.read_config(tmp_path)
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(errors.MismatchError, match=r"has no config\.json"):
         checkpoints.read_config(tmp_path)
     with pytest.raises(errors.MismatchError, match="no finished checkpoint"):
         checkpoints.steps(tmp_path)
+    for read in (checkpoints.read_config, checkpoints.steps, checkpoints.best_step):
+        with pytest.raises(errors.NoInputError, match="nope is no folder that exists"):
+            read(tmp_path / "nope")
 
 
 def test_a_run_older_than_a_key_has_what_it_did_there(tmp_path):

@@ -1,6 +1,7 @@
 """Running a study: what is done, skipped, refused, stopped and named."""
 
 import dataclasses
+import errno
 import json
 import signal
 import threading
@@ -199,8 +200,62 @@ def test_a_bug_in_a_cell_is_named_with_its_kind(tmp_path):
     def fails(config):
         raise ZeroDivisionError("by nothing")
 
-    with pytest.raises(errors.PartialError, match="ZeroDivisionError: by nothing"):
+    with pytest.raises(errors.PartialError, match="a bug: ZeroDivisionError: by noth"):
         run(study(), tmp_path, Trainer(fails))
+
+
+def test_a_bug_leaves_its_trace_in_the_folder_of_its_cell(tmp_path):
+    def fails(config):
+        if config["batch_size"] == 8:
+            raise ZeroDivisionError("by nothing")
+
+    def refuses(config):
+        if config["batch_size"] == 8:
+            raise errors.ConfigError("too large")
+
+    with pytest.raises(errors.PartialError) as caught:
+        run(study(), tmp_path, Trainer(fails))
+    found = sorted(tmp_path.glob("*/failed.txt"))
+    assert len(found) == 2
+    for trace in found:
+        assert "in fails\n    raise ZeroDivisionError" in trace.read_text()
+        assert f"by nothing; its trace is in {trace}" in str(caught.value)
+    # What the user can mend is a sentence and no trace; a mended cell has neither.
+    with pytest.raises(errors.PartialError, match="seed=0: too large\n"):
+        run(study(), tmp_path, Trainer(refuses))
+    assert not list(tmp_path.glob("*/failed.txt"))
+    with pytest.raises(errors.PartialError):
+        run(study(), tmp_path, Trainer(fails))
+    run(study(), tmp_path, Trainer())
+    assert not list(tmp_path.glob("*/failed.*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "out of memory; lower config.batch_size"),
+        (OSError(errno.ENOSPC, "No space left on device"), "free some space"),
+    ],
+)
+def test_a_cell_that_the_machine_cannot_hold_leaves_a_sentence(
+    tmp_path, error, sentence
+):
+    def fails(config):
+        raise error
+
+    with pytest.raises(errors.PartialError, match=sentence):
+        run(study(), tmp_path, Trainer(fails))
+    assert not list(tmp_path.glob("*/failed.txt"))
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "*/summary.json", "*/tests.json"])
+def test_a_broken_file_of_a_sweep_is_told_with_its_path(tmp_path, name):
+    made = study(tests={"low": {"degradation.rate": 0.15}})
+    run(made, tmp_path)
+    path = next(iter(sorted(tmp_path.glob(name))))
+    path.write_text("{")
+    with pytest.raises(errors.DamagedError, match=f"{path.name} is no JSON"):
+        run(dataclasses.replace(made, seeds=2), tmp_path)
 
 
 def test_a_signal_stops_the_sweep_and_the_next_call_goes_on(tmp_path):

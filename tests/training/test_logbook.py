@@ -1,4 +1,5 @@
 import io
+import os
 
 import numpy as np
 import pytest
@@ -22,6 +23,25 @@ def test_history_after_the_step_of_the_checkpoint_is_dropped(tmp_path):
     rows = outcome.read_history(path)
     assert [row["step"] for row in rows] == [10, 20, 30]
     assert rows[-1]["loss"] is None
+
+
+def test_a_kill_while_a_run_resumes_loses_no_history(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    first = logbook.JsonLines(path, 0)
+    for step in (10, 20, 30):
+        first.write_scalars(step, {"loss": step / 10})
+    first.close()
+    before = path.read_bytes()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for step in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                logbook.JsonLines(path, 20)
+        assert path.read_bytes() == before
 
 
 def test_no_file_is_no_history(tmp_path):

@@ -127,6 +127,25 @@ def test_the_same_command_on_a_finished_run_changes_nothing(finished, tiny):
     ]
 
 
+def test_a_run_that_lost_its_history_is_told(finished, tiny, tmp_path):
+    workdir = shutil.copytree(finished[0], tmp_path / "run")
+    (workdir / "metrics.jsonl").unlink()
+    with pytest.raises(errors.DamagedError, match=r"metrics\.jsonl is missing"):
+        train(tiny(), workdir)
+    with pytest.raises(errors.DamagedError, match=r"run/metrics\.jsonl is missing"):
+        train(tiny(steps=8), workdir, fork=tmp_path / "fork")
+
+
+def test_a_run_that_lost_a_file_is_told_before_it_is_scored(
+    finished, tmp_path, monkeypatch
+):
+    workdir = shutil.copytree(finished[0], tmp_path / "run")
+    (workdir / "environment.json").unlink()
+    monkeypatch.setattr(outcome, "evaluator", None)
+    with pytest.raises(errors.DamagedError, match=r"environment\.json is missing"):
+        outcome.score(workdir)
+
+
 def test_a_changed_config_in_the_same_workdir_lists_its_keys(finished, tiny):
     workdir, _ = finished
     with pytest.raises(errors.MismatchError) as caught:
@@ -208,8 +227,11 @@ def test_a_fork_cannot_start_from_other_weights(finished, tiny, tmp_path):
 
 
 def test_a_fork_of_nothing_is_refused_and_makes_no_folder(tiny, tmp_path):
-    with pytest.raises(errors.MismatchError, match="no finished checkpoint"):
+    with pytest.raises(errors.NoInputError, match="missing is no folder that exists"):
         train(tiny(), tmp_path / "missing", fork=tmp_path / "new")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(errors.MismatchError, match="no finished checkpoint"):
+        train(tiny(), tmp_path / "empty", fork=tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

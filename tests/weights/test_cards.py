@@ -247,11 +247,15 @@ def test_interpolate_takes_weights_and_runs(tmp_path):
 
 
 @pytest.mark.parametrize("taken", ["out.safetensors", "out.json"])
-def test_no_file_is_replaced(tmp_path, taken):
+def test_no_file_is_replaced_unless_it_is_said(tmp_path, taken):
     (tmp_path / taken).write_text("mine")
-    with pytest.raises(errors.ConfigError, match="exists already"):
-        weights.convert(_published(tmp_path), tmp_path / "out.safetensors")
-    assert (tmp_path / taken).read_text() == "mine"
+    out, source = tmp_path / "out.safetensors", _published(tmp_path)
+    for command in (weights.convert, lambda *x: weights.interpolate(source, *x)):
+        with pytest.raises(errors.ConfigError, match=f"{taken} exists; .*--overwrite"):
+            command(source, out)
+        assert (tmp_path / taken).read_text() == "mine"
+    weights.convert(source, out, overwrite=True)
+    assert weight_files.load(out)
 
 
 def test_an_unknown_layout_is_refused(tmp_path):
