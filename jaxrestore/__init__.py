@@ -2,7 +2,8 @@
 
 The modules in `__all__` are for users of the library, as `jaxrestore.losses.l1` or
 `from jaxrestore import losses`. Each is imported when it is first asked for, so that
-the losses never pay for checkpoints, data loading or a web server.
+the losses never pay for checkpoints, data loading or a web server. Examples in
+docstrings have `jax`, `jax.numpy` as `jnp`, and their own module at hand.
 
 Until 1.0 a minor version may rename or change any of this, and its changelog says so;
 a patch version does not, and what a protocol computes never changes under its name.

@@ -87,8 +87,8 @@ BUDGETS = {
     "naming": 60,
     "images": 220,
     "losses": 320,
-    "metrics": 260,
-    "protocols": 120,
+    "metrics": 290,
+    "protocols": 160,
     "adversarial": 200,
     "sharding": 100,
 }
