@@ -36,14 +36,24 @@ class GanMode(NamedTuple):
 
 
 def mode(name: str) -> GanMode:
-    """Returns the mode called `name`; raises `ValueError` naming those there are."""
+    """Returns the mode called `name`; raises `ValueError` naming those there are.
+
+    >>> real, fake = jnp.array([1.0, 0.0]), jnp.array([0.0, 0.5])
+    >>> adversarial.mode("lsgan").generator(real, fake)
+    Array([1.  , 0.25], dtype=float32)
+    """
     if name not in _MODES:
         raise ValueError(f"adversarial mode {name!r}; there is {', '.join(MODES)}")
     return _MODES[name]
 
 
 def discriminator_loss(mode: GanMode, real: Logits, fake: Logits) -> Float[Array, ""]:
-    """Returns half the sum of the mean real and the mean fake value."""
+    """Returns half the sum of the mean real and the mean fake value.
+
+    >>> real, fake = jnp.array([2.0, 0.0]), jnp.array([-2.0, 0.0])
+    >>> adversarial.discriminator_loss(adversarial.mode("hinge"), real, fake)
+    Array(0.5, dtype=float32)
+    """
     real_values, fake_values = mode.discriminator(real, fake)
     return (real_values.mean() + fake_values.mean()) / 2
 
@@ -64,6 +74,11 @@ def gradient_penalty(
     under its root, so that a gradient of 0 can be differentiated.
 
     Source: Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017.
+
+    >>> judge = lambda images: 2 * images.sum((1, 2, 3))  # a gradient of norm 4
+    >>> real, fake = jnp.ones((2, 2, 2, 1)), jnp.zeros((2, 2, 2, 1))
+    >>> adversarial.gradient_penalty(jax.random.key(0), judge, real, fake)
+    Array(9., dtype=float32)
     """
     share = jax.random.uniform(key, (len(real), 1, 1, 1))
     squares = _squared_gradients(judge, share * real + (1 - share) * fake)
@@ -79,6 +94,10 @@ def r1(judge: Callable[[Images], Logits], real: Images) -> Float[Array, ""]:
 
     Source: Mescheder, Geiger, Nowozin, "Which Training Methods for GANs do actually
     Converge?", ICML 2018.
+
+    >>> judge = lambda images: 2 * images.sum((1, 2, 3))  # a gradient of norm 4
+    >>> adversarial.r1(judge, jnp.ones((2, 2, 2, 1)))
+    Array(16., dtype=float32)
     """
     return _squared_gradients(judge, real).mean()
 

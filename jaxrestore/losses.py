@@ -28,6 +28,9 @@ def l1(
     """Returns the mean absolute error; its minimiser is the median of the posterior.
 
     Where fewer than half of the pixels are damaged, that median is the input itself.
+
+    >>> losses.l1(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
+    Array([0.25], dtype=float32)
     """
     return metrics.mae(restored, target, weight=weight)
 
@@ -35,7 +38,11 @@ def l1(
 def mse(
     restored: Images, target: Images, *, weight: Weight | None = None
 ) -> Float[Array, " b"]:
-    """Returns the mean squared error; its minimiser is the mean of the posterior."""
+    """Returns the mean squared error; its minimiser is the mean of the posterior.
+
+    >>> losses.mse(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
+    Array([0.0625], dtype=float32)
+    """
     return metrics.mse(restored, target, weight=weight)
 
 
@@ -52,6 +59,10 @@ def charbonnier(
 
     Source: Charbonnier et al., "Two deterministic half-quadratic regularization
     algorithms for computed imaging", ICIP 1994.
+
+    >>> loss = losses.charbonnier(jnp.full((1, 4, 4, 3), 0.75), jnp.ones((1, 4, 4, 3)))
+    >>> f"{loss[0]:.3f}"
+    '0.249'
     """
     return averages.image_mean(
         _rounded(_exact(restored) - _exact(target), epsilon), weight
@@ -72,6 +83,10 @@ def huber(
 
     Source: Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical
     Statistics 1964.
+
+    >>> loss = losses.huber(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
+    >>> f"{loss[0]:.3f}"
+    '0.020'
     """
     size = jnp.abs(_exact(restored) - _exact(target))
     # With q = min(|d|, delta), both cases are q * (|d| - q / 2).
@@ -82,7 +97,12 @@ def huber(
 def ssim(
     restored: Images, target: Images, *, weight: Weight | None = None
 ) -> Float[Array, " b"]:
-    """Returns 1 - SSIM per channel, in [0, 2]; source: see `metrics.ssim`."""
+    """Returns 1 - SSIM per channel, in [0, 2]; source: see `metrics.ssim`.
+
+    >>> target = jnp.eye(16)[None, ..., None]
+    >>> f"{losses.ssim(target / 2, target)[0]:.4f}"
+    '0.3527'
+    """
     return 1 - metrics.ssim(restored, target, weight=weight)
 
 
@@ -97,6 +117,10 @@ def ms_ssim(
 
     `scales=0` takes as many scales as fit the image; source and rule: see
     `metrics.ms_ssim`.
+
+    >>> target = jnp.eye(16)[None, ..., None]  # one scale fits
+    >>> f"{losses.ms_ssim(target / 2, target)[0]:.4f}"
+    '0.3527'
     """
     return 1 - metrics.ms_ssim(restored, target, scales=scales, weight=weight)
 
@@ -112,6 +136,11 @@ def ms_ssim_luma(
 
     Takes one or three channels. SSIM is defined on grey images, and the pixel-shuffle
     study measures it there; source and scales: see `metrics.ms_ssim`.
+
+    >>> red, grey = jnp.array([1.0, 0, 0]), jnp.array([0.299, 0.299, 0.299])
+    >>> images = jnp.zeros((1, 16, 16, 3))
+    >>> f"{losses.ms_ssim_luma(images + red, images + grey)[0]:.3f}"
+    '0.000'
     """
     grey = color.luma(_exact(restored)), color.luma(_exact(target))
     return ms_ssim(*grey, scales=scales, weight=weight)
@@ -131,6 +160,10 @@ def cosine(
 
     Source: the RGB cosine term of the pixel-shuffle study named in
     `degradations.pixel_shuffle`; the placement of epsilon is ours.
+
+    >>> red, orange = jnp.array([[[[1.0, 0, 0]]]]), jnp.array([[[[1.0, 0.5, 0]]]])
+    >>> f"{losses.cosine(red, orange)[0]:.3f}", f"{losses.cosine(red, red / 2)[0]:.3f}"
+    ('0.105', '0.000')
     """
     restored, target = _exact(restored), _exact(target)
     dot = (restored * target).sum(-1, keepdims=True) + epsilon
@@ -151,6 +184,9 @@ def gradient(
     Source: the gradient difference of Mathieu et al., "Deep multi-scale video
     prediction beyond mean square error", ICLR 2016, which compares magnitudes; with
     signs, as here, an edge of the wrong direction costs too.
+
+    >>> losses.gradient(jnp.eye(4)[None, ..., None], jnp.zeros((1, 4, 4, 1)))
+    Array([0.75], dtype=float32)
     """
     down, across = _forward_differences(_exact(restored) - _exact(target))
     return averages.image_mean(jnp.abs(down) + jnp.abs(across), weight)
@@ -167,6 +203,9 @@ def frequency(
 
     Source: the spectra of Jiang et al., "Focal Frequency Loss for Image Reconstruction
     and Synthesis", ICCV 2021, without its phase and its focal weight.
+
+    >>> losses.frequency(jnp.ones((1, 4, 4, 1)), jnp.full((1, 4, 4, 1), 0.5))
+    Array([0.125], dtype=float32)
     """
 
     def magnitude(image):
@@ -192,6 +231,10 @@ def wavelet(
 
     Source: the texture term of Huang et al., "Wavelet-SRNet: A Wavelet-based CNN for
     Multi-scale Face Super Resolution", ICCV 2017, with L1.
+
+    >>> target = jnp.eye(16)[None, ..., None]
+    >>> f"{losses.wavelet(target / 2, target, levels=1)[0]:.3f}"
+    '0.021'
     """
     low = _exact(restored) - _exact(target)
     total = jnp.zeros(())
@@ -221,6 +264,12 @@ def spatially_discounted_l1(
     Source: Yu et al., "Generative Image Inpainting with Contextual Attention", CVPR
     2018. Its distance is to the border of a rectangle (ours holds for any shape), its
     code has gamma 0.9, and its mean is not divided by the sum of the weights.
+
+    >>> restored = jnp.zeros((1, 5, 5, 1)).at[0, 2, 2].set(1)  # wrong in the middle
+    >>> hole = jnp.zeros((1, 5, 5, 1)).at[:, 1:4, 1:4].set(1)
+    >>> target = jnp.zeros((1, 5, 5, 1))
+    >>> losses.spatially_discounted_l1(restored, target, gamma=0.5, weight=hole) * 17
+    Array([1.], dtype=float32)
     """
     if weight is not None:
         weight = weight * gamma ** _distance(weight[..., 0] <= 0)[..., None]
@@ -242,6 +291,10 @@ def total_variation(
 
     Source: Rudin, Osher, Fatemi, "Nonlinear total variation based noise removal
     algorithms", Physica D 1992, whose own is isotropic.
+
+    >>> restored = jnp.eye(4)[None, ..., None]
+    >>> f"{losses.total_variation(restored, jnp.zeros_like(restored))[0]:.3f}"
+    '0.749'
     """
     del target
     down, across = _forward_differences(_exact(restored))
@@ -262,6 +315,9 @@ def kl_gaussian(
 
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014, appendix
     B. Raises `ValueError` when the last axis is odd.
+
+    >>> losses.kl_gaussian(jnp.array([[1.0, 0.0]]), jnp.zeros(()))  # mean 1, variance 1
+    Array([0.5], dtype=float32)
     """
     del target
     if restored.shape[-1] % 2:

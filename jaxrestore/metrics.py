@@ -24,13 +24,21 @@ Weight = Float[Array, "b h w 1"]
 
 
 def mse(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, " b"]:
-    """Returns the mean squared error over height, width and channels."""
+    """Returns the mean squared error over height, width and channels.
+
+    >>> metrics.mse(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
+    Array([0.0625], dtype=float32)
+    """
     a, b = _pair(a, b)
     return averages.image_mean(jnp.square(a - b), weight)
 
 
 def mae(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, " b"]:
-    """Returns the mean absolute error over height, width and channels."""
+    """Returns the mean absolute error over height, width and channels.
+
+    >>> metrics.mae(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
+    Array([0.25], dtype=float32)
+    """
     a, b = _pair(a, b)
     return averages.image_mean(jnp.abs(a - b), weight)
 
@@ -40,6 +48,10 @@ def psnr(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, 
 
     The mean over images of this number is what papers report, not the PSNR of the
     mean error.
+
+    >>> target = jnp.full((1, 4, 4, 3), 0.5)
+    >>> f"{metrics.psnr(target + 0.1, target)[0]:.2f} dB"
+    '20.00 dB'
     """
     return -10 * jnp.log10(mse(a, b, weight=weight))
 
@@ -50,6 +62,10 @@ def cosine_similarity(a: Images, b: Images) -> Float[Array, " b"]:
     Not centred: anything resembling the target scores above 0.98, so print four
     decimals. Two black images score 1, a black one and another 0. Use `losses.cosine`
     to compare colours.
+
+    >>> red, orange = jnp.array([[[[1.0, 0, 0]]]]), jnp.array([[[[1.0, 0.5, 0]]]])
+    >>> f"{metrics.cosine_similarity(red, orange)[0]:.4f}"
+    '0.8944'
     """
     a, b = _pair(a, b)
     dot = (a * b).sum((1, 2, 3))
@@ -68,6 +84,9 @@ def nrmse(a: Images, b: Images, *, denominator: str = "norm") -> Float[Array, " 
 
     Source: `skimage.metrics.normalized_root_mse`, whose names for the three are
     euclidean, min-max and mean. Raises `ValueError` for another denominator.
+
+    >>> metrics.nrmse(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
+    Array([0.5], dtype=float32)
     """
     a, b = _pair(a, b)
     whole = (1, 2, 3)
@@ -96,6 +115,12 @@ def psnr_b(a: Images, b: Images) -> Float[Array, " b"]:
 
     Source: Yim, Bovik, "Quality Assessment of Deblocked Images", TIP 2011. Steps are
     counted where they are; the paper's counts are of sides that 8 divides.
+
+    >>> blocks = jnp.repeat(jnp.array([0.2, 0.4]), 8)[None, None, :, None]  # of 8 px
+    >>> target = jnp.full((1, 1, 16, 1), 0.3)
+    >>> psnr, psnr_b = metrics.psnr(blocks, target), metrics.psnr_b(blocks, target)
+    >>> f"{psnr[0]:.2f} dB, {psnr_b[0]:.2f} dB"
+    '20.00 dB, 13.01 dB'
     """
     a, b = _pair(a, b)
     return -10 * jnp.log10(jnp.square(a - b).mean((1, 2, 3)) + _blocking(a))
@@ -125,6 +150,10 @@ def sharpness(a: Images, b: Images) -> Float[Array, " b"]:
 
     Source: the squared ratio of the spatial frequencies of Eskicioglu, Fisher, "Image
     quality measures and their performance", IEEE Transactions on Communications 1995.
+
+    >>> target = jnp.eye(4)[None, ..., None]
+    >>> f"{metrics.sharpness(target / 2, target)[0]:.3f}"
+    '0.250'
     """
     a, b = _pair(a, b)
     return (_gradient_energy(a) + 1e-8) / (_gradient_energy(b) + 1e-8)
@@ -145,6 +174,10 @@ def colour_angle(a: Images, b: Images) -> Float[Array, " b"]:
     Source: the angular error of colour constancy, Hordley, Finlayson, "Re-evaluating
     colour constancy algorithms", ICPR 2004. Raises `ValueError` unless there are 3
     channels.
+
+    >>> red, yellow = jnp.array([[[[1.0, 0, 0]]]]), jnp.array([[[[1.0, 1.0, 0]]]])
+    >>> f"{metrics.colour_angle(red, yellow)[0]:.1f}"
+    '45.0'
     """
     a, b = _rgb_pair("colour_angle", a, b)
     # The tangent, as a cosine near 1 cannot tell small angles apart; and a x (b - a)
@@ -161,6 +194,10 @@ def ciede2000(a: Images, b: Images) -> Float[Array, " b"]:
     About 1 is just seen; white is D65. Raises `ValueError` unless there are 3 channels.
 
     Source: see `ops.color.ciede2000` and `ops.color.lab`.
+
+    >>> red, darker = jnp.array([[[[1.0, 0, 0]]]]), jnp.array([[[[0.9, 0, 0]]]])
+    >>> f"{metrics.ciede2000(red, darker)[0]:.1f}"
+    '5.5'
     """
     a, b = _rgb_pair("ciede2000", a, b)
     # Converted in one go: compiled twice, equal colours may round differently.
@@ -188,6 +225,10 @@ def ssim(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, 
     Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error
     visibility to structural similarity", TIP 2004. Equal to scikit-image's
     `structural_similarity(gaussian_weights=True, use_sample_covariance=False)`.
+
+    >>> target = jnp.eye(16)[None, ..., None]
+    >>> f"{metrics.ssim(target / 2, target)[0]:.4f}"
+    '0.6473'
     """
     a, b = _pair(a, b)
     window = similarity.gaussian(*a.shape[1:3])
@@ -201,6 +242,12 @@ def ssim_skimage(a: Images, b: Images) -> Float[Array, " b"]:
 
     Source: `skimage.metrics.structural_similarity(data_range=1)`. Raises `ValueError`
     for a side below 7.
+
+    >>> target = jnp.eye(16)[None, ..., None]
+    >>> f"{metrics.ssim_skimage(target / 2, target)[0]:.4f}"
+    '0.6887'
+    >>> f"{metrics.ssim(target / 2, target)[0]:.4f}"
+    '0.6473'
     """
     a, b = _pair(a, b)
     if min(a.shape[1:3]) < 7:
@@ -226,6 +273,11 @@ def ssim_components(a: Images, b: Images) -> SsimComponents:
     product is SSIM; the product of these means is not.
 
     Source: equations 6, 9 and 10 of the paper of `ssim`.
+
+    >>> target = jnp.eye(16)[None, ..., None]
+    >>> parts = metrics.ssim_components(target / 2, target)
+    >>> f"{parts.luminance[0]:.4f}, {parts.contrast[0]:.4f}, {parts.structure[0]:.4f}"
+    '0.8068, 0.8023, 1.0000'
     """
     a, b = _pair(a, b)
     window = similarity.gaussian(*a.shape[1:3])
@@ -262,6 +314,10 @@ def ms_ssim(
 
     Source: Wang, Simoncelli, Bovik, "Multiscale structural similarity for image
     quality assessment", Asilomar 2003. Raises `ValueError` if `scales` do not fit.
+
+    >>> target = jnp.eye(16)[None, ..., None]  # one scale fits
+    >>> f"{metrics.ms_ssim(target / 2, target)[0]:.4f}"
+    '0.6473'
     """
     a, b = _pair(a, b)
     side = min(a.shape[1:3])
@@ -288,7 +344,11 @@ def ms_ssim(
 
 
 def ms_ssim_scales(side: int) -> int:
-    """Returns how many scales of MS-SSIM an image whose shorter side is `side` has."""
+    """Returns how many scales of MS-SSIM an image whose shorter side is `side` has.
+
+    >>> metrics.ms_ssim_scales(64), metrics.ms_ssim_scales(256)
+    (3, 5)
+    """
     fitting = [m for m in range(1, 6) if side > 10 * 2 ** (m - 1)]
     return max(fitting, default=1)
 

@@ -92,8 +92,8 @@ BUDGETS = {
     "naming": 60,
     "images": 220,
     "losses": 320,
-    "metrics": 260,
-    "protocols": 120,
+    "metrics": 290,
+    "protocols": 160,
     "adversarial": 200,
     "sharding": 100,
 }
@@ -130,7 +130,8 @@ def floor_complaints(path, source):
     if path.startswith("configs/"):
         here, package = CONFIGS, "configs"
     elif path == "jaxrestore/__init__.py":
-        here, package = 0, ""
+        # What it names for type checkers; that it imports nothing has its own test.
+        here, package = FLOORS["perceptual"] + 1, ""
     elif _package(path) not in FLOORS:
         return [f"{path}: {_package(path)} has no floor; give it one in {__file__}"]
     else:

@@ -20,6 +20,12 @@ def test_the_wheel_lists_every_package_that_is_there():
     assert set(project["tool"]["setuptools"]["packages"]) == found
 
 
+def test_type_checkers_find_the_annotations_of_the_wheel():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    shipped = project["tool"]["setuptools"]["package-data"]["jaxrestore"]
+    assert "py.typed" in shipped and (ROOT / "jaxrestore" / "py.typed").is_file()
+
+
 @pytest.mark.slow
 def test_an_installed_wheel_runs_its_recipes_from_an_empty_folder(tmp_path):
     pip = [sys.executable, "-m", "pip", "--quiet"]
@@ -45,6 +51,7 @@ def test_an_installed_wheel_runs_its_recipes_from_an_empty_folder(tmp_path):
     assert "generator 84,995" in printed
     study = "from jaxrestore.sweeps import sweep; sweep.load('figure_03.py')"
     assert not run("-c", study)
+    assert (site / "jaxrestore" / "py.typed").is_file()
     pages = {page.name for page in (site / "jaxrestore").rglob("*.html")}
     assert {"report.html", "study.html"} <= pages
     assert not list(empty.iterdir())

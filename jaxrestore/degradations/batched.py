@@ -25,6 +25,13 @@ def degrade(
 
     `recipe` is `{"name": file in degradations, …keyword options of its degrade}`; its
     `weight`, if there is one, is for `degrade_with_weight`.
+
+    >>> images = jnp.stack([jnp.eye(4), 1 - jnp.eye(4)])[..., None]
+    >>> recipe = {"name": "downsample", "scale": 2, "method": "area"}
+    >>> keys = jax.random.split(jax.random.key(0), 2)
+    >>> batched.degrade(keys, images, recipe=recipe)[1, :, :, 0]
+    Array([[0.5, 1. ],
+           [1. , 0.5]], dtype=float32)
     """
     one = naming.module("degradations", recipe["name"]).degrade
     options = _options(recipe)

@@ -54,6 +54,11 @@ def degrade(
 
     Source: the mixture, made for a deblurring GAN on faces whose authors name only
     "Gaussian and motion blur", is ours; formulas: see `ops.kernels`.
+
+    >>> kernel = jnp.zeros((3, 3)).at[1].set(jnp.array([0.25, 0.5, 0.25]))
+    >>> image = jnp.zeros((5, 5, 1)).at[2, 2].set(1)
+    >>> blur.degrade(jax.random.key(0), image, kind="given", given=kernel)[2, :, 0]
+    Array([0.  , 0.25, 0.5 , 0.25, 0.  ], dtype=float32)
     """
     makers = {
         "isotropic": functools.partial(_isotropic, size=size, deviation=deviation),

@@ -32,6 +32,10 @@ def degrade(
     image is saved. Raises `ValueError`, naming the stage, for a stage without a name,
     an unknown name or option, a probability outside [0, 1] and one of a stage that
     changes the shape.
+
+    >>> stages = [{"name": "downsample", "scale": 2}, {"name": "noise", "level": 0.1}]
+    >>> chain.degrade(jax.random.key(0), jnp.ones((8, 8, 3)), stages=stages).shape
+    (4, 4, 3)
     """
     keys = jax.random.split(key, len(stages)) if stages else ()
     for position, (stage_key, stage) in enumerate(zip(keys, stages, strict=True)):

@@ -24,6 +24,11 @@ def degrade(
     Source: MATLAB's `imresize(image, 1 / scale)`, the degradation of Timofte et al.,
     "NTIRE 2017 challenge on single image super-resolution", CVPRW 2017. Raises
     `ValueError` for a `scale` below 1 or an unknown method.
+
+    >>> image = jnp.eye(4)[..., None]
+    >>> downsample.degrade(jax.random.key(0), image, scale=2, method="area")[..., 0]
+    Array([[0.5, 0. ],
+           [0. , 0.5]], dtype=float32)
     """
     del key
     if not scale >= 1:

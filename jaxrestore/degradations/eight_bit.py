@@ -16,6 +16,10 @@ def degrade(key: PRNGKeyArray, image: Float[Array, "h w c"]) -> Float[Array, "h 
     Source: the 8-bit samples of ISO/IEC 15948 (PNG); the last step of Wang, Xie, Dong,
     Shan, "Real-ESRGAN: training real-world blind super-resolution with pure synthetic
     data", ICCVW 2021.
+
+    >>> image = jnp.array([[[-0.1], [0.1], [1.1]]])
+    >>> (eight_bit.degrade(jax.random.key(0), image) * 255)[0, :, 0]
+    Array([  0.,  26., 255.], dtype=float32)
     """
     del key
     # Looked up, not divided, so that levels are the same to the bit however compiled.

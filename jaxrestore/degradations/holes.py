@@ -52,6 +52,11 @@ def degrade(
     2018 (box: 128 of 256 px, each side less by up to 32) and "Free-form image
     inpainting with gated convolution", ICCV 2019 (strokes, both); numbers of the code
     at https://github.com/JiahuiYu/generative_inpainting.
+
+    >>> key, image = jax.random.key(0), jnp.ones((8, 8, 3))
+    >>> degraded = holes.degrade(key, image, kinds={"box": 1.0}, box=0.5)
+    >>> degraded.shape, int(degraded[..., 3].sum())  # a hole of 4 x 4 px
+    ((8, 8, 4), 16)
     """
     degraded, _ = damage(
         key,

@@ -45,6 +45,11 @@ def degrade(
     https://github.com/cszn/KAIR.
 
     Raises `ValueError` for numbers out of range, unknown names and other channels.
+
+    >>> image = jnp.linspace(0, 1, 8)[None, :, None]
+    >>> degraded = jpeg.degrade(jax.random.key(0), image, quality=10)
+    >>> (degraded * 255)[0, :, 0].round()
+    Array([  2.,  34.,  77., 113., 143., 179., 222., 254.], dtype=float32)
     """
     _check(quality, subsampling, rounding)
     if not 0 <= random_grid <= 1:

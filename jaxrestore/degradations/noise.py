@@ -48,6 +48,10 @@ def degrade(
     Source: the level map is that of Zhang, Zuo, Zhang, "FFDNet: toward a fast and
     flexible solution for CNN-based image denoising", TIP 2018; Poisson and grey noise
     those of Wang et al., "Real-ESRGAN", ICCVW 2021.
+
+    >>> image = jnp.full((64, 64, 1), 0.5)
+    >>> f"{noise.degrade(jax.random.key(0), image, level=0.1).std():.3f}"
+    '0.099'
     """
     kinds = _kinds(kind, level)
     kind_key, level_key, grey_key, noise_key = jax.random.split(key, 4)

@@ -35,6 +35,10 @@ def degrade(
 
     Source: the 5x5 shuffle of the project page anushl9o5.github.io, `image_res_gan`;
     the page gives no rates, and the schedule by wavefronts is ours.
+
+    >>> image = jnp.arange(5.0).reshape(1, 5, 1)
+    >>> pixel_shuffle.degrade(jax.random.key(0), image, rate=1.0)[0, :, 0]
+    Array([1., 3., 4., 0., 2.], dtype=float32)
     """
     height, width, channels = image.shape
     moved = index_map(key, height, width, rate=rate, radius=radius, order=order)

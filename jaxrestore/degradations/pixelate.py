@@ -38,6 +38,11 @@ def degrade(
 
     Source: the data of the project github.com/PieterBijl/Group28 (pix2pix on pixelated
     photographs), made with Pillow: `resize` with BILINEAR, then NEAREST.
+
+    >>> image = jnp.arange(16.0).reshape(4, 4, 1) / 15
+    >>> degraded = pixelate.degrade(jax.random.key(0), image, side=2)
+    >>> degraded.shape, jnp.unique(degraded).size  # two blocks along each side
+    ((4, 4, 1), 4)
     """
     small, rows, columns = _shrunk(key, image, block, side, sides)
     height, width = image.shape[:2]

@@ -63,6 +63,11 @@ def degrade(
 
     Source: the noisy faces with white marks of a comparison of a VAE with a GAN, known
     by description only; form and ranges are ours.
+
+    >>> image = jnp.full((16, 16, 3), 0.5)
+    >>> degraded = jax.jit(scratches.degrade)(jax.random.key(0), image)
+    >>> degraded.shape, bool((degraded > 0.8).any())  # strokes are white
+    ((16, 16, 3), True)
     """
     degraded, _ = damage(
         key,

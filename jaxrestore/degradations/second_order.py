@@ -83,6 +83,10 @@ def degrade(
     super-resolution with pure synthetic data", ICCVW 2021; numbers of the code at
     https://github.com/xinntao/Real-ESRGAN. Raises `ValueError` for a range of factors
     that does not hold 1 and a `scale` below 1.
+
+    >>> image = jnp.full((16, 16, 3), 0.5)
+    >>> jax.eval_shape(second_order.degrade, jax.random.key(0), image).shape
+    (4, 4, 3)
     """
     if not scale >= 1:
         raise ValueError(f"scale is {scale}; it must be 1 or more (4: a quarter)")

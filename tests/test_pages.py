@@ -1,0 +1,238 @@
+"""What README.md and docs/ tell to type: commands, config keys and Python.
+
+Commands are parsed by the program that they are for and not run; Python is run, with
+small images where a page speaks of the reader's own.
+"""
+
+import ast
+import copy
+import importlib.util
+import itertools
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import typer
+from absl import flags
+from ml_collections import config_flags
+from PIL import Image
+
+from jaxrestore import config_files, losses, main, naming, networks, protocols
+from jaxrestore.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    page.relative_to(ROOT).as_posix(): page.read_text()
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ADDRESSED = (("jaxrestore",), ("python", "-m"))
+ALTERNATIVES = re.compile(r"\w+(\|\w+)+")
+COMMAND_LINE = typer.main.get_command(app.app)
+GRID = ("--grid", "--set")
+
+
+def _blocks(page, *languages):
+    return [text for language, text in BLOCK.findall(page) if language in languages]
+
+
+def _lines(block):
+    """The commands of a block; an indented line is the one above with more options."""
+    command = ""
+    for line in re.sub(r"\\\n\s*", "", block).splitlines():
+        # Two blanks and more begin what a page says about the command.
+        told = re.split(r"\s{2,}", line.strip(), maxsplit=1)[0]
+        if not line.startswith(" "):
+            command = told
+        yield from (told if told == command else f"{command} {told}").split(" ; ")
+
+
+def _words(line):
+    """The words of a command, without brackets, dots and what runs it elsewhere."""
+    words = shlex.split(re.sub(r"\[(-[^]]*)\]", r"\1", line))
+    words = [word for word in words if word not in ("...", "…")]
+    if words[:2] == ["taskset", "-c"]:
+        words = words[3:]
+    words[0] = words[0].removeprefix(".venv/bin/").replace("python3", "python")
+    return words
+
+
+def _commands(page):
+    """Every command of a page, once for each of the `a|b|c` in it."""
+    for line in itertools.chain.from_iterable(
+        map(_lines, _blocks(page, "", "bash", "sh", "console"))
+    ):
+        words = _words(line)
+        choices = [w.split("|") if ALTERNATIVES.fullmatch(w) else [w] for w in words]
+        yield from itertools.product(*choices)
+
+
+COMMANDS = sorted({(page, c) for page in PAGES for c in _commands(PAGES[page])})
+TYPED = {
+    page: [
+        " ".join(text.split())
+        for text in re.findall(r"`([^`]+)`", BLOCK.sub("", PAGES[page]))
+    ]
+    for page in PAGES
+}
+QUOTED = sorted(
+    {(p, t) for p in PAGES for t in TYPED[p] if t.startswith("jaxrestore ")}
+)
+
+
+def _subcommand(words):
+    """The command that the words name, and the words after its name."""
+    found, rest = COMMAND_LINE, list(words)
+    while hasattr(found, "commands"):
+        assert rest and rest[0] in found.commands, naming.nearest(
+            rest[0] if rest else "", found.commands
+        )
+        found = found.commands[rest.pop(0)]
+    return found, rest
+
+
+def _check_jaxrestore(words):
+    command, rest = _subcommand(words)
+    given = command.make_context(command.name, rest).params
+    if command.name == "evaluate":
+        assert given["protocol"] in naming.public(protocols)
+    if command.name == "degrade":
+        degrade = naming.module("degradations", given["kind"]).degrade
+        keys = {app._option(text)[0] for text in given["option"] or []}
+        assert keys <= networks.keyword_options(degrade)
+    if command.name == "sweep" and given["config"]:
+        _, config = config_files.load(given["config"])
+        flat = config_files.translate(given["config"], config) | config.to_dict()
+        for text in [*given["grid"], *(given["option"] or [])]:
+            assert text.split("=")[0].split(".")[0] in flat, text
+    if command.name == "sweep" and given["study"]:
+        assert (ROOT / given["study"]).is_file()
+
+
+def _check_main(words, monkeypatch):
+    parsed = flags.FlagValues()  # of its own: those of the process stay as they are
+    for flag in flags.FLAGS.flags_by_module_dict()[main.__name__]:
+        if flag.name == "config":
+            config_flags.DEFINE_config_file(
+                "config", lock_config=True, flag_values=parsed
+            )
+        else:
+            parsed[flag.name] = copy.deepcopy(flag)
+    arguments = ["main", *config_files.found(list(words))]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert parsed(arguments) == ["main"]
+
+
+def _check_benchmark(module, words):
+    assert importlib.util.find_spec(module), module
+    source = (ROOT / "benchmarks" / "harness.py").read_text()
+    source += (ROOT / (module.replace(".", "/") + ".py")).read_text()
+    for word in words:
+        assert not word.startswith("--") or f'"{word}"' in source, word
+
+
+@pytest.mark.parametrize(("page", "words"), COMMANDS)
+def test_a_command_of_a_page_is_one_that_its_program_takes(page, words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    if words[0] == "jaxrestore":
+        _check_jaxrestore(words[1:])
+    elif words[:3] == ("python", "-m", "jaxrestore.main"):
+        _check_main(words[3:], monkeypatch)
+    elif words[:2] == ("python", "-m") and words[2].startswith("benchmarks."):
+        _check_benchmark(words[2], words[3:])
+    else:  # the two blocks of the README that CI runs, by tests/test_readme.py
+        assert page == "README.md" and words[:3] in {
+            ("python", "-m", "venv"),
+            ("python", "-m", "pytest"),
+            ("pip", "install", "."),
+            ("pip", "install", "--editable"),
+        }
+
+
+@pytest.mark.parametrize(("page", "text"), QUOTED)
+def test_a_command_in_a_sentence_has_its_name_and_its_options(page, text):
+    words = [word for word in text.split()[1:] if word != "…"]
+    if "--version" not in words:
+        for choice in itertools.product(*(word.split("|") for word in words)):
+            command, rest = _subcommand(choice)
+            known = {name for option in command.params for name in option.opts}
+            assert {word for word in rest if word.startswith("-")} <= known
+
+
+def test_a_config_key_in_a_sentence_is_one_of_some_recipe():
+    keys = {
+        (page, key)
+        for page in PAGES
+        for text in TYPED[page]
+        for key in re.findall(r"--config\.([\w.]+)", text)
+    }
+    assert len(keys) >= 5
+    recipes = [f"configs/{file.name}" for file in (ROOT / "configs").glob("[!_]*.py")]
+    configs = [config_files.load(recipe)[1].to_dict() for recipe in recipes]
+    for page, key in keys:
+        assert any(_has(config, key.split(".")) for config in configs), (page, key)
+
+
+def _has(section, names):
+    return not names or (
+        isinstance(section, dict)
+        and names[0] in section
+        and _has(section[names[0]], names[1:])
+    )
+
+
+PYTHON = [
+    (page, i) for page in PAGES for i in range(len(_blocks(PAGES[page], "python")))
+]
+
+
+@pytest.mark.parametrize(("page", "number"), PYTHON)
+def test_the_python_of_a_page_runs(page, number, tmp_path, monkeypatch):
+    images = np.random.default_rng(0).random((2, 24, 24, 3), np.float32)
+    (tmp_path / "SET5").mkdir()
+    Image.fromarray(np.uint8(images[0] * 255)).save(tmp_path / "SET5" / "0.png")
+    monkeypatch.chdir(tmp_path)
+    known = {
+        "restored": jnp.asarray(images)[:, :16, :16],
+        "target": jnp.asarray(images)[:, 8:, 8:],
+        "mask": jnp.ones((2, 16, 16, 1)),
+        "config": config_files.load("configs/gan_full.py")[1],
+    }
+    source = _blocks(PAGES[page], "python")[number]
+    exec(compile(source, f"{page}, block {number}", "exec"), known)
+    assert set(known["config"].objective.restored) <= set(naming.public(losses))
+    stored = {
+        node.id
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    if "scores" in stored:
+        assert known["scores"]["psnr"].shape == (2,)
+
+
+def test_the_pages_are_read():
+    assert len(COMMANDS) > 40 and len(QUOTED) > 5 and len(PYTHON) >= 3
+    assert ("README.md", ("jaxrestore", "models", "verify")) in COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("jaxrestore restor a -o b", "did you mean 'restore'"),
+        ("jaxrestore restore a -o b --taks denoise", "--taks"),
+        ("jaxrestore evaluate --predictions A", "targets"),
+        ("jaxrestore degrade A B --kind jpeg --set qualty=3", "qualty"),
+        ("python -m jaxrestore.main --config configs/vae.py --config.stpes=3", "steps"),
+        ("python -m jaxrestore.main --config configs/vae.py --dryrun", "dryrun"),
+        ("python -m benchmarks.arms --armz 3", "armz"),
+    ],
+)
+def test_a_command_that_is_wrong_is_found(line, complaint, monkeypatch):
+    with pytest.raises(Exception, match=complaint):
+        test_a_command_of_a_page_is_one_that_its_program_takes(
+            "README.md", tuple(line.split()), monkeypatch
+        )
