@@ -20,7 +20,7 @@ Networks", ECCVW 2018, with the weights and halves of BasicSR; Wang et al.,
 
 from ml_collections import ConfigDict
 
-from configs import esrgan_psnr
+from configs import esrgan_psnr, gan_full
 
 _BARE = "perceptual=none"
 _REAL = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
@@ -53,17 +53,11 @@ def get_config(argument: str = "") -> ConfigDict:
 
 
 def _add_adversary(config, real):
-    adversary = ConfigDict()
+    adversary = gan_full.get_config().adversarial
     adversary.mode = "vanilla" if real else "relativistic_vanilla"
     adversary.weight = 0.1 if real else 0.005
-    adversary.generator_steps = 1
-    adversary.discriminator_steps = 1
     adversary.mismatched = 0.0
     adversary.identity = 0.0
-    adversary.cutmix = 0.0
-    adversary.pool = 0
-    adversary.penalty = "none"
-    adversary.penalty_weight = 10.0
     config.adversarial = adversary
     config.discriminator = ConfigDict()
     config.discriminator.name = "unet_discriminator" if real else "vgg_discriminator"

@@ -158,7 +158,7 @@ def translate(config: ConfigDict) -> dict[str, Any]:
     recipe["objective"] = {"restored": {"l1": 2 * own["lambda_L1"]}}
     recipe["adversarial"] = _adversarial(own) if own["lambda_GAN"] else None
     recipe["optimizer"] = {
-        "accumulate": 1,
+        **gan_full.get_config().optimizer.to_dict(),
         "generator": _optimizer(own, rate=own["lr"], warmup=own["warmup"]),
         "discriminator": _optimizer(own, rate=own["lr_D"], warmup=0),
     }
@@ -234,21 +234,19 @@ def _discriminator(own):
 def _adversarial(own):
     penalty = "gradient" if own["gan_mode"] == "wgangp" else "none"
     return {
+        **gan_full.get_config().adversarial.to_dict(),
         "mode": MODES[own["gan_mode"]],
         "weight": own["lambda_GAN"],
-        "generator_steps": 1,
-        "discriminator_steps": 1,
         "mismatched": 0.0,
         "identity": 0.0,
-        "cutmix": 0.0,
         "pool": own["pool_size"],
         "penalty": penalty,
-        "penalty_weight": 10.0,
     }
 
 
 def _optimizer(own, *, rate, warmup):
     return {
+        **gan_full.get_config().optimizer.generator.to_dict(),
         "rate": rate,
         "schedule": POLICIES[own["lr_policy"]],
         "constant_epochs": own["n_epochs"],
@@ -256,6 +254,5 @@ def _optimizer(own, *, rate, warmup):
         "warmup": warmup,
         "final_rate": 0.0,
         "beta1": own["beta1"],
-        "beta2": 0.999,
         "clip": 0.0,
     }

@@ -55,3 +55,8 @@ def function(home: str, name: str) -> Any:
     if name not in known:
         raise ValueError(f"{home} has no {name!r}: {nearest(name, known)}")
     return known[name]
+
+
+def words(home: str, name: str) -> tuple[str, ...]:
+    """Returns the words to choose from that `jaxrestore.<home>` lists as `name`."""
+    return tuple(getattr(importlib.import_module(f"jaxrestore.{home}"), name))

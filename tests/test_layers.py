@@ -20,6 +20,7 @@ FLOORS = {
     "tables": 0,
     "assignments": 1,
     "files": 1,
+    "config_keys": 1,
     "ops": 1,
     "adversarial": 1,
     "sharding": 1,
@@ -89,6 +90,7 @@ DOORS = {
 # Lines a file may have before it is split by meaning, times TOLERANCE.
 BUDGETS = {
     "main": 110,
+    "config_keys": 300,  # a table, read by the row
     "naming": 60,
     "images": 220,
     "losses": 320,

@@ -6,6 +6,7 @@ A run's `checkpoints/STEP/` holds `state` (all that a resumed run needs), `resto
 """
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,17 +16,10 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxrestore import errors, files
+from jaxrestore import config_keys, errors, files
 
 FOLDER = "checkpoints"
 _SCORE = "psnr"
-# Keys that are younger than some runs, as these had them.
-_YOUNGER: dict[str, Any] = {
-    "init_from": "",
-    "perceptual": None,
-    "data": {"colors": "rgb"},
-    "evaluation": {"consistency": False, "samples": 0},
-}
 
 
 def manager(workdir: Path) -> ocp.CheckpointManager:
@@ -130,11 +124,20 @@ def _damaged(path):
     )
 
 
-def read_config(workdir: Path) -> dict[str, Any]:
-    """Returns the config a run was started with; younger keys are as it had them.
+def versioned(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the `config.json` of a run holds: its config, and of which version.
 
-    Raises `NoInputError` when `workdir` does not exist, `MismatchError` when it is no
-    run, and `DamagedError` for a broken config.
+    It is plain JSON, with lists for tuples.
+    """
+    return {"version": config_keys.VERSION, **json.loads(json.dumps(config))}
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+    """Returns the config a run was started with, without its version.
+
+    Keys that are younger than the run are as it had them. Raises `NoInputError` when
+    `workdir` does not exist, `MismatchError` when it is no run, or one of a newer
+    jaxrestore, and `DamagedError` for a broken config.
     """
     _check_exists(workdir)
     path = workdir / "config.json"
@@ -143,7 +146,14 @@ def read_config(workdir: Path) -> dict[str, Any]:
             f"{workdir} is no run: it has no config.json. Give the workdir of a "
             "training run."
         )
-    return _completed(files.read_json(path), _YOUNGER)
+    found = files.read_json(path)
+    version = found.pop("version", 1)  # builds up to the fifth version wrote none
+    if version > config_keys.VERSION:
+        raise errors.MismatchError(
+            f"{path} is a config of version {version}, and this jaxrestore knows them "
+            f"up to {config_keys.VERSION}; update jaxrestore."
+        )
+    return config_keys.completed(found)
 
 
 def _check_exists(workdir):
@@ -151,21 +161,6 @@ def _check_exists(workdir):
         raise errors.NoInputError(
             f"{workdir} is no folder that exists; give the workdir of a training run"
         )
-
-
-def _completed(section, younger):
-    """The keys of `section`, and those of `younger` in it and in sections it has."""
-    missing = {
-        name: value
-        for name, value in younger.items()
-        if name not in section and not isinstance(value, Mapping)
-    }
-    deeper = {
-        name: _completed(section[name], value)
-        for name, value in younger.items()
-        if name in section and isinstance(value, Mapping)
-    }
-    return {**section, **missing, **deeper}
 
 
 def load_restorer(workdir: Path, step: int) -> dict[str, Any]:

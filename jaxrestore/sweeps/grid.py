@@ -12,13 +12,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jaxrestore import errors, naming
+from jaxrestore import config_keys, errors, naming
 
 LONGEST_NAME = 120  # characters of a cell's folder; file systems stop at 255 bytes
 # The labels of the pixelation study; a study's `words` may say others.
 WORDS = {"batch_size": "BS{}", "n_epochs": "N{}", "n_epochs_decay": "D{}"}
 # How often a run is looked at: in steps, or in epochs if its length is.
-OFTEN = ("evaluation.every", "checkpoint_every", "log_every")
+OFTEN = config_keys.intervals()
 _LENGTHS = ("n_epochs", "n_epochs_decay", "epochs", "steps")
 
 Changes = dict[str, Any]

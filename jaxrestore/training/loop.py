@@ -142,7 +142,7 @@ def _claim(workdir, config):
             )
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
-        files.write_json(known, config)
+        files.write_json(known, checkpoints.versioned(config))
         files.write_json(workdir / "environment.json", outcome.environment())
 
 

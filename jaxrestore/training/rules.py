@@ -1,5 +1,8 @@
 """Every rule that a config must keep, and the message when it does not.
 
+What a key may hold by itself stands in `config_keys`; here is how it is checked, and
+what keys must hold together.
+
 Every mistake is a `ConfigError` of one sentence that names the key, what it holds, what
 it must hold, and the nearest right name.
 """
@@ -7,93 +10,10 @@ it must hold, and the nearest right name.
 from collections.abc import Mapping
 from typing import Any
 
-from jaxrestore import adversarial, errors, naming, networks, perceptual
-from jaxrestore.data import augmentation, colors, paired, pipeline, resizing
-from jaxrestore.fitting import optimizers
+from jaxrestore import config_keys, errors, naming, networks
 from jaxrestore.training import adversary, features, objective
 
-# Type, and for a number its lowest and highest value (None: no bound). A tuple of
-# words lists the choices. Sections that are None here hold options of what they name.
-_ANY = None
-_PLAYER = {
-    "rate": (float, 0, 1),
-    "schedule": optimizers.SCHEDULES,
-    "warmup": (int, 0, _ANY),
-    "final_rate": (float, 0, 1),
-    "beta1": (float, 0, 0.9999),
-    "beta2": (float, 0, 0.99999),
-    "clip": (float, 0, _ANY),
-    "constant_epochs": (float, 0, _ANY),
-    "drop_epochs": (float, 1e-3, _ANY),
-}
-_RULES: dict[str, Any] = {
-    "seed": (int, 0, 2**31 - 1),
-    "steps": (int, 1, _ANY),
-    "epochs": (float, 0, _ANY),
-    "batch_size": (int, 1, _ANY),
-    "crop": (int, 8, _ANY),
-    "augment": augmentation.AUGMENTATIONS,
-    "precision": networks.PRECISIONS,
-    "steps_per_call": (int, 1, _ANY),
-    "max_bad_steps": (int, 1, _ANY),
-    "init_from": (str, _ANY, _ANY),
-    "data": {
-        "train": (str, _ANY, _ANY),
-        "layout": pipeline.LAYOUTS,
-        "direction": paired.DIRECTIONS,
-        "colors": colors.COLORS,
-        "include": (str, _ANY, _ANY),
-        "split": None,
-        "preprocess": resizing.PREPROCESS,
-        "load_size": (int, 1, _ANY),
-        "leaves": (float, 0, 1),
-        "leaves_bank": (int, 1, _ANY),
-        "leaves_side": (int, 16, _ANY),
-        "leaves_refresh": (int, 1, _ANY),
-        "evaluation": (str, _ANY, _ANY),
-        "evaluation_crop": (int, 0, _ANY),
-        "threads": (int, 1, 256),
-    },
-    "degradation": None,
-    "generator": None,
-    "ema": (float, 0, 0.999999),
-    "objective": None,
-    "perceptual": {
-        "weights": (str, _ANY, _ANY),
-        "weight": (float, 0, _ANY),
-        "layers": None,
-        "criterion": perceptual.CRITERIA,
-    },
-    "adversarial": {
-        "mode": adversarial.MODES,
-        "weight": (float, 0, _ANY),
-        "generator_steps": (int, 1, _ANY),
-        "discriminator_steps": (int, 1, _ANY),
-        "mismatched": (float, 0, _ANY),
-        "identity": (float, 0, _ANY),
-        "cutmix": (float, 0, _ANY),
-        "pool": (int, 0, _ANY),
-        "penalty": adversarial.PENALTIES,
-        "penalty_weight": (float, 0, _ANY),
-    },
-    "discriminator": None,
-    "optimizer": {
-        "accumulate": (int, 1, _ANY),
-        "generator": _PLAYER,
-        "discriminator": _PLAYER,
-    },
-    "evaluation": {
-        "every": (int, 1, _ANY),
-        "protocol": (str, _ANY, _ANY),
-        "statistics": networks.STATISTICS,
-        "batch_size": (int, 1, _ANY),
-        "seed": (int, 0, 2**31 - 1),
-        "consistency": (bool, _ANY, _ANY),
-        "samples": (int, 0, _ANY),
-    },
-    "log_every": (int, 1, _ANY),
-    "checkpoint_every": (int, 1, _ANY),
-}
+_PIXELS = ("damaged", "intact")  # those of `degradation.weight`
 
 
 def check(config: Mapping[str, Any], devices: int = 1) -> None:
@@ -103,51 +23,50 @@ def check(config: Mapping[str, Any], devices: int = 1) -> None:
     option, and keys that contradict each other. Shapes are not looked at:
     `jax.eval_shape` of the step does that.
     """
-    _check_section(config, _RULES, "")
+    _check_section(config, config_keys.inside(), "")
     _check_names(config)
     _check_together(config, devices)
 
 
-def _check_section(section, rules, prefix):
+def _check_section(section, keys, prefix):
     if not isinstance(section, Mapping):
         raise errors.ConfigError(
             f"config.{prefix.rstrip('.')} is {section!r}; it must hold keys"
         )
     for name in section:
-        if name not in rules:
+        if name not in keys:
             raise errors.ConfigError(
-                f"config.{prefix}{name} is no key: {naming.nearest(name, rules)}"
+                f"config.{prefix}{name} is no key: {naming.nearest(name, keys)}"
             )
-    for name, rule in rules.items():
-        key = f"{prefix}{name}"
+    for name, key in keys.items():
         if name not in section:
             raise errors.ConfigError(
-                f"config.{key} is missing; configs/gan_full.py has every key"
+                f"config.{key.name} is missing; configs/gan_full.py has every key"
             )
         value = section[name]
-        if isinstance(rule, dict):
-            if value is not None or name not in ("adversarial", "perceptual"):
-                _check_section(value, rule, f"{key}.")
-        elif rule is not None:
-            _check_value(key, value, rule)
+        if key.holds == config_keys.SECTION:
+            if value is not None or not key.optional:
+                _check_section(value, config_keys.inside(key.name), f"{key.name}.")
+        elif isinstance(key.holds, type):
+            _check_value(value, key)
 
 
-def _check_value(key, value, rule):
-    if isinstance(rule[0], str):
-        if value not in rule:
-            hint = naming.nearest(str(value), rule)
-            raise errors.ConfigError(f"config.{key} is {value!r}: {hint}")
+def _check_value(value, key):
+    if words := config_keys.choices(key):
+        if value not in words:
+            hint = naming.nearest(str(value), words)
+            raise errors.ConfigError(f"config.{key.name} is {value!r}: {hint}")
         return
-    kind, low, high = rule
     # JSON and command lines write 1 for 1.0; True is no number.
-    fits = isinstance(value, int | float if kind is float else kind)
-    if not fits or isinstance(value, bool) != (kind is bool):
+    fits = isinstance(value, int | float if key.holds is float else key.holds)
+    if not fits or isinstance(value, bool) != (key.holds is bool):
         raise errors.ConfigError(
-            f"config.{key} is {value!r}; it must be of type {kind.__name__}"
+            f"config.{key.name} is {value!r}; it must be of type {key.holds.__name__}"
         )
+    low, high = key.low, key.high
     if (low is not None and not value >= low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise errors.ConfigError(f"config.{key} is {value!r}; it must be {bounds}")
+        raise errors.ConfigError(f"config.{key.name} is {value!r}; it must be {bounds}")
 
 
 def _check_names(config):
@@ -206,8 +125,9 @@ def _check_pixel_weight(weight, home):
             f"{home.__name__.split('.')[-1]} does not say which pixels it damages; "
             "leave the weight out"
         )
-    number = (float, 0, _ANY)
-    _check_section(weight, {"damaged": number, "intact": number}, "degradation.weight.")
+    here = "degradation.weight."
+    pixels = {n: config_keys.Key(here + n, float, 1.0, low=0) for n in _PIXELS}
+    _check_section(weight, pixels, here)
 
 
 def _check_together(config, devices):
@@ -223,8 +143,8 @@ def _check_together(config, devices):
             f"must divide by the {devices} devices"
         )
     together = config["steps_per_call"]
-    lengths = ("steps", "log_every", "checkpoint_every", "evaluation.every")
     # Lengths in epochs are rounded to whole calls.
+    lengths = ("steps", *config_keys.intervals())
     for key in lengths if not config["epochs"] else ():
         section, _, name = key.rpartition(".")
         value = (config[section] if section else config)[name]
