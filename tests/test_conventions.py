@@ -1,7 +1,7 @@
 """What all public things have in common; a walk finds the newcomers."""
 
 import functools
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -285,7 +285,6 @@ HEAVY = {
     "absl",
     "clu",
     "dm_pix",
-    "fastapi",
     "flax",
     "grain",
     "jinja2",
@@ -306,6 +305,13 @@ start = time.perf_counter()
 import jaxrestore.losses
 print(time.perf_counter() - start, *{name.split(".")[0] for name in sys.modules})
 """
+
+
+def test_the_tables_name_what_exists():
+    assert all(importlib.util.find_spec(library) for library in HEAVY)
+    assert set(LONG) <= set(DEGRADATIONS)
+    there = {name.split(".")[2] for name in FUNCTIONS if ".degradations." in name}
+    assert there >= NOT_A_PHENOMENON
 
 
 def test_importing_the_losses_is_quick_and_loads_no_other_library():
