@@ -72,12 +72,12 @@ DOORS = {
     "scipy": ("jaxrestore/comparing/significance.py", "jaxrestore/raters/"),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/sweeps/"),
     "jinja2": ("jaxrestore/evaluation/",),
-    "rich": ("jaxrestore/training/logbook.py", "jaxrestore/cli/"),
+    "rich": ("jaxrestore/training/logbook.py",),
     "typer": ("jaxrestore/cli/",),
-    "absl": ("jaxrestore/main.py", "jaxrestore/cli/ending.py"),
+    "absl": ("jaxrestore/cli/training.py", "jaxrestore/cli/ending.py"),
     "ml_collections": (
         "configs/",
-        "jaxrestore/main.py",
+        "jaxrestore/cli/training.py",
         "jaxrestore/config_files.py",
     ),
 }

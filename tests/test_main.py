@@ -56,7 +56,7 @@ def slowly(*values):
         slowly(["--config", "configs/gan_full.py:dmeo"], "argument 'dmeo'", 2),
         ([], "give --config", 2),
         slowly(["--mode", "evaluate"], "give --workdir", 2),
-        (["--mode", "evaluate", "--workdir", "nowhere"], "nowhere is no run", 66),
+        (["--mode", "evaluate", "--workdir", "nowhere"], "nowhere is no folder", 3),
         slowly(["--mode", "evalute", "--config", "configs/gan_full.py"], "evalute", 2),
         slowly(["config", "configs/gan_full.py"], "", 2),
         slowly(
@@ -84,8 +84,8 @@ def test_a_mistake_on_the_command_line_is_one_line_and_a_code(
 
 def test_a_misspelt_key_is_told_before_jax_has_loaded():
     code = (
-        "import sys; from jaxrestore import main\n"
-        "try: main.parse(['x', '--config=configs/gan_full.py', '--config.stepz=1'])\n"
+        "import sys; from jaxrestore.cli import training\n"
+        "try: training.parse(['x', '--config=configs/vae.py', '--config.stepz=1'])\n"
         "except Exception as error: print(error)\n"
         "print('jax' in sys.modules)"
     )

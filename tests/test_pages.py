@@ -21,8 +21,8 @@ from absl import flags
 from ml_collections import config_flags
 from PIL import Image
 
-from jaxrestore import config_files, losses, main, naming, networks, protocols
-from jaxrestore.cli import app
+from jaxrestore import assignments, config_files, losses, naming, networks, protocols
+from jaxrestore.cli import app, training
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -102,7 +102,7 @@ def _check_jaxrestore(words):
         assert given["protocol"] in naming.public(protocols)
     if command.name == "degrade":
         degrade = naming.module("degradations", given["kind"]).degrade
-        keys = {app._option(text)[0] for text in given["option"] or []}
+        keys = {assignments.read(text)[0] for text in given["option"] or []}
         assert keys <= networks.keyword_options(degrade)
     if command.name == "sweep" and given["config"]:
         _, config = config_files.load(given["config"])
@@ -115,7 +115,7 @@ def _check_jaxrestore(words):
 
 def _check_main(words, monkeypatch):
     parsed = flags.FlagValues()  # of its own: those of the process stay as they are
-    for flag in flags.FLAGS.flags_by_module_dict()[main.__name__]:
+    for flag in flags.FLAGS.flags_by_module_dict()[training.__name__]:
         if flag.name == "config":
             config_flags.DEFINE_config_file(
                 "config", lock_config=True, flag_values=parsed

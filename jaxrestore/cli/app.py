@@ -1,4 +1,4 @@
-"""`jaxrestore`: the command line of everything but training; no logic here."""
+"""`jaxrestore`: the command line; no logic here."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +28,21 @@ def _jaxrestore(
         bool | None, typer.Option("--version", callback=_version, is_eager=True)
     ] = None,
 ) -> None:
-    """Image restoration in JAX. Training: python -m jaxrestore.main --help."""
+    """Image restoration in JAX."""
+
+
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+)
+def train(context: typer.Context) -> None:
+    """Train from --config FILE[:ARGUMENT]; as python -m jaxrestore.main."""
+    from jaxrestore.cli import training
+
+    training.run(["jaxrestore train", *context.args])
 
 
 @app.command()

@@ -1,0 +1,82 @@
+"""`jaxrestore train`, which is `python -m jaxrestore.main`: flags and what they do."""
+
+import sys
+from pathlib import Path
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from jaxrestore import config_files, errors
+from jaxrestore.cli import ending
+from jaxrestore.training import allocator
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Recipe, with an argument after a colon.", lock_config=True
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; runs/<config>[-<argument>] if not given."
+)
+_MODE = flags.DEFINE_enum("mode", "train", ["train", "evaluate"], "What to do.")
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Print shapes, parameters, memory and learning rates; no run."
+)
+_FORK = flags.DEFINE_string(
+    "fork", None, "New folder in which to go on from --workdir with a changed config."
+)
+
+
+def main(arguments: list[str]) -> None:
+    """Runs what the parsed flags ask for."""
+    if len(arguments) > 1:
+        raise errors.ConfigError(
+            f"{arguments[1]!r} is no flag; flags begin with -- (see --help)"
+        )
+    allocator.keep_freed_memory()
+    # Imported late: a misspelt flag is told before jax has loaded.
+    from jaxrestore.evaluation import outcome
+    from jaxrestore.training import dry_run, loop
+
+    if _MODE.value == "evaluate":
+        summary = outcome.score(_workdir())
+        print(outcome.verdict(summary, _workdir()))
+        return
+    config = config_files.translate(_recipe(), _CONFIG.value)
+    if _DRY_RUN.value:
+        dry_run.show(config)
+        return
+    fork = Path(_FORK.value) if _FORK.value else None
+    loop.train(config, _workdir(), fork=fork)
+
+
+def _workdir() -> Path:
+    if _WORKDIR.value:
+        return Path(_WORKDIR.value)
+    if flags.FLAGS["config"].value is None:
+        raise errors.ConfigError("give --workdir, the folder of the run to evaluate")
+    file, _, argument = _recipe().partition(":")
+    return Path("runs") / "-".join([Path(file).stem, *argument.split(",")]).rstrip("-")
+
+
+def _recipe() -> str:
+    return config_flags.get_config_filename(flags.FLAGS["config"])
+
+
+def parse(arguments: list[str]) -> list[str]:
+    """Parses the flags; every mistake is a `ConfigError` that names the nearest key."""
+    arguments = [arguments[0], *config_files.found(arguments[1:])]
+    sys.argv = arguments  # where ml_collections looks for the overrides
+    try:
+        rest = flags.FLAGS(arguments)
+    except (flags.Error, ValueError, AttributeError, TypeError) as error:
+        raise errors.ConfigError(str(error)) from error
+    if _CONFIG.value is None and _MODE.value == "train":
+        raise errors.ConfigError("give --config, for example configs/gan_full.py:demo")
+    return rest
+
+
+def run(arguments: list[str]) -> None:
+    """Parses and runs, with the exit codes of the package; the first is the program."""
+    for flag in (_CONFIG, _WORKDIR, _MODE, _DRY_RUN, _FORK):
+        # What --help lists: the flags of the program, wherever they are defined.
+        flags.FLAGS.register_key_flag_for_module(arguments[0], flags.FLAGS[flag.name])
+    ending.run(lambda: app.run(main, argv=arguments, flags_parser=parse))
