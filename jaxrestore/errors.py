@@ -74,6 +74,10 @@ class Interrupted(UserError):
         self.exit_code = 128 + signal_number
 
 
+class Notice(UserWarning):
+    """Something that stops nothing, but that the user should know; one sentence."""
+
+
 def explained(error: Exception) -> UserError | None:
     """Returns what the user can mend about any error, as a sentence; None for a bug.
 

@@ -3,9 +3,11 @@
 An image is uint8[h, w, channels], sRGB, upright, rows from the top. What a file holds
 decides how it is read; its name does not. No file is resized, and nothing is guessed:
 what cannot be brought to 8-bit sRGB faithfully is refused with an `ImageError`.
-16-bit colour is the exception Pillow makes: it hands over the upper 8 bits.
+16-bit colour is the exception Pillow makes: it hands over the upper 8 bits; and a
+colour profile that cannot be used is ours: it is left out, with a notice.
 """
 
+import functools
 import io
 import os
 import stat
@@ -50,7 +52,8 @@ def decode(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Returns the image in a file, or in the bytes of one; alpha is dropped.
 
-    Raises `ImageError` saying which file, what is wrong and what to do. Above
+    Raises `ImageError` saying which file, what is wrong and what to do, and gives an
+    `errors.Notice`, once a file, of an ICC profile that had to be left out. Above
     178,956,970 pixels Pillow refuses too, whatever `max_pixels` is.
     """
     image = decode_with_alpha(source, max_pixels=max_pixels)
@@ -72,7 +75,7 @@ def decode_with_alpha(
         ):
             _check_header(image, max_pixels)
             image.load()
-            return np.array(_upright_srgb(image))
+            return np.array(_upright_srgb(image, name))
     except MemoryError:
         raise
     except ImageError as error:
@@ -180,7 +183,7 @@ def _check_header(image: Image.Image, max_pixels: int) -> None:
         )
 
 
-def _upright_srgb(image: Image.Image) -> Image.Image:
+def _upright_srgb(image: Image.Image, name: str) -> Image.Image:
     """Returns the image in mode RGB, or RGBA if it has alpha."""
     # Read first: turning to other modes loses the profile.
     profile = image.info.get("icc_profile")
@@ -195,7 +198,7 @@ def _upright_srgb(image: Image.Image) -> Image.Image:
     elif image.mode != "CMYK":
         # By way of RGBA, since a palette with alpha warns on its way to RGB.
         image = image.convert("RGBA" if alpha else "RGB").convert("RGB")
-    image = _to_srgb(image, profile)
+    image = _to_srgb(image, profile, name)
     if alpha:
         image.putalpha(alpha)
     return image
@@ -213,8 +216,8 @@ def _eight_bit(values: np.ndarray) -> UInt8[np.ndarray, "h w"]:
     return np.rint(values * (255.0 / top)).astype(np.uint8)
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Returns RGB; a profile that is broken or of another colour model is ignored."""
+def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
+    """Returns RGB; of a profile that does not fit it gives notice, and does without."""
     if not profile:
         return image.convert("RGB")
     try:
@@ -225,9 +228,20 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             outputMode="RGB",
         )
     except (ImageCms.PyCMSError, OSError):
+        _give_notice(
+            f"{name}: its ICC profile is broken or of another colour model and was "
+            "left out, so its colours may be off; convert it to sRGB to be sure."
+        )
         return image.convert("RGB")
     assert converted is not None  # as it is when converting in place
     return converted
+
+
+# Once a file: training reads each again and again, and any change of the filters of
+# `warnings` makes Python repeat what it has shown.
+@functools.lru_cache(maxsize=1_000_000)
+def _give_notice(sentence: str) -> None:
+    warnings.warn(sentence, errors.Notice, stacklevel=2)
 
 
 def _picture(image: UInt8[np.ndarray, "h w c"]) -> Image.Image:

@@ -3,6 +3,7 @@ import io
 import os
 import subprocess
 import sys
+import warnings
 import zlib
 
 import numpy as np
@@ -191,14 +192,34 @@ def test_profile_is_brought_to_srgb(source):
 @pytest.mark.parametrize(
     "profile", [b"no profile at all", swapped_profile()[:200], bytes(300)]
 )
-def test_broken_profile_is_ignored(profile):
-    decoded = images.decode(save(COLOUR, icc_profile=profile))
-    np.testing.assert_array_equal(decoded, COLOUR)
+def test_a_broken_profile_is_left_out_and_told_once_a_file(profile, tmp_path):
+    paths = [tmp_path / name for name in ("a.png", "b.png")]
+    for path in paths:
+        path.write_bytes(save(COLOUR, icc_profile=profile))
+        with pytest.warns(errors.Notice) as told:
+            for _ in range(3):
+                # Which makes Python forget what it has shown.
+                warnings.simplefilter("always")
+                np.testing.assert_array_equal(images.decode(path), COLOUR)
+        (notice,) = told
+        assert str(notice.message).startswith(f"{path}: its ICC profile is broken or ")
 
 
-def test_profile_of_another_colour_model_is_ignored():
-    decoded = images.decode(save(COLOUR[..., 0], icc_profile=swapped_profile()))
+def test_a_profile_of_another_colour_model_is_left_out_and_told(tmp_path):
+    path = tmp_path / "grey.png"
+    path.write_bytes(save(COLOUR[..., 0], icc_profile=swapped_profile()))
+    with pytest.warns(errors.Notice, match=r"grey\.png: its ICC profile is .* sRGB"):
+        decoded = images.decode(path)
     np.testing.assert_array_equal(decoded[..., 1], COLOUR[..., 0])
+
+
+@pytest.mark.parametrize("profile", [None, swapped_profile()])
+def test_a_profile_that_can_be_used_is_not_told(profile, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(save(COLOUR, icc_profile=profile))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images.decode(path)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])

@@ -1,6 +1,7 @@
 """The README's promise: two bash blocks, each complete; CI runs the second."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,48 @@ def test_ci_runs_exactly_the_second_block():
     )
     assert printed.returncode == 0
     assert printed.stdout.strip() == BLOCKS[1].strip()
+
+
+def _checkout(folder, block):
+    """A repository with our .ci/run, a README of its own and a folder to be kept."""
+    (folder / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", folder / ".ci" / "run")
+    readme = f"```bash\nexit 3\n```\n\n```bash\n{block}\n```\n"
+    (folder / "README.md").write_text(readme)
+    (folder / ".gitignore").write_text("/.venv/\n")
+    for name in (".venv/mine", "tracked", "deleted", "new file"):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    git = ["git", "-C", str(folder)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    tracked = ["README.md", ".gitignore", ".ci", "tracked", "deleted"]
+    subprocess.run([*git, "add", *tracked], check=True)
+    (folder / "deleted").unlink()
+    return folder
+
+
+def _ci(folder):
+    words = ["bash", str(folder / ".ci" / "run")]
+    return subprocess.run(words, capture_output=True, text=True)
+
+
+def test_ci_leaves_the_reader_s_environment_alone(tmp_path):
+    folder = _checkout(tmp_path / "a b", "mkdir .venv\npwd\nls -A")
+    before = sorted(folder.rglob("*"))
+    done = _ci(folder)
+    assert done.returncode == 0, done.stderr
+    place, *found = done.stdout.splitlines()
+    assert {"tracked", "new file", "README.md", ".ci", ".venv"} <= set(found)
+    assert "deleted" not in found and Path(place) != folder
+    assert not Path(place).exists()
+    assert (folder / ".venv" / "mine").read_text() == ".venv/mine"
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_ci_fails_where_the_block_fails(tmp_path):
+    done = _ci(_checkout(tmp_path / "a", "false\necho never"))
+    assert done.returncode == 1 and "never" not in done.stdout
 
 
 def test_every_file_the_readme_names_is_there():

@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable
 
 from absl import logging
@@ -19,6 +20,7 @@ from jaxrestore import errors
 def run(task: Callable[[], object]) -> None:
     """Runs `task` and ends the process with the code of what happened."""
     logging.set_verbosity(logging.ERROR)  # jax and orbax tell their inner life by absl
+    warnings.formatwarning = _formatted
     try:
         task()
     except KeyboardInterrupt:
@@ -29,6 +31,16 @@ def run(task: Callable[[], object]) -> None:
             _bug(error)
         else:
             _end(known.exit_code, str(known))
+
+
+_plainly = warnings.formatwarning
+
+
+def _formatted(message, category, *place):
+    """A notice as one line; what other libraries warn of, with its place."""
+    if issubclass(category, errors.Notice):
+        return f"note: {message}\n"
+    return _plainly(message, category, *place)
 
 
 def _bug(error: Exception) -> None:

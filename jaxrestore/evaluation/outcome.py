@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from jaxrestore import __version__, errors, files, networks, sharding
+from jaxrestore import __version__, errors, files, naming, networks, sharding
 from jaxrestore.data import pipeline, samples
 from jaxrestore.evaluation import evaluate, maps, report
 from jaxrestore.runs import checkpoints
@@ -76,18 +76,26 @@ def with_changes(
 ) -> dict[str, Any]:
     """Returns a copy of the config with other values at some keys, with their dots.
 
-    Raises `ConfigError` for a key that the config does not have.
+    Raises `ConfigError` for a key that the config does not have, with the nearest one.
     """
     changed = copy.deepcopy(dict(config))
     for key, value in changes.items():
-        *sections, name = key.split(".")
         section: Any = changed
+        *sections, name = key.split(".")
         for part in sections:
-            section = section.get(part) if isinstance(section, Mapping) else None
-        if not isinstance(section, dict) or name not in section:
-            raise errors.ConfigError(f"the run has no config.{key} to score under")
+            _check_key(section, part, key)
+            section = section[part]
+        _check_key(section, name, key)
         section[name] = value
     return changed
+
+
+def _check_key(section, part, key):
+    known = list(section) if isinstance(section, Mapping) else []
+    if part not in known:
+        where = key.split(f".{part}")[0]
+        hint = naming.nearest(part, known) if known else f"{where} holds no keys."
+        raise errors.ConfigError(f"the run has no config.{key} to score under: {hint}")
 
 
 def _score(workdir, config, mesh):

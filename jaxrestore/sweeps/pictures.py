@@ -137,7 +137,10 @@ def sets(
     arms = list(dict.fromkeys(record["arm"] for record in known))
     config = checkpoints.read_config(folders[known[0]["cell"]])
     asked = cells.questions(study, config)[test]
-    columns = {"test": (y, config), test: (f"{test}:{y}", _changed(config, asked))}
+    columns = {
+        "test": (y, config),
+        test: (f"{test}:{y}", outcome.with_changes(config, asked)),
+    }
     inputs = []
     for index, (name, (column, its_config)) in enumerate(columns.items()):
         values = [[r[column] for r in known if r["arm"] == arm] for arm in arms]
@@ -216,14 +219,6 @@ def _evaluator(config):
     batch = {**config["evaluation"], "batch_size": 1}
     one = sharding.mesh(jax.local_devices()[:1])
     return outcome.evaluator({**config, "evaluation": batch}, one)
-
-
-def _changed(config, changes):
-    config = {name: dict(x) if isinstance(x, dict) else x for name, x in config.items()}
-    for key, given in changes.items():
-        section, _, name = key.rpartition(".")
-        (config[section] if section else config)[name] = given
-    return config
 
 
 def _rows(folder):

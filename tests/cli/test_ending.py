@@ -1,4 +1,6 @@
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,23 @@ def test_a_missing_file_that_nobody_explains_is_a_bug(capsys, tmp_path):
     ended, said = code(capsys, missing)
     assert ended == 1 and "a bug: FileNotFoundError" in said and "a.html" in said
     Path(said.splitlines()[-1].removeprefix("its trace is in ")).unlink()
+
+
+def test_a_notice_is_one_line_on_stderr_and_stops_nothing():
+    script = (
+        "import warnings\n"
+        "from jaxrestore import errors\n"
+        "from jaxrestore.cli import ending\n"
+        "task = lambda: warnings.warn('a.png: look', errors.Notice, stacklevel=2)\n"
+        "ending.run(task)\n"
+        "warnings.warn('from elsewhere')\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    first, second = done.stderr.splitlines()[:2]
+    assert first == "note: a.png: look"
+    assert "UserWarning: from elsewhere" in second
 
 
 def test_what_goes_well_does_not_end_the_process():

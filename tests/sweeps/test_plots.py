@@ -1,12 +1,13 @@
 """What the plots of a study show, read from the figures' own objects."""
 
+import dataclasses
 import json
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import metrics
+from jaxrestore import errors, metrics
 from jaxrestore.sweeps import curves, figures, grid, pictures, plots
 
 INPUT = 24.0
@@ -178,6 +179,26 @@ def test_a_figure_without_numbers_is_not_drawn(study, records, folders):
     assert curves.cost(study, [{"batch_size": 1}]) is None
     assert pictures.sheet(study, [], folders) is None
     assert pictures.sets(study, records, folders) is None
+
+
+def test_sets_takes_the_detail_of_what_the_test_asks(
+    study, records, folders, monkeypatch
+):
+    asked = {"evaluation.maps.samples": 8, "n_epochs": 7}
+    home = folders[records[0]["cell"]] / "config.json"
+    config = {"n_epochs": 1, "evaluation": {"maps": {"samples": 0}}}
+    home.write_text(json.dumps(config))
+    seen = []
+    monkeypatch.setattr(pictures, "details", lambda x: (seen.append(x), {"a": 2.0})[1])
+    tested = dataclasses.replace(study, tests={"train": asked})
+    scored = [{**record, "train:psnr": 21.0} for record in records]
+    assert pictures.sets(tested, scored, folders) is not None
+    first, second = seen
+    assert (first["n_epochs"], first["evaluation"]["maps"]) == (1, {"samples": 0})
+    assert (second["n_epochs"], second["evaluation"]["maps"]) == (7, {"samples": 8})
+    misspelt = dataclasses.replace(study, tests={"train": {"n_epoch": 7}})
+    with pytest.raises(errors.ConfigError, match="did you mean 'n_epochs'"):
+        pictures.sets(misspelt, scored, folders)
 
 
 def test_a_trend_is_the_line_of_least_squares():
