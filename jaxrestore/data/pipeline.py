@@ -5,6 +5,7 @@ without a saved iterator, and any number of processes sees the same global batch
 """
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -27,6 +28,10 @@ from jaxrestore.data import (
 )
 
 LAYOUTS = ("images", "AB", "folders")
+_ENDLESS = (
+    "config.data.leaves is 1: an endless source has no epochs; give the length in "
+    "steps and another schedule, or a share of photographs"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +78,10 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
     among them, and `NoInputError` when a folder is missing or holds no image.
     """
     data = config_keys.completed(data, "data")
+    return _training(data, seed, lambda: _training_and_held_out(data))
+
+
+def _training(data, seed, cut):
     if data["colors"] != "rgb" and data["layout"] != "images":
         raise errors.ConfigError(
             f"config.data.colors is {data['colors']!r}, but pairs stay as they are; "
@@ -86,7 +95,7 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
         )
     chosen = []
     if share < 1:
-        chosen.append((_training_and_held_out(data)[0], 1 - share))
+        chosen.append((cut()[0], 1 - share))
     if share > 0:
         leaves = bank.Bank(
             seed,
@@ -106,8 +115,12 @@ def evaluation_source(data: Mapping[str, Any], crop: int) -> Any:
     that width, as pix2pix tests; otherwise as their files are.
     """
     data = config_keys.completed(data, "data")
+    return _evaluation(data, crop, lambda: _training_and_held_out(data))
+
+
+def _evaluation(data, crop, cut):
     resizing.check(data["preprocess"], data["load_size"], crop)
-    source = _training_and_held_out(data)[1] if len(data["split"]) else None
+    source = cut()[1] if len(data["split"]) else None
     if source is None:
         layout, direction = data["layout"], data["direction"]
         source = photographs(
@@ -117,24 +130,44 @@ def evaluation_source(data: Mapping[str, Any], crop: int) -> Any:
     return colors.applied(source, data["colors"])
 
 
+def both_sources(
+    data: Mapping[str, Any], seed: int, crop: int
+) -> tuple[list[tuple[Any, float]], Any]:
+    """Returns the `training_sources` and the `evaluation_source` of a run.
+
+    Where `split` cuts `train` in two, its images are listed once for both.
+    """
+    data = config_keys.completed(data, "data")
+    cut = functools.cache(lambda: _training_and_held_out(data))
+    return _training(data, seed, cut), _evaluation(data, crop, cut)
+
+
 def channels(data: Mapping[str, Any], sources: list[tuple[Any, float]]) -> int:
     """Returns the channels of a batch from the `training_sources` of `data`."""
     return 1 if data.get("colors") == "gray" else sources[0][0].channels
 
 
-def image_count(data: Mapping[str, Any]) -> float:
+def epoch_images(sources: list[tuple[Any, float]]) -> float:
     """Returns the images of an epoch: in it, each training photograph is shown once.
 
-    Dead leaves are counted in, so it may be no whole number. Raises `ConfigError` when
-    there is nothing but them, and otherwise what `training_sources` raises.
+    `sources` are the `training_sources`. Dead leaves are counted in, so it may be no
+    whole number. Raises `ConfigError` when there is nothing but them.
+    """
+    photographs, share = sources[0]
+    if _is_endless(photographs):
+        raise errors.ConfigError(_ENDLESS)
+    return len(photographs) / share
+
+
+def image_count(data: Mapping[str, Any]) -> float:
+    """Returns `epoch_images` of a config's section, whose folders are listed for it.
+
+    Raises what `training_sources` and `epoch_images` raise.
     """
     data = config_keys.completed(data, "data")
     if data["leaves"] >= 1:
-        raise errors.ConfigError(
-            "config.data.leaves is 1: an endless source has no epochs; give the length "
-            "in steps and another schedule, or a share of photographs"
-        )
-    return len(_training_and_held_out(data)[0]) / (1 - data["leaves"])
+        raise errors.ConfigError(_ENDLESS)
+    return epoch_images([(_training_and_held_out(data)[0], 1 - data["leaves"])])
 
 
 def photographs(
