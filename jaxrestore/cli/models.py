@@ -56,7 +56,10 @@ def restore(
     if image is not None:
         _check_place(output, image, overwrite)
     if checkpoint is not None:
-        network = restorer.load(checkpoint, step)
+        # Orbax is loaded for runs alone.
+        from jaxrestore.inference import of_runs
+
+        network = of_runs.load(checkpoint, step)
     elif weights is not None:
         network = restorer.load_weights(weights)
     else:

@@ -1,4 +1,8 @@
-"""A trained network as a function from images to images."""
+"""A trained network as a function from images to images.
+
+Of a file of weights here; what reads a run's folder is `of_runs`, so that restoring
+with what ships loads no library of checkpoints.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -13,7 +17,6 @@ from jaxtyping import Array, Float, UInt8
 from jaxrestore import errors, networks
 from jaxrestore.inference import tiles
 from jaxrestore.ops import color, resize
-from jaxrestore.runs import checkpoints
 from jaxrestore.weights import conversion
 
 
@@ -34,30 +37,12 @@ class Restorer:
     level_map: bool = False
 
 
-def load(workdir: Path, step: int | None = None) -> Restorer:
-    """Returns the averaged generator of a run, at its best step or at `step`.
-
-    Raises `MismatchError` when `workdir` holds no finished checkpoint, or not `step`,
-    and `ConfigError` for a network that takes a mask, or another image than it gives.
-    """
-    config = checkpoints.read_config(workdir)
-    step = checkpoints.chosen_step(workdir, step)
-    variables = checkpoints.load_restorer(workdir, step)
-    facts = conversion.described(config["generator"], variables)
-    return build(
-        config["generator"],
-        variables,
-        config["precision"],
-        networks.statistics(config),
-        level_map=_has_level_map(workdir, facts, config),
-    )
-
-
 def load_weights(path: Path) -> Restorer:
     """Returns the network of a weight file of ours, as its card describes it.
 
     Raises what `conversion.load` raises: `MismatchError` for a file that is not the one
-    its card was written for; and `ConfigError` as `load`.
+    its card was written for; and `ConfigError` for a network that takes a mask, or
+    another image than it gives.
     """
     card, variables = conversion.load(path)
     source = card.get("source")
@@ -66,7 +51,7 @@ def load_weights(path: Path) -> Restorer:
         card["generator"],
         variables,
         statistics=card["statistics"],
-        level_map=_has_level_map(path, card, run),
+        level_map=has_level_map(path, card, run),
     )
 
 
@@ -95,6 +80,25 @@ def build(
         networks.channels(model),
         level_map,
     )
+
+
+def has_level_map(path: Path, facts: Mapping[str, Any], run: Any) -> bool:
+    """Returns whether a network takes a level of noise beside its picture.
+
+    `facts` has the `colors` and `inputs` of a card, `run` is the config of its training
+    where that is known. A channel more may be a mask: of a run it is known, published
+    networks take none. Raises `ConfigError`, which names `path`, for a network that
+    takes anything else.
+    """
+    colors = 1 if facts["colors"] == "gray" else 3
+    more = facts["inputs"] - colors
+    told = not isinstance(run, Mapping) or _appends_level(run.get("degradation"))
+    if more and not (more == 1 and told):
+        raise errors.ConfigError(
+            f"{path} takes {facts['inputs']} channels and gives {colors}; pictures are "
+            "restored by networks that take what they give, or a level of noise beside"
+        )
+    return more == 1
 
 
 def restore_image(
@@ -205,22 +209,6 @@ def _padded(image: Any, multiple: int) -> Any:
     below, right = (-side % multiple for side in image.shape[:2])
     mode = "reflect" if below < image.shape[0] and right < image.shape[1] else "edge"
     return np.pad(image, ((0, below), (0, right), (0, 0)), mode)
-
-
-def _has_level_map(path: Path, facts: Mapping[str, Any], run: Any) -> bool:
-    """Returns whether a network takes a level of noise; refuses what else it may take.
-
-    A fourth channel may be a mask: of a run it is known, published ones take none.
-    """
-    colors = 1 if facts["colors"] == "gray" else 3
-    more = facts["inputs"] - colors
-    told = not isinstance(run, Mapping) or _appends_level(run.get("degradation"))
-    if more and not (more == 1 and told):
-        raise errors.ConfigError(
-            f"{path} takes {facts['inputs']} channels and gives {colors}; pictures are "
-            "restored by networks that take what they give, or a level of noise beside"
-        )
-    return more == 1
 
 
 def _appends_level(degradation: Any) -> bool:

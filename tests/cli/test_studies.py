@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from jaxrestore import images
 from jaxrestore.cli import app
-from jaxrestore.inference import restorer
+from jaxrestore.inference import of_runs, restorer
 
 RUNNER = CliRunner()
 
@@ -110,7 +110,7 @@ def finished(pictures, tiny, monkeypatch):
         assert step == 6
         return restorer.Restorer(lambda x: factors[folder] * x, 1, 1, "fcn")
 
-    monkeypatch.setattr(restorer, "load", load)
+    monkeypatch.setattr(of_runs, "load", load)
     return pictures
 
 

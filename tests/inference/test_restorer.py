@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxrestore import errors, networks
-from jaxrestore.inference import restorer
+from jaxrestore.inference import of_runs, restorer
 from jaxrestore.weights import weight_files
 
 FCN = {"name": "fcn", "width": 4, "blocks": 1}
@@ -125,8 +125,8 @@ def test_a_run_on_noise_with_its_level_gives_a_network_that_is_told_it(
         "load_restorer": lambda *_: weight_files.load(write(inputs=3 + told))[1],
     }
     for name, answer in known.items():
-        monkeypatch.setattr(restorer.checkpoints, name, answer)
-    assert restorer.load(Path("a run")).level_map is told
+        monkeypatch.setattr(of_runs.checkpoints, name, answer)
+    assert of_runs.load(Path("a run")).level_map is told
 
 
 def test_a_run_on_masks_restores_no_pictures(write, monkeypatch):
@@ -136,12 +136,12 @@ def test_a_run_on_masks_restores_no_pictures(write, monkeypatch):
         "degradation": {"name": "holes"},
     }
     for name in ("steps", "best_step"):
-        monkeypatch.setattr(restorer.checkpoints, name, lambda _: 1)
-    monkeypatch.setattr(restorer.checkpoints, "read_config", lambda _: config)
+        monkeypatch.setattr(of_runs.checkpoints, name, lambda _: 1)
+    monkeypatch.setattr(of_runs.checkpoints, "read_config", lambda _: config)
     variables = weight_files.load(write(inputs=4))[1]
-    monkeypatch.setattr(restorer.checkpoints, "load_restorer", lambda *_: variables)
+    monkeypatch.setattr(of_runs.checkpoints, "load_restorer", lambda *_: variables)
     with pytest.raises(errors.ConfigError, match="takes 4 channels and gives 3"):
-        restorer.load(Path("a run"))
+        of_runs.load(Path("a run"))
 
 
 # Colours, alpha, levels

@@ -1,5 +1,7 @@
 import functools
 import json
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -154,3 +156,21 @@ def test_a_shipped_network_is_small_whole_and_better_than_what_needs_none(name):
     assert tuple(row["level"] for row in card["scores"]) == shipped.task(name).levels
     for row in card["scores"]:
         assert row["ours"]["psnr"] > max(row["classical"]["psnr"], row["input"]["psnr"])
+
+
+RESTORING = """
+import sys
+import numpy as np
+from jaxrestore.inference import restorer, shipped
+network = shipped.load("denoise")
+restored = restorer.restore_image(network, np.full((9, 12, 3), 128, np.uint8))
+assert restored.shape == (9, 12, 3)
+print(*sorted({"orbax", "tensorstore"} & set(sys.modules)))
+"""
+
+
+def test_restoring_with_what_ships_loads_no_library_of_checkpoints():
+    command = [sys.executable, "-c", RESTORING]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
