@@ -128,21 +128,12 @@ def restore_image(
     """
     _check_level(restorer, level)
     height, width = image.shape[:2]
-    if height * width <= tile**2:
-        return _restored(restorer, image, level)
-    small, scale = _padded(image, restorer.multiple), restorer.scale
-    rows, columns = (
-        tiles.spans(side, tile, overlap, restorer.multiple) for side in small.shape[:2]
+    plan = tiles.plan(
+        height, width, tile=tile, overlap=overlap, multiple=restorer.multiple
     )
-    strips = []
-    for row in rows:
-        squares = []
-        for column in columns:
-            square = small[row.start : row.stop, column.start : column.stop]
-            restored = _restored(restorer, square, level)
-            squares.append(restored[row.kept(scale), column.kept(scale)])
-        strips.append(np.concatenate(squares, 1))
-    return np.concatenate(strips)[: height * scale, : width * scale]
+    whole = tiles.padded(image, restorer.multiple)
+    restored = (_restored(restorer, tiles.cut(whole, part), level) for part in plan)
+    return tiles.join(plan, restored, scale=restorer.scale)
 
 
 def _check_level(restorer: Restorer, level: float | int | None) -> None:
@@ -202,13 +193,6 @@ def _enlarged(images: Any, scale: int) -> Any:
         return images
     height, width = (side * scale for side in images.shape[1:3])
     return np.asarray(resize.resize(jnp.asarray(images), height, width))
-
-
-def _padded(image: Any, multiple: int) -> Any:
-    """As `patches.pad_to_multiple`, in 8 bits: a photograph's floats fill memory."""
-    below, right = (-side % multiple for side in image.shape[:2])
-    mode = "reflect" if below < image.shape[0] and right < image.shape[1] else "edge"
-    return np.pad(image, ((0, below), (0, right), (0, 0)), mode)
 
 
 def _appends_level(degradation: Any) -> bool:
