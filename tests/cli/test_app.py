@@ -136,7 +136,7 @@ def test_restoring_with_what_ships_loads_no_library_of_checkpoints(tmp_path):
 
 def test_restoring_is_in_the_precision_that_was_scored(trained, monkeypatch):
     config = {**checkpoints.read_config(trained), "precision": "bfloat16"}
-    monkeypatch.setattr(of_runs.checkpoints, "read_config", lambda _: config)
+    monkeypatch.setattr(checkpoints, "read_config", lambda _: config)
     asked = []
     build = restorer.networks.build
 

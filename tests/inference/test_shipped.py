@@ -11,7 +11,7 @@ import pytest
 from jaxrestore import errors, networks
 from jaxrestore.degradations import batched
 from jaxrestore.inference import restorer, shipped
-from jaxrestore.weights import weight_files
+from jaxrestore.weights import conversion, weight_files
 
 GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
 METHODS = ("input", "classical", "ours")
@@ -152,7 +152,12 @@ def test_a_shipped_network_is_small_whole_and_better_than_what_needs_none(name):
     assert card["sha256"] == weight_files.sha256(place)
     assert card["task"] == name and card["protocol"] == shipped.PROTOCOL
     assert {"data", "steps", "degradation", "license", "source"} <= set(card)
-    assert shipped.load(name).channels == 3
+    variables = weight_files.load(place)[1]
+    facts = conversion.described(card["generator"], variables, card["statistics"])
+    assert facts.items() <= card.items() and card["takes"] == ["rgb"]
+    network = shipped.load(name)
+    assert (network.takes, network.multiple) == (("rgb",), card["multiple"])
+    assert (network.reach, network.smallest) == (card["reach"], card["smallest"])
     assert tuple(row["level"] for row in card["scores"]) == shipped.task(name).levels
     for row in card["scores"]:
         assert row["ours"]["psnr"] > max(row["classical"]["psnr"], row["input"]["psnr"])
