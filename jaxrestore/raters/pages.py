@@ -22,9 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxrestore import __version__, errors, naming
+from jaxrestore import __version__, errors, folders, naming
 from jaxrestore.evaluation import outcome
-from jaxrestore.pairs import paired_sets
 from jaxrestore.raters import pictures as perceptual_pictures
 
 PAGE, KEY = "study.html", "study.json"
@@ -76,7 +75,7 @@ def make(
     places = {**methods, TARGET: targets}
     if inputs is not None:
         places[INPUT] = inputs
-    partners, skipped = paired_sets.partners(places)
+    partners, skipped = folders.partners(places)
     stems = [[*partners][i] for i in rng.permutation(len(partners))]
     shuffled = {stem: partners[stem] for stem in stems}
     items = perceptual_pictures.read(shuffled, [*methods], images, skipped)
