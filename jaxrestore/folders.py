@@ -142,7 +142,7 @@ def refuse_existing(files: Iterable[Path]) -> None:
     if existing:
         raise errors.ConfigError(
             f"{existing[0]} exists, one of {len(existing)} such files that would be "
-            "written; choose another folder, or give --overwrite"
+            "written; choose another folder, or give `overwrite`"
         )
 
 

@@ -77,6 +77,7 @@ def evaluate(
 
 
 @app.command()
+@ending.flags("overwrite")
 def degrade(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Folder or image file.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the set.")],
@@ -118,6 +119,7 @@ def degrade(
 
 
 @app.command()
+@ending.flags("overwrite")
 def combine(
     a: Annotated[Path, typer.Argument(metavar="A", help="Folder or file: left.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Folder or file: right.")],
@@ -135,6 +137,7 @@ def combine(
 
 
 @app.command()
+@ending.flags("overwrite")
 def split(
     source: Annotated[Path, typer.Argument(metavar="AB", help="Folder or file.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="For OUT/A, OUT/B.")],

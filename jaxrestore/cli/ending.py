@@ -5,12 +5,13 @@
 130 and 143 interrupted, after a checkpoint was written.
 """
 
+import contextlib
 import errno
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from absl import logging
 
@@ -44,6 +45,22 @@ def run(task: Callable[[], object]) -> None:
         if "No space left on device" in str(error):
             _end(74, f"{error}; free some space, then give the same command again")
         _bug(error)
+
+
+@contextlib.contextmanager
+def flags(*names: str) -> Iterator[None]:
+    """Spells these arguments, which the library's messages quote, as options.
+
+    Around a command, or a part of one: `` `level` `` becomes --level.
+    """
+    try:
+        yield
+    except errors.UserError as error:
+        text = str(error)
+        for name in names:
+            text = text.replace(f"`{name}`", f"--{name.replace('_', '-')}")
+        error.args = (text,)
+        raise
 
 
 _OUT_OF_MEMORY = (

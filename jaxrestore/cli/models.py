@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxrestore import errors
+from jaxrestore.cli import ending
 
 models = typer.Typer(
     help="The networks that come with the package: list, info, verify.",
@@ -14,6 +15,7 @@ models = typer.Typer(
 )
 
 
+@ending.flags("checkpoint", "level", "overwrite", "step", "weights")
 def restore(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="The damaged image, or a folder.")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxrestore import errors
+from jaxrestore.cli import ending
 
 LAYOUTS = ("jaxrestore", "torch")
 Output = Annotated[
@@ -15,6 +16,7 @@ Output = Annotated[
 Half = Annotated[bool, typer.Option("--half", help="Store float16: half the bytes.")]
 
 
+@ending.flags("architecture", "step")
 def convert(
     weights: Annotated[
         Path,

@@ -34,7 +34,7 @@ def check(source: Path, destination: Path, *, overwrite: bool = False) -> None:
         )
     if destination.exists() and not overwrite:
         raise errors.ConfigError(
-            f"{destination} exists; give another name, or --overwrite to replace it"
+            f"{destination} exists; give another name, or `overwrite` to replace it"
         )
 
 

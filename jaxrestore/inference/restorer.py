@@ -133,16 +133,16 @@ def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> 
     told = "level" in restorer.takes
     if told and level is None:
         raise errors.ConfigError(
-            f"{restorer.name} must be told how noisy its input is; give --level, the "
+            f"{restorer.name} must be told how noisy its input is; give `level`, the "
             "noise's standard deviation from 0 to 255, such as 25"
         )
     if not told and level is not None:
         raise errors.ConfigError(
-            f"{restorer.name} finds the level of noise by itself; leave --level out"
+            f"{restorer.name} finds the level of noise by itself; leave `level` out"
         )
     if level is not None and not 0 <= level <= 255:
         raise errors.ConfigError(
-            f"--level is {level}; it must be the standard deviation of the noise, "
+            f"`level` is {level}; it must be the standard deviation of the noise, "
             "from 0 to 255"
         )
 

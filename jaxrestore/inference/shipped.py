@@ -50,8 +50,8 @@ def path(name: str) -> Path:
     if name not in known:
         hint = naming.nearest(name, known) if known else "this installation has none."
         raise errors.ConfigError(
-            f"no network is shipped for the task {name!r}: {hint} Give --weights FILE "
-            "or --checkpoint RUN for one of your own"
+            f"no network is shipped for the task {name!r}: {hint} For one of your "
+            "own, take its `weights` or `checkpoint`"
         )
     return _folder() / f"{name}.safetensors"
 

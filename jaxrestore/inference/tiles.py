@@ -101,7 +101,7 @@ def _spans(side: int, tile: int, overlap: int, multiple: int) -> list[Span]:
     if length < whole and fresh < 1:
         raise errors.ConfigError(
             f"tiles of {length} px overlap by 2 x {overlap} px, which leaves nothing; "
-            "take larger tiles or a smaller overlap"
+            "take a larger `tile` or a smaller `overlap`"
         )
     count = 1 if length == whole else 1 + math.ceil((whole - length) / fresh)
     starts = [min(index * fresh, whole - length) for index in range(count)]

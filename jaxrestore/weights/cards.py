@@ -59,7 +59,7 @@ def opened(
     and for a `step` of what is no run.
     """
     if step is not None and not path.is_dir():
-        raise errors.ConfigError(f"{path} is no run; leave --step out")
+        raise errors.ConfigError(f"{path} is no run; leave `step` out")
     tensors = {} if path.is_dir() else weight_files.read(path)
     if tensors and not any("/" in name for name in tensors):
         try:
@@ -70,7 +70,7 @@ def opened(
         return card(generator, variables, source=source), variables
     found = conversion.load(path) if tensors else of_run(path, step)
     if architecture not in ("auto", name := found[0]["generator"]["name"]):
-        raise errors.ConfigError(f"{path} holds {name}; leave --architecture out")
+        raise errors.ConfigError(f"{path} holds {name}; leave `architecture` out")
     return found
 
 

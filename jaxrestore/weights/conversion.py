@@ -65,7 +65,7 @@ def recognise(
         raise errors.MismatchError(
             f"the {len(tensors)} tensors {which} of {', '.join(asked)}: "
             f"{weight_files.listed(tensors)}; give the weights of one of them"
-            + (", or --architecture" if found else "")
+            + (", or `architecture`" if found else "")
         )
     return found[0]
 

@@ -250,6 +250,31 @@ def test_an_option_that_cannot_be_meant_is_told_and_the_code_is_2(
     assert not (tmp_path / "set").exists()
 
 
+@pytest.mark.parametrize(
+    "words", [("split",), ("degrade", "--kind", "pixelate"), ("combine", "photographs")]
+)
+def test_files_that_exist_are_kept_and_the_option_is_named(
+    command, photographs, tmp_path, monkeypatch, words
+):
+    monkeypatch.chdir(tmp_path)
+    name, *options = words
+    making = (name, "photographs", *options, "set")
+    if name == "combine":
+        for picture in [*photographs.iterdir()]:
+            picture.rename(photographs / f"x_{picture.stem.upper()}.png")
+    assert command(*making)[0] == 0
+    code, _, told = command(*making)
+    assert code == 2 and "or give --overwrite" in told
+    assert command(*making, "--overwrite")[0] == 0
+
+
+def test_of_a_file_of_weights_no_step_is_asked(command, tmp_path):
+    (tmp_path / "network.pth").write_bytes(b"")
+    converting = ("convert", tmp_path / "network.pth", tmp_path / "out.safetensors")
+    code, _, told = command(*converting, "--step", 3)
+    assert code == 2 and "leave --step out" in told
+
+
 def test_values_of_options_are_python_literals_and_words():
     values = {"a=0.5": 0.5, "a=(0, 1)": (0, 1), "a={'x': 1}": {"x": 1}, "a=up": "up"}
     for text, value in values.items():

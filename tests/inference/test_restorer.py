@@ -209,8 +209,8 @@ def test_a_network_is_told_the_level_in_units_of_the_range():
 @pytest.mark.parametrize(
     ("takes", "level", "message"),
     [
-        (("rgb", "level"), None, "give --level"),
-        (("rgb",), 25.0, "leave --level out"),
+        (("rgb", "level"), None, "give `level`"),
+        (("rgb",), 25.0, "leave `level` out"),
         (("rgb", "level"), 256.0, "from 0 to 255"),
         (("rgb", "level"), float("nan"), "from 0 to 255"),
     ],
@@ -276,5 +276,5 @@ def test_tiles_begin_where_the_network_cuts_the_whole_image():
 
 
 def test_tiles_of_which_nothing_is_left_are_refused():
-    with pytest.raises(errors.ConfigError, match="take larger tiles"):
+    with pytest.raises(errors.ConfigError, match="take a larger `tile`"):
         restorer.restore_image(_network(_half), _picture(50, 50, 3), tile=16, overlap=8)
