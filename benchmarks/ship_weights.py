@@ -15,7 +15,6 @@ import jax
 import numpy as np
 
 import jaxrestore
-from jaxrestore import networks
 from jaxrestore.comparing import shipped as shipped_scores
 from jaxrestore.data import samples
 from jaxrestore.inference import restorer, shipped
@@ -30,11 +29,8 @@ def card_of(task: str, run: Path) -> tuple[dict, dict]:
     card, variables = cards.opened(run)
     config = card["source"]["config"]
     half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), variables)
-    network = restorer.build(
-        card["generator"],
-        jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half),
-        statistics=networks.statistics(config),
-    )
+    rounded = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half)
+    network = restorer.of_card(card, rounded, name=str(run))
     leaves = config["data"]["leaves"]
     photographs = ", ".join(samples.public_domain().names)
     card |= {

@@ -109,6 +109,6 @@ def refuse_existing(paths: Iterable[Path]) -> None:
     if existing:
         several = f", one of {len(existing)} such files" if len(existing) > 1 else ""
         raise errors.ConfigError(
-            f"{existing[0]} exists{several}; give another place, or --overwrite to "
+            f"{existing[0]} exists{several}; give another place, or `overwrite` to "
             f"replace {'them' if several else 'it'}"
         )

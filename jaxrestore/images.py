@@ -94,6 +94,12 @@ def decode_with_alpha(
         ) from error
 
 
+def decode_as_stored(path: Path) -> UInt8[np.ndarray, "h w c"]:
+    """Returns a file's image with 1 (grey), 3 or 4 (alpha) channels, as it has them."""
+    image = decode_with_alpha(path)
+    return image[..., :1] if image.shape[2] == 3 and is_grey(path) else image
+
+
 def is_grey(file: Path | str) -> bool:
     """Returns whether an image file holds grey values; equal R, G and B are colour.
 

@@ -53,6 +53,20 @@ def channels(model: Any) -> int:
     return getattr(model, "channels", 3)  # some know nothing but colour
 
 
+def reach(model: Any, statistics: str = "eval") -> int | None:
+    """Returns how many px of its input a pixel of a generator's result sees, each way.
+
+    What lies further away does not change it. None where that is the whole image, as
+    under the statistics of pix2pix, and of a network that does not say.
+    """
+    return getattr(model, "reach", None) if statistics == "eval" else None
+
+
+def smallest(model: Any) -> int:
+    """Returns the smallest side, px, of images that a generator takes; mostly 1."""
+    return getattr(model, "smallest", 1)
+
+
 def keyword_options(function: Callable[..., Any]) -> set[str]:
     """Returns the names of the keyword-only arguments of `function`."""
     parameters = inspect.signature(function).parameters.values()

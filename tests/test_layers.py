@@ -25,7 +25,8 @@ FLOORS = {
     "adversarial": 1,
     "sharding": 1,
     "fitting": 1,
-    "images": 2,
+    "images": 1,
+    "folders": 2,
     "config_files": 2,
     "runs": 2,
     "metrics": 2,
@@ -286,6 +287,22 @@ def size_complaints(path, source):
     return [f"{path}: {lines} lines, {TOLERANCE} x {budget} allowed; split by meaning"]
 
 
+def flag_complaints(path, source):
+    """Options of the command line in what a library says; `cli.ending.flags` adds them.
+
+    Of the packages that are used without the command line as well.
+    """
+    library = {"data", "evaluation", "folders", "inference", "pairs", "weights"}
+    if not path.startswith("jaxrestore/") or _package(path) not in library:
+        return []
+    return [
+        f"{path}:{node.lineno}: {node.value!r} spells an option; quote the argument"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.search(r"(^|\s)--[a-z]", node.value)
+    ]
+
+
 CHECKERS = [
     floor_complaints,
     sibling_complaints,
@@ -294,6 +311,7 @@ CHECKERS = [
     import_time_complaints,
     writing_complaints,
     size_complaints,
+    flag_complaints,
 ]
 
 
@@ -388,6 +406,8 @@ def test_training_reaches_data_so_that_the_walk_would_notice():
 
 
 BROKEN = [
+    (flag_complaints, "weights/cards.py", "raise E('leave --step out')"),
+    (flag_complaints, "folders.py", "raise E(f'{place} exists; give --overwrite')"),
     (floor_complaints, "losses.py", "from jaxrestore.training import loop"),
     (floor_complaints, "losses.py", "def f():\n    import jaxrestore.training.loop"),
     (floor_complaints, "losses.py", "from jaxrestore import metrics, perceptual"),
@@ -442,6 +462,8 @@ BROKEN = [
     (size_complaints, "training/loop.py", "\n" * 326),
 ]
 KEPT = [
+    (flag_complaints, "weights/cards.py", "raise E('leave `step` out')"),
+    (flag_complaints, "cli/weights.py", "raise E('--layout is wrong')"),
     (floor_complaints, "losses.py", "from jaxrestore import metrics"),
     (floor_complaints, "data/pipeline.py", "from jaxrestore.data import sources"),
     (floor_complaints, "cli/app.py", "from jaxrestore import __version__"),

@@ -46,6 +46,7 @@ def train(context: typer.Context) -> None:
 
 
 @app.command()
+@ending.flags("overwrite")
 def evaluate(
     predictions: Annotated[Path, typer.Option(help="Restored images: folder or file.")],
     targets: Annotated[Path, typer.Option(help="What they should be, in same names.")],
@@ -96,6 +97,7 @@ def evaluate(
 
 
 @app.command()
+@ending.flags("overwrite")
 def degrade(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Folder or image file.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the set.")],
@@ -137,6 +139,7 @@ def degrade(
 
 
 @app.command()
+@ending.flags("overwrite")
 def combine(
     a: Annotated[Path, typer.Argument(metavar="A", help="Folder or file: left.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Folder or file: right.")],
@@ -154,6 +157,7 @@ def combine(
 
 
 @app.command()
+@ending.flags("overwrite")
 def split(
     source: Annotated[Path, typer.Argument(metavar="AB", help="Folder or file.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="For OUT/A, OUT/B.")],

@@ -5,12 +5,13 @@
 damaged run; 74 disk; 130 and 143 interrupted, after a checkpoint was written.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from absl import logging
 
@@ -31,6 +32,22 @@ def run(task: Callable[[], object]) -> None:
             _bug(error)
         else:
             _end(known.exit_code, str(known))
+
+
+@contextlib.contextmanager
+def flags(*names: str) -> Iterator[None]:
+    """Spells these arguments, which the library's messages quote, as options.
+
+    Around a command, or a part of one: `` `level` `` becomes --level.
+    """
+    try:
+        yield
+    except errors.UserError as error:
+        text = str(error)
+        for name in names:
+            text = text.replace(f"`{name}`", f"--{name.replace('_', '-')}")
+        error.args = (text,)
+        raise
 
 
 _plainly = warnings.formatwarning

@@ -1,12 +1,13 @@
 """`jaxrestore restore` and `models`: pictures restored, and the networks that ship."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from jaxrestore import errors, tables
+from jaxrestore.cli import ending
 
 models = typer.Typer(
     help="The networks that come with the package: list, info, verify.",
@@ -14,6 +15,7 @@ models = typer.Typer(
 )
 
 
+@ending.flags("checkpoint", "level", "overwrite", "step", "weights")
 def restore(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="The damaged image, or a folder.")
@@ -48,24 +50,19 @@ def restore(
     if step is not None and checkpoint is None:
         raise errors.ConfigError("--step is of a run; give --checkpoint with it")
     # Imported here: --help answers without loading jax.
-    from jaxrestore import images
-    from jaxrestore.inference import restorer, shipped
+    from jaxrestore.inference import folders
 
     # First, so that a bad file is told before a network is built.
-    image = None if source.is_dir() else _read(source)
-    if image is not None:
-        _check_place(output, image, overwrite)
-    if checkpoint is not None:
-        network = restorer.load(checkpoint, step)
-    elif weights is not None:
-        network = restorer.load_weights(weights)
-    else:
-        network = shipped.load(task or "")
-    if image is None:
-        apply = lambda image: restorer.restore_image(network, image, level=level)
-        _restore_folder(apply, source, output, overwrite)
-    else:
-        images.encode(restorer.restore_image(network, image, level=level), output)
+    if not source.is_dir():
+        folders.check(source, output, overwrite=overwrite)
+        network = _network(checkpoint, step, weights, task or "")
+        folders.restore_file(network, source, output, level=level)
+        return
+    plan = folders.planned(source, output, overwrite=overwrite)
+    network = _network(checkpoint, step, weights, task or "")
+    skipped = folders.restore_folder(network, source, plan, level=level)
+    print(f"{len(plan) - len(skipped)} images in {output}")
+    errors.raise_partial(skipped, "skipped")
 
 
 @models.command("list")
@@ -136,56 +133,18 @@ def verify(
         raise errors.MismatchError("\n  ".join(["the cards differ:", *complaints]))
 
 
-def _check_place(output: Path, image: Any, overwrite: bool) -> None:
-    """Refuses what could not be written, before the work is done."""
-    from jaxrestore import files, images
+def _network(
+    checkpoint: Path | None, step: int | None, weights: Path | None, task: str
+) -> Any:
+    """Returns the one of the three that is given as a restorer."""
+    from jaxrestore.inference import restorer, shipped
 
-    # One pixel of as many channels: whether the suffix is known and can hold them.
-    images.encoded(image[:1, :1], output.suffix, name=str(output))
-    if not output.parent.is_dir():
-        raise errors.ConfigError(
-            f"{output}: its folder does not exist; create it first"
-        )
-    if not overwrite:
-        files.refuse_existing([output])
+    if checkpoint is not None:
+        # Orbax is loaded for runs alone.
+        from jaxrestore.inference import of_runs
 
-
-def _read(path: Path) -> Any:
-    """Returns a file's image; a grey file's is one channel."""
-    from jaxrestore import images
-
-    image = images.decode_with_alpha(path)
-    return image[..., :1] if image.shape[2] == 3 and images.is_grey(path) else image
-
-
-def _restore_folder(
-    apply: Callable[[Any], Any], source: Path, output: Path, overwrite: bool
-) -> None:
-    from jaxrestore import files, images
-    from jaxrestore.pairs import paired_sets
-
-    if output.is_file():
-        raise errors.ConfigError(
-            f"{output} is a file, but {source} a folder; give a folder for both"
-        )
-    paired_sets.refuse_inside(output, source)
-    found = paired_sets.by_stem(source)
-    places = {stem: paired_sets.places(output, stem, ("",)) for stem in found}
-    if not overwrite:
-        files.refuse_existing(place for own in places.values() for place in own)
-    skipped = {}
-    for stem, path in found.items():
-        try:
-            paired_sets.save(places[stem], [apply(_read(path))])
-        except images.ImageError as error:
-            skipped[stem] = str(error)
-    if len(skipped) == len(found):
-        raise errors.NoInputError(
-            f"none of the {len(found)} images of {source} can be read; the first: "
-            f"{next(iter(skipped.values()))}"
-        )
-    print(f"{len(found) - len(skipped)} images in {output}")
-    errors.raise_partial(skipped, "skipped")
+        return of_runs.load(checkpoint, step)
+    return shipped.load(task) if weights is None else restorer.load_weights(weights)
 
 
 def _known(asked: list[str]) -> list[str]:

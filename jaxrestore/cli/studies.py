@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from jaxrestore import assignments, errors, files
+from jaxrestore.cli import ending
 from jaxrestore.training import allocator
 
 study = typer.Typer(
@@ -79,6 +80,7 @@ def sweep(
             print((output / "summary.md").read_text())
 
 
+@ending.flags("overwrite")
 def compare(
     runs: Annotated[
         list[str],
@@ -186,6 +188,7 @@ def serve(
 
 
 @study.command()
+@ending.flags("overwrite")
 def score(
     output: Study,
     answers: Annotated[

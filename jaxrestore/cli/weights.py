@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxrestore import assignments, errors, files
+from jaxrestore.cli import ending
 
 LAYOUTS = ("jaxrestore", "torch")
 Output = Annotated[
@@ -18,6 +19,7 @@ Overwrite = Annotated[
 ]
 
 
+@ending.flags("architecture", "overwrite", "step")
 def convert(
     weights: Annotated[
         Path,
@@ -70,6 +72,7 @@ def convert(
     _write(output, card, tensors, half)
 
 
+@ending.flags("overwrite")
 def interpolate(
     a: Annotated[Path, typer.Argument(metavar="A", help="Weights of ours, or a run.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="The same network's.")],

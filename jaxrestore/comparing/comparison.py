@@ -19,7 +19,7 @@ from jaxrestore.comparing import runs as compared_runs
 from jaxrestore.comparing import significance, tables
 from jaxrestore.data import samples
 from jaxrestore.evaluation import evaluate, outcome
-from jaxrestore.inference import restorer
+from jaxrestore.inference import of_runs
 
 FILES = ("comparison.json", "comparison.csv", "comparison.md", "strips.png")
 INPUT = "input"
@@ -86,7 +86,7 @@ def _measured(evaluator, arm, kept):
     """What each run of an arm measures; pictures of the first one."""
     found = []
     for run in arm.runs:
-        restore = restorer.load(run.folder, run.step).apply
+        restore = of_runs.load(run.folder, run.step).apply
         asked = evaluator.questions()
         try:
             own = compared_images.measure(asked, restore, pictures=kept)

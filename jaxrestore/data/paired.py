@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, naming
+from jaxrestore import errors, folders, images, naming
 from jaxrestore.data import sources
 
 DIRECTIONS = ("AtoB", "BtoA")
@@ -66,7 +66,8 @@ class TwoFolders(sources.Folder):
         roles = _rooms(Path(root))
         super().__init__(roles[0])
         other = sources.Folder(roles[1])
-        in_a, in_b = stems(self), stems(other)
+        in_a = folders.stems(self.paths, self.root)
+        in_b = folders.stems(other.paths, other.root)
         self.paths = [path for stem, path in in_a.items() if stem in in_b]
         self._partners = {path: in_b[s] for s, path in in_a.items() if s in in_b}
         if not self.paths:
@@ -90,23 +91,6 @@ class TwoFolders(sources.Folder):
             return _pair(a, b, self.direction)
         except ValueError as error:
             raise images.ImageError(f"{self.paths[position]}: {error}") from error
-
-
-def stems(folder: sources.Folder) -> dict[str, Path]:
-    """Returns the files of a folder by the path below it without suffix, sorted.
-
-    Raises `ConfigError` when two files have one stem.
-    """
-    found: dict[str, Path] = {}
-    for path in folder.paths:
-        stem = path.relative_to(folder.root).with_suffix("").as_posix()
-        if stem in found:
-            raise errors.ConfigError(
-                f"{found[stem]} and {path.name} differ in their suffix alone; rename "
-                "or remove one of them"
-            )
-        found[stem] = path
-    return found
 
 
 def halves(

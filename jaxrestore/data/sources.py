@@ -19,7 +19,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images
+from jaxrestore import errors, folders, images
 from jaxrestore.data import splits
 
 _TRIES = 10
@@ -45,18 +45,8 @@ class Folder:
         self.minimum = minimum
         # Loader threads write here. setdefault is atomic, so it needs no lock, and
         # without a lock the source can be sent to worker processes.
-        self.damaged: dict[str, str] = {}
-        if not self.root.is_dir():
-            what = "is not a folder" if self.root.exists() else "does not exist"
-            raise errors.NoInputError(
-                f"{self.root} {what}; give the path of a folder of images."
-            )
-        self.paths = self._find()
-        if not self.paths:
-            raise errors.NoInputError(
-                f"{self.root} holds no image files; looked there and below for "
-                f"{', '.join(images.SUFFIXES)}."
-            )
+        self.damaged: dict[str, str]
+        self.paths, self.damaged = folders.find(self.root)
 
     def __len__(self) -> int:
         """Returns the number of image files, damaged ones included."""
@@ -114,24 +104,6 @@ class Folder:
 
     def _files(self, position: int) -> list[Path]:
         return [self.paths[position]]
-
-    def _find(self) -> list[Path]:
-        paths = []
-        seen = set()
-        walk = os.walk(self.root, followlinks=True, onerror=self._unlistable)
-        for folder, below, files in walk:
-            status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in seen:
-                below.clear()  # a link back up, or a second way in
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            # Sorted, for it decides which of two ways into a folder is the first.
-            below[:] = sorted(name for name in below if not name.startswith("."))
-            paths += [Path(folder, name) for name in files if _is_image(name)]
-        return sorted(paths, key=lambda path: path.relative_to(self.root).as_posix())
-
-    def _unlistable(self, error: OSError) -> None:
-        self.damaged.setdefault(str(error.filename), f"cannot be listed: {error}")
 
     def name(self, position: int) -> str:
         """Returns the path of a file below the folder, readable or not."""
@@ -250,10 +222,6 @@ class Joined:
             "images": len(self),
             "damaged": [row for report in reports for row in report["damaged"]],
         }
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(images.SUFFIXES) and not name.startswith(".")
 
 
 def _position(index: SupportsIndex, count: int) -> int:

@@ -10,10 +10,9 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, naming, perceptual
+from jaxrestore import errors, folders, images, naming, perceptual
 from jaxrestore.data import colors
 from jaxrestore.evaluation import evaluate, outcome
-from jaxrestore.pairs import paired_sets
 
 BATCH_PIXELS = 2**20  # of one side of a batch
 WAITING_PIXELS = 2**24  # of images that wait for others of their shape
@@ -57,7 +56,7 @@ def score(
     places = {"prediction": predictions, "target": targets}
     if inputs is not None:
         places["input"] = inputs
-    partners, skipped = paired_sets.partners(places)
+    partners, skipped = folders.partners(places)
     rows: dict[tuple[str, str], Row] = {}
     for stems, pictures in _batches(_readable(partners, skipped)):
         try:

@@ -1,4 +1,8 @@
-"""A trained network as a function from images to images."""
+"""A trained network as a function from images to images.
+
+Of a file of weights here; what reads a run's folder is `of_runs`, so that restoring
+with what ships loads no library of checkpoints.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -10,90 +14,71 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from jaxrestore import errors, networks
+from jaxrestore import errors, images, networks
 from jaxrestore.inference import tiles
 from jaxrestore.ops import color, resize
-from jaxrestore.runs import checkpoints
-from jaxrestore.weights import conversion
+from jaxrestore.weights import conversion, inputs
 
 
 @dataclasses.dataclass(frozen=True)
 class Restorer:
     """`apply` maps degraded images [b, h, w, c] in [0, 1] to restored [b, H, W, d].
 
-    Any side is taken; the result is `scale` times as large. It is not clipped.
-    `channels` are its colours, d: 1 or 3. A network with a `level_map` takes one more,
-    the standard deviation of the noise, in units of the range [0, 1].
+    Any side of `smallest` px or more is taken; the result is `scale` times as large. It
+    is not clipped. `takes` says what the c channels are, a word of
+    `weights.inputs.CHANNELS` a group, its colours first, which are those of the result.
+    A pixel sees `reach` px of the input to each side, None: all of it, or not known.
     """
 
     apply: Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
     scale: int
     multiple: int
     name: str
-    channels: int = 3
-    level_map: bool = False
+    takes: tuple[str, ...] = ("rgb",)
+    reach: int | None = None
+    smallest: int = 1
 
-
-def load(workdir: Path, step: int | None = None) -> Restorer:
-    """Returns the averaged generator of a run, at its best step or at `step`.
-
-    Raises `MismatchError` when `workdir` holds no finished checkpoint, or not `step`,
-    and `ConfigError` for a network that takes a mask, or another image than it gives.
-    """
-    config = checkpoints.read_config(workdir)
-    step = checkpoints.chosen_step(workdir, step)
-    variables = checkpoints.load_restorer(workdir, step)
-    facts = conversion.described(config["generator"], variables)
-    return build(
-        config["generator"],
-        variables,
-        config["precision"],
-        networks.statistics(config),
-        level_map=_has_level_map(workdir, facts, config),
-    )
+    @property
+    def channels(self) -> int:
+        """How many colours the result has, d: 1 or 3."""
+        return inputs.CHANNELS[self.takes[0]]
 
 
 def load_weights(path: Path) -> Restorer:
     """Returns the network of a weight file of ours, as its card describes it.
 
     Raises what `conversion.load` raises: `MismatchError` for a file that is not the one
-    its card was written for; and `ConfigError` as `load`.
+    its card was written for; and `ConfigError` as `of_card`.
     """
-    card, variables = conversion.load(path)
-    source = card.get("source")
-    run = source.get("config") if isinstance(source, Mapping) else None
-    return build(
-        card["generator"],
-        variables,
-        statistics=card["statistics"],
-        level_map=_has_level_map(path, card, run),
-    )
+    return of_card(*conversion.load(path), name=str(path))
 
 
-def build(
-    generator: Mapping[str, Any],
-    variables: Any,
-    precision: str = "float32",
-    statistics: str = "eval",
-    *,
-    level_map: bool = False,
+def of_card(
+    card: Mapping[str, Any], variables: Any, *, name: str, precision: str = "float32"
 ) -> Restorer:
-    """Returns the restorer of a config's `generator` with these variables.
+    """Returns the restorer of a card's network with these variables.
 
-    Its arithmetic is in `precision` and its `statistics` are those of
-    `networks.restore_function`, as they were when the run was scored. `level_map` says
-    whether its last input is a level of noise.
+    Its arithmetic is in `precision`. Raises `ConfigError`, which calls the network
+    `name`, for one of which it is not known what it takes, or that takes something else
+    than it gives.
     """
-    model = networks.build("Generator", generator, precision)
+    if not card["takes"]:
+        gives = inputs.CHANNELS[card["colors"]]
+        raise errors.ConfigError(
+            f"{name} takes {card['inputs']} channels and gives {gives}; pictures are "
+            "restored by networks that take what they give, or a level of noise beside"
+        )
+    model = networks.build("Generator", card["generator"], precision)
     variables = jax.device_put(variables)
-    apply = networks.restore_function(model, statistics)
+    apply = networks.restore_function(model, card["statistics"])
     return Restorer(
         lambda degraded: apply(variables, degraded),
-        model.scale,
-        model.multiple,
-        generator["name"],
-        networks.channels(model),
-        level_map,
+        card["scale"],
+        card["multiple"],
+        card["generator"]["name"],
+        tuple(card["takes"]),
+        card["reach"],
+        card["smallest"],
     )
 
 
@@ -119,41 +104,45 @@ def restore_image(
     continues `overlap` px beyond it: to a network that sees no further the result is
     that of the whole image; one that uses statistics of the whole sees the tile's.
 
-    Raises `ConfigError` for a level that is missing, of no use or outside its range,
-    and `TrainingError` when the network's output is not finite.
+    Raises `ConfigError` for a network that takes a mask, and for a level that is
+    missing, of no use or outside its range; `ImageError` for an image that is too small
+    for the network; and `TrainingError` when its output is not finite.
     """
-    _check_level(restorer, level)
+    _check_inputs(restorer, image, level)
     height, width = image.shape[:2]
-    if height * width <= tile**2:
-        return _restored(restorer, image, level)
-    small, scale = _padded(image, restorer.multiple), restorer.scale
-    rows, columns = (
-        tiles.spans(side, tile, overlap, restorer.multiple) for side in small.shape[:2]
+    plan = tiles.plan(
+        height, width, tile=tile, overlap=overlap, multiple=restorer.multiple
     )
-    strips = []
-    for row in rows:
-        squares = []
-        for column in columns:
-            square = small[row.start : row.stop, column.start : column.stop]
-            restored = _restored(restorer, square, level)
-            squares.append(restored[row.kept(scale), column.kept(scale)])
-        strips.append(np.concatenate(squares, 1))
-    return np.concatenate(strips)[: height * scale, : width * scale]
+    whole = tiles.padded(image, restorer.multiple)
+    restored = (_restored(restorer, tiles.cut(whole, part), level) for part in plan)
+    return tiles.join(plan, restored, scale=restorer.scale)
 
 
-def _check_level(restorer: Restorer, level: float | int | None) -> None:
-    if restorer.level_map and level is None:
+def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> None:
+    height, width = image.shape[:2]
+    if min(height, width) < restorer.smallest:
+        raise images.ImageError(
+            f"it is {width}x{height} px, but {restorer.name} takes sides of "
+            f"{restorer.smallest} px or more; take a larger image"
+        )
+    if "mask" in restorer.takes:
         raise errors.ConfigError(
-            f"{restorer.name} must be told how noisy its input is; give --level, the "
+            f"{restorer.name} takes a mask of what is missing, and pictures are "
+            "restored without one; take a network that does without"
+        )
+    told = "level" in restorer.takes
+    if told and level is None:
+        raise errors.ConfigError(
+            f"{restorer.name} must be told how noisy its input is; give `level`, the "
             "noise's standard deviation from 0 to 255, such as 25"
         )
-    if not restorer.level_map and level is not None:
+    if not told and level is not None:
         raise errors.ConfigError(
-            f"{restorer.name} finds the level of noise by itself; leave --level out"
+            f"{restorer.name} finds the level of noise by itself; leave `level` out"
         )
     if level is not None and not 0 <= level <= 255:
         raise errors.ConfigError(
-            f"--level is {level}; it must be the standard deviation of the noise, "
+            f"`level` is {level}; it must be the standard deviation of the noise, "
             "from 0 to 255"
         )
 
@@ -198,29 +187,6 @@ def _enlarged(images: Any, scale: int) -> Any:
         return images
     height, width = (side * scale for side in images.shape[1:3])
     return np.asarray(resize.resize(jnp.asarray(images), height, width))
-
-
-def _padded(image: Any, multiple: int) -> Any:
-    """As `patches.pad_to_multiple`, in 8 bits: a photograph's floats fill memory."""
-    below, right = (-side % multiple for side in image.shape[:2])
-    mode = "reflect" if below < image.shape[0] and right < image.shape[1] else "edge"
-    return np.pad(image, ((0, below), (0, right), (0, 0)), mode)
-
-
-def _has_level_map(path: Path, facts: Mapping[str, Any], run: Any) -> bool:
-    """Returns whether a network takes a level of noise; refuses what else it may take.
-
-    A fourth channel may be a mask: of a run it is known, published ones take none.
-    """
-    colors = 1 if facts["colors"] == "gray" else 3
-    more = facts["inputs"] - colors
-    told = not isinstance(run, Mapping) or _appends_level(run.get("degradation"))
-    if more and not (more == 1 and told):
-        raise errors.ConfigError(
-            f"{path} takes {facts['inputs']} channels and gives {colors}; pictures are "
-            "restored by networks that take what they give, or a level of noise beside"
-        )
-    return more == 1
 
 
 def _appends_level(degradation: Any) -> bool:

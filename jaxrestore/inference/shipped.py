@@ -51,8 +51,8 @@ def path(name: str) -> Path:
     if name not in known:
         raise errors.ConfigError(
             f"no network is shipped for the task {name!r}: "
-            f"{naming.nearest(name, known)} Give --weights FILE or --checkpoint RUN "
-            "for one of your own"
+            f"{naming.nearest(name, known)} For one of your own, take its `weights` "
+            "or `checkpoint`"
         )
     weights = _folder() / f"{name}.safetensors"
     for file in (weights, weight_files.card_path(weights)):

@@ -36,6 +36,11 @@ class Generator(nn.Module):
     scale: ClassVar[int] = 1
     multiple: ClassVar[int] = 1
 
+    @property
+    def reach(self) -> int:
+        """A result's pixel sees so many px of the image to each side."""
+        return self.depth
+
     @nn.compact
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool

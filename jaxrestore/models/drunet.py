@@ -41,6 +41,16 @@ class Generator(nn.Module):
         """Side lengths must divide by this."""
         return 2 ** (len(self.widths) - 1)
 
+    @property
+    def reach(self) -> int:
+        """A result's pixel sees so many px of the image to each side."""
+        levels = len(self.widths)
+        # Two convolutions of 3x3 a block, there and back but for the innermost.
+        inner = 2 * self.blocks * 2 ** (levels - 1)
+        outer = 4 * self.blocks * (2 ** (levels - 1) - 1)
+        # What it divides sides by is a square of which all pixels see the same.
+        return 2 + outer + inner + self.multiple - 1
+
     @nn.compact
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool

@@ -39,6 +39,13 @@ class Generator(nn.Module):
         """Side lengths must divide by this."""
         return 2 ** len(self.widths)
 
+    @property
+    def reach(self) -> int:
+        """A result's pixel sees so many px of the image to each side."""
+        steps = (2 * (self.convs + 1) * 2 ** (n + 1) for n in range(len(self.widths)))
+        # What it divides sides by is a square of which all pixels see the same.
+        return sum(steps) + self.multiple - 1
+
     @nn.compact
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool

@@ -59,6 +59,16 @@ class Generator(nn.Module):
         """The number that sides must divide by: the side of an unshuffled block."""
         return max(1, 2**self.doublings // max(1, self.scale))
 
+    @property
+    def reach(self) -> int:
+        """A result's pixel sees so many px of the image to each side."""
+        # In px of the result: a dense block has 15 convolutions of 3x3, each doubling
+        # one, and two are at full size.
+        count = self._doublings()
+        sides = [2**count * (15 * self.blocks + 2), *(2**n for n in range(count)), 2]
+        # All pixels of what was one on the smallest map see the same.
+        return -(-(sum(sides) + self.multiple * self.scale - 1) // self.scale)
+
     @nn.compact
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool

@@ -37,6 +37,11 @@ class Generator(nn.Module):
 
     multiple: ClassVar[int] = 1
 
+    @property
+    def reach(self) -> int:
+        """A result's pixel sees so many px of the image to each side."""
+        return self.convs + 2
+
     @nn.compact
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool

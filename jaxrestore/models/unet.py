@@ -36,6 +36,17 @@ class Generator(nn.Module):
         """Side lengths must divide by this."""
         return self.shuffle * 2 ** (len(self.widths) - 1)
 
+    @property
+    def reach(self) -> int:
+        """A result's pixel sees so many px of the image to each side."""
+        # Convolutions of 3x3 by level, two a block: there and back, but once inside.
+        there_and_back = [4 * count for count in self.blocks[: len(self.widths)]]
+        there_and_back[-1] //= 2
+        there_and_back[0] += 2
+        steps = (n * 2**level for level, n in enumerate(there_and_back))
+        # What it divides sides by is a square of which all pixels see the same.
+        return self.shuffle * sum(steps) + self.multiple - 1
+
     @nn.compact
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool

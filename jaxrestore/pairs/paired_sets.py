@@ -2,13 +2,11 @@
 
 `write` makes them, `side_by_side` turns one layout into the other, and `data.paired`
 reads them for training.
-
-Pictures belong together by their stem: the path below their folder, without suffix.
 """
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,61 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
 
-from jaxrestore import __version__, errors, files, images, naming
-from jaxrestore.data import paired, sources
+from jaxrestore import __version__, errors, files, folders, images, naming
 
 # The folders below a set's own in which the pictures of a pair lie.
 LAYOUTS = {"folders": ("input", "target"), "AB": ("",)}
 CARD = "degradation.json"
-
-
-def by_stem(where: Path) -> dict[str, Path]:
-    """Returns the image files below a folder, or a file alone, by stem, sorted.
-
-    Raises `NoInputError` when there is none, and `ConfigError` when two files have one
-    stem.
-    """
-    if where.is_file():
-        return {where.stem: where}
-    return paired.stems(sources.Folder(where))
-
-
-def partners(
-    where: Mapping[str, Path],
-) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
-    """Returns by stem the file of each role, and why other stems are left out.
-
-    `where` has a folder for each role ("prediction", "target", ...). Single files are
-    partners whatever they are called, under the stem of the first one. Raises
-    `NoInputError` when no file has a partner in every other place.
-    """
-    if all(place.is_file() for place in where.values()):
-        return {next(iter(where.values())).stem: dict(where)}, {}
-    return matched({role: by_stem(place) for role, place in where.items()}, where)
-
-
-def matched(
-    files: Mapping[str, Mapping[str, Path]], where: Mapping[str, Path]
-) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
-    """Returns what `partners` does, for files that are known by role and stem."""
-    stems = sorted(set().union(*files.values()))
-    lacking = {s: [role for role in files if s not in files[role]] for s in stems}
-    found = {
-        stem: {role: own[stem] for role, own in files.items()}
-        for stem, roles in lacking.items()
-        if not roles
-    }
-    if not found:
-        held = (
-            f"{where[role]} has {', '.join([*own][:3]) or 'none'}"
-            for role, own in files.items()
-        )
-        raise errors.NoInputError(
-            f"no image has a partner: {'; '.join(held)}. Files belong together by "
-            "their path without suffix; rename them"
-        )
-    left_out = {s: f"it has no {' and no '.join(r)}" for s, r in lacking.items() if r}
-    return found, left_out
 
 
 def write(
@@ -107,10 +55,12 @@ def write(
         raise errors.ConfigError(
             f"there is no layout {layout!r}: {naming.nearest(layout, LAYOUTS)}"
         )
-    refuse_inside(output, source)
-    found, rooms = by_stem(source), LAYOUTS[layout]
+    folders.refuse_inside(output, source)
+    found, rooms = folders.by_stem(source), LAYOUTS[layout]
     if not overwrite:
-        would = (place for stem in found for place in places(output, stem, rooms))
+        would = (
+            place for stem in found for place in folders.places(output, stem, rooms)
+        )
         files.refuse_existing([*would, output / CARD])
     shapes, skipped = _shapes(found, source)
     _refuse_leftovers(output, shapes, layout)
@@ -126,7 +76,7 @@ def write(
         pictures = [damaged, target]
         if layout == "AB":
             pictures = [np.concatenate(pictures, 1)]
-        save(places(output, stem, rooms), pictures)
+        folders.save(folders.places(output, stem, rooms), pictures)
     card = {
         "kind": kind,
         "options": chosen,
@@ -143,28 +93,6 @@ def write(
     return card
 
 
-def places(output: Path, stem: str, rooms: Sequence[str]) -> list[Path]:
-    """Returns where the pictures of a pair lie: `STEM.png` in each of the folders."""
-    # Not with_suffix: a stem may hold a dot.
-    return [output / room / f"{stem}.png" for room in rooms]
-
-
-def save(where: Sequence[Path], pictures: Sequence[np.ndarray]) -> None:
-    """Writes each picture, uint8[h, w, 1 | 3 | 4], to its place; makes the folders."""
-    for place, picture in zip(where, pictures, strict=True):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        images.encode(picture, place)
-
-
-def refuse_inside(output: Path, source: Path) -> None:
-    """Raises `ConfigError` for an output that would be read as a source."""
-    if output.resolve().is_relative_to(source.resolve()):
-        raise errors.ConfigError(
-            f"{output} lies in {source}, so what is written would be read the next "
-            "time; choose a folder outside"
-        )
-
-
 def _without_alpha(path: Path) -> UInt8[np.ndarray, "h w c"]:
     return images.decode(path)[..., : 1 if images.is_grey(path) else 3]
 
@@ -179,11 +107,7 @@ def _shapes(
             shapes[stem] = _without_alpha(path).shape
         except images.ImageError as error:
             skipped[stem] = str(error)
-    if not shapes:
-        raise errors.NoInputError(
-            f"none of the {len(files)} images of {source} can be read; the first: "
-            f"{next(iter(skipped.values()))}"
-        )
+    folders.refuse_unread(files, skipped, source)
     return shapes, skipped
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, files, images
+from jaxrestore import errors, files, folders, images
 from jaxrestore.data import paired
 from jaxrestore.pairs import paired_sets
 
@@ -31,11 +31,12 @@ def combine(
     https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix.
     """
     for source in (a, b):
-        paired_sets.refuse_inside(output, source)
+        folders.refuse_inside(output, source)
     found, skipped = _sides(a, b)
 
     def joined(sides: Mapping[str, Path]) -> list[np.ndarray]:
-        return [np.concatenate(_alike(*(_stored(sides[role]) for role in "AB")), 1)]
+        pictures = (images.decode_as_stored(sides[role]) for role in "AB")
+        return [np.concatenate(_alike(*pictures), 1)]
 
     written = _turned(
         output, found, joined, paired_sets.LAYOUTS["AB"], skipped, overwrite
@@ -51,14 +52,14 @@ def split(
     The halves of each picture below `source` become `output/A/STEM.png` (left) and
     `output/B/STEM.png`. A picture of odd width is left out. Raises what `combine` does.
     """
-    paired_sets.refuse_inside(output, source)
+    folders.refuse_inside(output, source)
     skipped: dict[str, str] = {}
 
     def both(path: Path) -> Sequence[np.ndarray]:
-        return paired.halves(_stored(path))
+        return paired.halves(images.decode_as_stored(path))
 
     written = _turned(
-        output, paired_sets.by_stem(source), both, ("A", "B"), skipped, overwrite
+        output, folders.by_stem(source), both, ("A", "B"), skipped, overwrite
     )
     return written, skipped
 
@@ -67,8 +68,8 @@ def _sides(a: Path, b: Path) -> tuple[dict[str, dict[str, Path]], dict[str, str]
     """Returns the pairs of `combine` by stem, and why other files are left out."""
     places = {"A": a, "B": b}
     if a.is_file() and b.is_file():
-        return paired_sets.partners(places)
-    files = {role: paired_sets.by_stem(place) for role, place in places.items()}
+        return folders.partners(places)
+    files = {role: folders.by_stem(place) for role, place in places.items()}
     ended = {
         role: {
             s.removesuffix(f"_{role}"): p
@@ -79,8 +80,8 @@ def _sides(a: Path, b: Path) -> tuple[dict[str, dict[str, Path]], dict[str, str]
     }
     if a.resolve() != b.resolve():
         every = all(len(ended[role]) == len(files[role]) for role in places)
-        return paired_sets.matched(ended if every else files, places)
-    found, left_out = paired_sets.matched(ended, places)
+        return folders.matched(ended if every else files, places)
+    found, left_out = folders.matched(ended, places)
     neither = [stem for stem in files["A"] if not stem.endswith(("_A", "_B"))]
     return found, left_out | dict.fromkeys(neither, "it ends in neither _A nor _B")
 
@@ -96,7 +97,7 @@ def _turned(
     """Writes what `make` makes of each; adds to `skipped` where it cannot."""
     if not overwrite:
         files.refuse_existing(
-            p for stem in found for p in paired_sets.places(output, stem, rooms)
+            p for stem in found for p in folders.places(output, stem, rooms)
         )
     written = []
     for stem, sides in found.items():
@@ -105,7 +106,7 @@ def _turned(
         except (images.ImageError, ValueError) as error:
             skipped[stem] = str(error)
             continue
-        paired_sets.save(paired_sets.places(output, stem, rooms), pictures)
+        folders.save(folders.places(output, stem, rooms), pictures)
         written.append(stem)
     if not written:
         stem, reason = next(iter(skipped.items()))
@@ -124,9 +125,3 @@ def _alike(
         raise ValueError("one of A and B has alpha; save both with it or both without")
     channels = max(a.shape[2], b.shape[2])
     return [np.broadcast_to(x, (*x.shape[:2], channels)) for x in (a, b)]
-
-
-def _stored(path: Path) -> UInt8[np.ndarray, "h w c"]:
-    """Returns a file's image with 1 (grey), 3 or 4 (alpha) channels, as it has them."""
-    image = images.decode_with_alpha(path)
-    return image[..., :1] if image.shape[2] == 3 and images.is_grey(path) else image

@@ -21,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrestore import __version__, errors, files, naming
-from jaxrestore.pairs import paired_sets
+from jaxrestore import __version__, errors, files, folders, naming
 from jaxrestore.raters import pictures as perceptual_pictures
 
 PAGE, KEY = "study.html", "study.json"
@@ -74,7 +73,7 @@ def make(
     places = {**methods, TARGET: targets}
     if inputs is not None:
         places[INPUT] = inputs
-    partners, skipped = paired_sets.partners(places)
+    partners, skipped = folders.partners(places)
     stems = [[*partners][i] for i in rng.permutation(len(partners))]
     shuffled = {stem: partners[stem] for stem in stems}
     items = perceptual_pictures.read(shuffled, [*methods], images, skipped)

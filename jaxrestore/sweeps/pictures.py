@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from jaxrestore import errors, sharding
 from jaxrestore.data import samples
 from jaxrestore.evaluation import evaluate, outcome
-from jaxrestore.inference import restorer
+from jaxrestore.inference import of_runs
 from jaxrestore.runs import checkpoints
 from jaxrestore.sweeps import cells, figures, grid
 
@@ -206,7 +206,7 @@ def _restored(folder, count):
     config = checkpoints.read_config(folder)
     evaluator = _evaluator(config)
     evaluator.source = _Front(evaluator.source, count + len(samples.NOT_SHOWN))
-    result = evaluator(restorer.load(folder).apply)
+    result = evaluator(of_runs.load(folder).apply)
     scores = {row["image"]: row for row in result.rows}
     # A strip is input, restored, target and error side by side.
     return {

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxrestore import errors, networks
 from jaxrestore.runs import checkpoints
-from jaxrestore.weights import conversion, weight_files
+from jaxrestore.weights import conversion, inputs, weight_files
 
 Weights = tuple[Mapping[str, Any], Mapping[str, Any]]  # card and nested variables
 
@@ -29,14 +29,19 @@ def card(
     """Returns what `weight_files.write` puts beside the variables of `generator`.
 
     `source` tells where they come from, `license` under which terms, in the words of
-    who gave them; `statistics` is a word of `networks.STATISTICS`. Raises as
-    `conversion.described`.
+    who gave them; `statistics` is a word of `networks.STATISTICS`. What the channels
+    are that the network takes (`takes`, words of `inputs.CHANNELS`) is told by the
+    `config` of the run in `source`, where there is one; an empty list says that it is
+    not known. Raises as `conversion.described`.
     """
+    facts = conversion.described(generator, variables, statistics)
+    takes = inputs.derived(facts["colors"], facts["inputs"], source.get("config"))
     return {
         "format": weight_files.FORMAT,
         "generator": dict(generator),
         "task": None,
-        **conversion.described(generator, variables),
+        **facts,
+        "takes": takes,
         "statistics": statistics,
         "source": dict(source),
         "license": license,
@@ -54,7 +59,7 @@ def opened(
     and for a `step` of what is no run.
     """
     if step is not None and not path.is_dir():
-        raise errors.ConfigError(f"{path} is no run; leave --step out")
+        raise errors.ConfigError(f"{path} is no run; leave `step` out")
     tensors = {} if path.is_dir() else weight_files.read(path)
     if tensors and not any("/" in name for name in tensors):
         try:
@@ -63,10 +68,27 @@ def opened(
             raise errors.MismatchError(f"{path}: {error}") from error
         source = {"file": path.name, "sha256": weight_files.sha256(path)}
         return card(generator, variables, source=source), variables
-    found = conversion.load(path) if tensors else _of_run(path, step)
+    found = conversion.load(path) if tensors else of_run(path, step)
     if architecture not in ("auto", name := found[0]["generator"]["name"]):
-        raise errors.ConfigError(f"{path} holds {name}; leave --architecture out")
+        raise errors.ConfigError(f"{path} holds {name}; leave `architecture` out")
     return found
+
+
+def of_run(
+    workdir: Path, step: int | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns card and variables of a run's averaged generator, the best or at `step`.
+
+    The run's config is `card["source"]["config"]`. Raises `MismatchError` when
+    `workdir` is no run, holds no finished checkpoint, or not `step`.
+    """
+    config = checkpoints.read_config(workdir)
+    step = checkpoints.chosen_step(workdir, step)
+    generator, variables = config["generator"], checkpoints.load_restorer(workdir, step)
+    source = {"run": workdir.resolve().name, "step": step, "config": config}
+    statistics = networks.statistics(config)
+    told = card(generator, variables, source=source, statistics=statistics)
+    return told, variables
 
 
 def with_options(
@@ -83,7 +105,7 @@ def with_options(
         networks.build("Generator", generator)
     except (ValueError, TypeError) as error:
         raise errors.ConfigError(str(error)) from error
-    described = conversion.described(generator, variables)
+    described = conversion.described(generator, variables, card["statistics"])
     return {**card, "generator": generator, **described}
 
 
@@ -118,15 +140,6 @@ def interpolated(
     source = {"interpolated": [c.get("source") for c, _ in ends], "alpha": alpha}
     merged = {**card_a, "source": source, "license": " and ".join(licenses)}
     return merged, weight_files.nested(leaves)
-
-
-def _of_run(path, step):
-    config, step = checkpoints.read_config(path), checkpoints.chosen_step(path, step)
-    generator, variables = config["generator"], checkpoints.load_restorer(path, step)
-    source = {"run": path.resolve().name, "step": step, "config": config}
-    statistics = networks.statistics(config)
-    told = card(generator, variables, source=source, statistics=statistics)
-    return told, variables
 
 
 def _check_alike(a, b):

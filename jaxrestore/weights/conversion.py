@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore import errors, models, naming, networks
-from jaxrestore.weights import weight_files
+from jaxrestore.weights import inputs, weight_files
 
 Tensors = Mapping[str, np.ndarray]
 Shapes = weight_files.Shapes
@@ -65,7 +65,7 @@ def recognise(
         raise errors.MismatchError(
             f"the {len(tensors)} tensors {which} of {', '.join(asked)}: "
             f"{weight_files.listed(tensors)}; give the weights of one of them"
-            + (", or --architecture" if found else "")
+            + (", or `architecture`" if found else "")
         )
     return found[0]
 
@@ -119,45 +119,65 @@ def to_torch(
 
 
 def described(
-    generator: Mapping[str, Any], variables: Mapping[str, Any]
+    generator: Mapping[str, Any], variables: Mapping[str, Any], statistics: str = "eval"
 ) -> dict[str, Any]:
-    """Returns what a card says of a network: its `scale`, `colors` and `inputs`.
+    """Returns what a card says of a network, by itself, and holds its weights against.
 
-    `inputs` is how many channels it takes; beyond its colours: a level map. Raises
-    `MismatchError` when the variables are not those of `generator`.
+    Its `scale`; the `colors` it gives, `rgb` or `gray`; how many channels it takes,
+    `inputs`; `multiple`, what it divides sides by; and `networks.reach` and `smallest`,
+    in px. Raises `MismatchError` when the variables are not those of `generator`.
     """
     model = network(generator)
     found = weight_files.shapes_of(weight_files.flat(variables))
-    inputs, _ = _fitted(model, found, lambda shapes: shapes)
+    count, _ = _fitted(model, found, lambda shapes: shapes)
     colors = "gray" if networks.channels(model) == 1 else "rgb"
-    return {"scale": model.scale, "colors": colors, "inputs": inputs}
+    return {
+        "scale": model.scale,
+        "colors": colors,
+        "inputs": count,
+        "multiple": model.multiple,
+        "reach": networks.reach(model, statistics),
+        "smallest": networks.smallest(model),
+    }
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the card and the variables of a file of ours, held against each other.
 
-    Raises as `weight_files.load`, and `MismatchError` where the card tells of another
-    network than the weights are of, or lacks what a restorer needs.
+    A card that is older than its keys `takes`, `multiple`, `reach` and `smallest` has
+    them then. Raises as `weight_files.load`, and `MismatchError` where the card tells
+    of another network than the weights are of, or lacks what a restorer needs.
     """
     card, variables = weight_files.load(path)
     place, again = weight_files.card_path(path), "convert the weights again"
     generator = card.get("generator")
     if not (isinstance(generator, dict) and isinstance(generator.get("name"), str)):
         raise errors.MismatchError(f"{place} names no generator; {again}")
+    if (told := card.get("statistics")) not in networks.STATISTICS:
+        raise errors.MismatchError(
+            f"{place}: statistics is {told!r:.80}, expected "
+            f"{' or '.join(networks.STATISTICS)}; {again}"
+        )
     try:
-        facts = described(generator, variables)
+        facts = described(generator, variables, told)
     except errors.MismatchError as error:
         raise errors.MismatchError(f"{place}: {error}; {again}") from error
+    # What this version knows of the architecture stands over what another one wrote.
+    card |= {entry: facts.pop(entry) for entry in ("multiple", "reach", "smallest")}
     for entry, value in facts.items():
         if (told := card.get(entry)) != value:
             raise errors.MismatchError(
                 f"{place}: {entry} is {told!r:.80}, but {value!r} of the network that "
                 f"it names; {again}"
             )
-    if (told := card.get("statistics")) not in networks.STATISTICS:
+    source = card.get("source")
+    run = source.get("config") if isinstance(source, Mapping) else None
+    colors, count = facts["colors"], facts["inputs"]
+    takes = card.setdefault("takes", inputs.derived(colors, count, run))
+    if not inputs.fit(takes, colors, count):
         raise errors.MismatchError(
-            f"{place}: statistics is {told!r:.80}, expected "
-            f"{' or '.join(networks.STATISTICS)}; {again}"
+            f"{place}: takes is {takes!r:.80}, which are not the {count} channels of "
+            f"the network that it names; {again}"
         )
     return card, variables
 

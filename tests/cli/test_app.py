@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from jaxrestore import __version__, assignments, errors, files, images
 from jaxrestore.cli import app
-from jaxrestore.inference import restorer
+from jaxrestore.inference import of_runs, restorer
 from jaxrestore.runs import checkpoints
 
 RUNNER = CliRunner()
@@ -60,18 +60,18 @@ def test_restore_writes_an_image_of_exactly_the_same_size(trained, tmp_path, siz
 
 def test_restore_keeps_alpha(trained, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 12, 4), np.uint8)
-    out = restorer.restore_image(restorer.load(trained), pixels)
+    out = restorer.restore_image(of_runs.load(trained), pixels)
     np.testing.assert_array_equal(out, pixels)
 
 
 def test_the_best_step_is_taken_unless_another_is_named(trained):
     assert checkpoints.best_step(trained) == 1
     with pytest.raises(errors.MismatchError, match=r"no checkpoint of step 7"):
-        restorer.load(trained, 7)
+        of_runs.load(trained, 7)
 
 
 def test_weights_that_are_not_finite_give_no_picture(trained):
-    broken = restorer.load(trained)
+    broken = of_runs.load(trained)
     nothing = lambda degraded: degraded * np.nan
     broken = restorer.Restorer(nothing, broken.scale, broken.multiple, broken.name)
     with pytest.raises(errors.TrainingError, match="not finite"):
@@ -98,7 +98,7 @@ def test_a_folder_that_is_no_run_and_a_file_that_is_no_image_have_their_codes(
         assert done.returncode == code, done.stderr
         assert done.stderr.startswith("error: ")
     with pytest.raises(errors.MismatchError, match="is no run"):
-        restorer.load(tmp_path)
+        of_runs.load(tmp_path)
 
 
 def test_help_and_version_answer_without_loading_jax():
@@ -116,9 +116,26 @@ def test_help_and_version_answer_without_loading_jax():
         assert done.stdout.endswith("False\n")
 
 
+def test_restoring_with_what_ships_loads_no_library_of_checkpoints(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        images.encode(np.full((9, 12, 3), 128, np.uint8), tmp_path / "in" / name)
+    script = (
+        "import sys; from jaxrestore.cli import app\n"
+        "try: app.main()\n"
+        "finally: print(*{'orbax', 'tensorstore'} & set(sys.modules))"
+    )
+    for source, out in (("in/a.png", "out.png"), ("in", "out")):
+        words = ("restore", tmp_path / source, "-o", tmp_path / out)
+        command = [sys.executable, "-c", script, *map(str, words), "--task", "denoise"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("\n") and not done.stdout.split("\n")[-2]
+
+
 def test_restoring_is_in_the_precision_that_was_scored(trained, monkeypatch):
     config = {**checkpoints.read_config(trained), "precision": "bfloat16"}
-    monkeypatch.setattr(restorer.checkpoints, "read_config", lambda _: config)
+    monkeypatch.setattr(checkpoints, "read_config", lambda _: config)
     asked = []
     build = restorer.networks.build
 
@@ -127,7 +144,7 @@ def test_restoring_is_in_the_precision_that_was_scored(trained, monkeypatch):
         return build(role, generator, precision)
 
     monkeypatch.setattr(restorer.networks, "build", remember)
-    restorer.load(trained)
+    of_runs.load(trained)
     assert asked[-1] == "bfloat16"  # before it, the shapes alone are asked for
 
 
@@ -237,6 +254,31 @@ def test_an_option_that_cannot_be_meant_is_told_and_the_code_is_2(
     code, _, told = command(*making, "--set", option)
     assert code == 2 and message in told
     assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("split",), ("degrade", "--kind", "pixelate"), ("combine", "photographs")]
+)
+def test_files_that_exist_are_kept_and_the_option_is_named(
+    command, photographs, tmp_path, monkeypatch, words
+):
+    monkeypatch.chdir(tmp_path)
+    name, *options = words
+    making = (name, "photographs", *options, "set")
+    if name == "combine":
+        for picture in [*photographs.iterdir()]:
+            picture.rename(photographs / f"x_{picture.stem.upper()}.png")
+    assert command(*making)[0] == 0
+    code, _, told = command(*making)
+    assert code == 2 and "or give --overwrite" in told
+    assert command(*making, "--overwrite")[0] == 0
+
+
+def test_of_a_file_of_weights_no_step_is_asked(command, tmp_path):
+    (tmp_path / "network.pth").write_bytes(b"")
+    converting = ("convert", tmp_path / "network.pth", tmp_path / "out.safetensors")
+    code, _, told = command(*converting, "--step", 3)
+    assert code == 2 and "leave --step out" in told
 
 
 def test_values_of_options_are_python_literals_and_words():

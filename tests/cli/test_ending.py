@@ -86,3 +86,12 @@ def test_the_docs_have_every_code():
     table = (Path(__file__).parents[2] / "docs" / "exit_codes.md").read_text()
     for number in (0, 1, 2, 3, 5, 6, 65, 66, 74, 75, 130, 143):
         assert f"| {number} |" in table
+
+
+def test_an_argument_of_the_library_is_spelt_as_the_option_it_is():
+    @ending.flags("level", "tile_side")
+    def command():
+        raise errors.MismatchError("give `level` and `tile_side`, not `name`")
+
+    with pytest.raises(errors.MismatchError, match="give --level and --tile-side, not"):
+        command()

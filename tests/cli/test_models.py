@@ -74,7 +74,7 @@ def pictures(tmp_path):
 
 @pytest.fixture
 def halving(monkeypatch):
-    """Every file of weights is a network that halves: `halving(channels=1, …)`."""
+    """Every file of weights is a network that halves: `halving(takes=("gray",))`."""
 
     def make(apply=lambda x: x / 2, **options):
         network = restorer.Restorer(apply, 1, 1, "stand_in", **options)
@@ -140,7 +140,7 @@ def test_a_file_that_is_no_image_is_told_before_a_network_is_sought(tmp_path):
 
 
 def test_the_level_reaches_the_network(halving, pictures, tmp_path):
-    halving(lambda x: np.repeat(x[..., 3:], 3, -1), level_map=True)
+    halving(lambda x: np.repeat(x[..., 3:], 3, -1), takes=("rgb", "level"))
     words = ("restore", pictures / "colour.png", "-o", tmp_path / "out.png")
     result = run(*words, "--weights", "x")
     assert "must be told how noisy" in str(result.exception)
@@ -149,11 +149,11 @@ def test_the_level_reaches_the_network(halving, pictures, tmp_path):
     assert (images.decode(tmp_path / "out.png") == 25).all()
 
 
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+@pytest.mark.parametrize(("colors", "mode"), [("gray", "L"), ("rgb", "RGB")])
 def test_a_grey_file_stays_grey_with_a_grey_network(
-    halving, pictures, tmp_path, channels, mode
+    halving, pictures, tmp_path, colors, mode
 ):
-    halving(channels=channels)
+    halving(takes=(colors,))
     out = tmp_path / "out.png"
     result = run(
         "restore", pictures / "below" / "grey.png", "-o", out, "--weights", "x"

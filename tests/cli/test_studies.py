@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from jaxrestore import images
 from jaxrestore.cli import app
 from jaxrestore.comparing import comparison
-from jaxrestore.inference import restorer
+from jaxrestore.inference import of_runs, restorer
 
 RUNNER = CliRunner()
 
@@ -116,7 +116,7 @@ def finished(pictures, tiny, monkeypatch):
         assert step == 6
         return restorer.Restorer(lambda x: factors[folder] * x, 1, 1, "fcn")
 
-    monkeypatch.setattr(restorer, "load", load)
+    monkeypatch.setattr(of_runs, "load", load)
     return pictures
 
 

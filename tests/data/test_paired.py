@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxrestore import errors, images
-from jaxrestore.data import paired, sources
+from jaxrestore.data import paired
 
 
 def picture(seed, height=6, width=8):
@@ -144,11 +144,6 @@ def test_two_files_of_one_stem_are_refused(folders):
     write(folders / "B" / "a.bmp", picture(0))
     with pytest.raises(errors.ConfigError, match=r"a\.bmp and a\.png differ in their"):
         paired.TwoFolders(folders)
-
-
-def test_stems_are_paths_without_suffix(folders):
-    found = paired.stems(sources.Folder(folders / "B"))
-    assert [*found] == ["a", "b", "c/d"] and found["b"] == folders / "B" / "b.bmp"
 
 
 def test_halves_put_together_are_the_picture():

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import errors, networks
-from jaxrestore.inference import restorer
+from jaxrestore import errors, images, networks
+from jaxrestore.inference import of_runs, restorer
+from jaxrestore.runs import checkpoints
 from jaxrestore.weights import weight_files
 
 FCN = {"name": "fcn", "width": 4, "blocks": 1}
@@ -63,7 +64,8 @@ def write(tmp_path):
 def test_a_weight_file_is_a_network_as_its_card_says(write):
     network = restorer.load_weights(write())
     assert (network.name, network.scale, network.multiple) == ("fcn", 1, 1)
-    assert (network.channels, network.level_map) == (3, False)
+    assert (network.takes, network.channels) == (("rgb",), 3)
+    assert (network.reach, network.smallest) == (5, 1)
     picture = _picture(7, 5, 3)  # zeros as weights: no residual
     np.testing.assert_array_equal(restorer.restore_image(network, picture), picture)
 
@@ -71,7 +73,7 @@ def test_a_weight_file_is_a_network_as_its_card_says(write):
 def test_a_weight_file_of_grey_with_a_level_map_takes_two_channels(write):
     card = {"colors": "gray", "inputs": 2, "generator": {"channels": 1}}
     network = restorer.load_weights(write(**card))
-    assert (network.channels, network.level_map) == (1, True)
+    assert (network.takes, network.channels) == (("gray", "level"), 1)
     picture = _picture(7, 5, 1)
     restored = restorer.restore_image(network, picture, level=25)
     np.testing.assert_array_equal(restored, picture)
@@ -81,7 +83,7 @@ def test_a_weight_file_of_grey_with_a_level_map_takes_two_channels(write):
     "changes",
     [
         {"inputs": 1},  # takes grey and gives colour
-        {"inputs": 4, "source": {"config": {"degradation": {"name": "holes"}}}},
+        {"inputs": 4, "source": {"config": {"degradation": {"name": "blur"}}}},
     ],
 )
 def test_a_network_that_takes_another_image_than_it_gives_is_refused(write, changes):
@@ -125,30 +127,41 @@ def test_a_run_on_noise_with_its_level_gives_a_network_that_is_told_it(
         "load_restorer": lambda *_: weight_files.load(write(inputs=3 + told))[1],
     }
     for name, answer in known.items():
-        monkeypatch.setattr(restorer.checkpoints, name, answer)
-    assert restorer.load(Path("a run")).level_map is told
+        monkeypatch.setattr(checkpoints, name, answer)
+    takes = of_runs.load(Path("a run")).takes
+    assert takes == (("rgb", "level") if told else ("rgb",))
 
 
-def test_a_run_on_masks_restores_no_pictures(write, monkeypatch):
+def test_a_run_on_masks_takes_one_and_restores_no_pictures(write, monkeypatch):
     config = {
         "generator": FCN,
         "precision": "float32",
         "degradation": {"name": "holes"},
     }
     for name in ("steps", "best_step"):
-        monkeypatch.setattr(restorer.checkpoints, name, lambda _: 1)
-    monkeypatch.setattr(restorer.checkpoints, "read_config", lambda _: config)
+        monkeypatch.setattr(checkpoints, name, lambda _: 1)
+    monkeypatch.setattr(checkpoints, "read_config", lambda _: config)
     variables = weight_files.load(write(inputs=4))[1]
-    monkeypatch.setattr(restorer.checkpoints, "load_restorer", lambda *_: variables)
-    with pytest.raises(errors.ConfigError, match="takes 4 channels and gives 3"):
-        restorer.load(Path("a run"))
+    monkeypatch.setattr(checkpoints, "load_restorer", lambda *_: variables)
+    network = of_runs.load(Path("a run"))
+    assert network.takes == ("rgb", "mask")
+    with pytest.raises(errors.ConfigError, match="fcn takes a mask"):
+        restorer.restore_image(network, _picture(4, 4, 3))
+
+
+def test_what_a_card_says_of_channels_is_not_guessed_from_its_training(write):
+    degradation = {"name": "noise", "level_map": True}
+    card = {"inputs": 4, "source": {"config": {"degradation": degradation}}}
+    assert restorer.load_weights(write(**card)).takes == ("rgb", "level")
+    network = restorer.load_weights(write(**card, takes=["rgb", "mask"]))
+    assert network.takes == ("rgb", "mask")
 
 
 # Colours, alpha, levels
 
 
 def test_a_grey_network_restores_one_channel_and_equal_channels_as_grey():
-    network, grey = _network(_half, channels=1), _picture(6, 9, 1) // 2 * 2
+    network, grey = _network(_half, takes=("gray",)), _picture(6, 9, 1) // 2 * 2
     expected = grey // 2
     assert restorer.restore_image(network, grey).shape == (6, 9, 1)
     for channels in (1, 3):
@@ -159,7 +172,7 @@ def test_a_grey_network_restores_one_channel_and_equal_channels_as_grey():
 
 def test_a_grey_network_changes_the_luma_of_a_colour_picture_alone():
     picture = _picture(6, 9, 3)
-    restored = restorer.restore_image(_network(_half, channels=1), picture)
+    restored = restorer.restore_image(_network(_half, takes=("gray",)), picture)
     # A change of luma with chroma kept is the same change of red, green and blue.
     expected = np.clip(picture - (picture @ LUMA / 2)[..., None], 0, 255)
     np.testing.assert_allclose(restored, expected, atol=0.51)
@@ -170,9 +183,9 @@ def test_a_network_of_colours_takes_grey_as_equal_channels():
     np.testing.assert_array_equal(restored, np.full((4, 4, 3), 40))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_alpha_and_colour_are_enlarged_with_the_network(channels):
-    network = restorer.Restorer(_doubled, 2, 1, "stand_in", channels)
+@pytest.mark.parametrize("colors", ["gray", "rgb"])
+def test_alpha_and_colour_are_enlarged_with_the_network(colors):
+    network = restorer.Restorer(_doubled, 2, 1, "stand_in", (colors,))
     picture = np.broadcast_to(np.uint8([250, 20, 90, 77]), (5, 4, 4)).copy()
     picture[:, 2:, 3] = 200
     restored = restorer.restore_image(network, picture)
@@ -188,24 +201,31 @@ def test_alpha_and_colour_are_enlarged_with_the_network(channels):
 
 def test_a_network_is_told_the_level_in_units_of_the_range():
     shown = lambda images: np.repeat(images[..., 3:], 3, -1)
-    network = _network(shown, level_map=True)
+    network = _network(shown, takes=("rgb", "level"))
     restored = restorer.restore_image(network, _picture(4, 4, 3), level=25)
     np.testing.assert_array_equal(restored, 25)
 
 
 @pytest.mark.parametrize(
-    ("level_map", "level", "message"),
+    ("takes", "level", "message"),
     [
-        (True, None, "give --level"),
-        (False, 25.0, "leave --level out"),
-        (True, 256.0, "from 0 to 255"),
-        (True, float("nan"), "from 0 to 255"),
+        (("rgb", "level"), None, "give `level`"),
+        (("rgb",), 25.0, "leave `level` out"),
+        (("rgb", "level"), 256.0, "from 0 to 255"),
+        (("rgb", "level"), float("nan"), "from 0 to 255"),
     ],
 )
-def test_a_level_that_cannot_be_meant_is_told(level_map, level, message):
-    network = _network(_half, level_map=level_map)
+def test_a_level_that_cannot_be_meant_is_told(takes, level, message):
+    network = _network(_half, takes=takes)
     with pytest.raises(errors.ConfigError, match=message):
         restorer.restore_image(network, _picture(4, 4, 3), level=level)
+
+
+def test_an_image_that_is_too_small_for_the_network_is_told():
+    network = _network(_half, smallest=8)
+    with pytest.raises(images.ImageError, match="it is 7x9 px, but stand_in takes"):
+        restorer.restore_image(network, _picture(9, 7, 3))
+    assert restorer.restore_image(network, _picture(9, 8, 3)).shape == (9, 8, 3)
 
 
 # Tiles
@@ -256,5 +276,5 @@ def test_tiles_begin_where_the_network_cuts_the_whole_image():
 
 
 def test_tiles_of_which_nothing_is_left_are_refused():
-    with pytest.raises(errors.ConfigError, match="take larger tiles"):
+    with pytest.raises(errors.ConfigError, match="take a larger `tile`"):
         restorer.restore_image(_network(_half), _picture(50, 50, 3), tile=16, overlap=8)

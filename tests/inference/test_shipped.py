@@ -1,6 +1,8 @@
 import functools
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -11,7 +13,7 @@ import pytest
 from jaxrestore import errors, networks
 from jaxrestore.degradations import batched
 from jaxrestore.inference import restorer, shipped
-from jaxrestore.weights import weight_files
+from jaxrestore.weights import conversion, weight_files
 
 GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
 METHODS = ("input", "classical", "ours")
@@ -157,7 +159,12 @@ def test_a_shipped_network_is_small_whole_and_better_than_what_needs_none(name):
     assert card["sha256"] == weight_files.sha256(place)
     assert card["task"] == name and card["protocol"] == shipped.PROTOCOL
     assert {"data", "steps", "degradation", "license", "source"} <= set(card)
-    assert shipped.load(name).channels == 3
+    variables = weight_files.load(place)[1]
+    facts = conversion.described(card["generator"], variables, card["statistics"])
+    assert facts.items() <= card.items() and card["takes"] == ["rgb"]
+    network = shipped.load(name)
+    assert (network.takes, network.multiple) == (("rgb",), card["multiple"])
+    assert (network.reach, network.smallest) == (card["reach"], card["smallest"])
     assert tuple(row["level"] for row in card["scores"]) == shipped.task(name).levels
     for row in card["scores"]:
         assert row["ours"]["psnr"] > max(row["classical"]["psnr"], row["input"]["psnr"])
@@ -176,3 +183,21 @@ def test_a_shipped_network_makes_of_a_picture_what_it_always_made(name):
     restored = shipped.load(name).apply(golden.picture())
     # 6e-7 with and without the compiler's optimisations; a leaky ReLU is off by 0.03.
     np.testing.assert_allclose(golden.numbers(restored), stored, rtol=0, atol=1e-5)
+
+
+RESTORING = """
+import sys
+import numpy as np
+from jaxrestore.inference import restorer, shipped
+network = shipped.load("denoise")
+restored = restorer.restore_image(network, np.full((9, 12, 3), 128, np.uint8))
+assert restored.shape == (9, 12, 3)
+print(*sorted({"orbax", "tensorstore"} & set(sys.modules)))
+"""
+
+
+def test_restoring_with_what_ships_loads_no_library_of_checkpoints():
+    command = [sys.executable, "-c", RESTORING]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""

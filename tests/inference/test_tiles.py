@@ -1,25 +1,77 @@
+import numpy as np
 import pytest
 
+from jaxrestore import errors
 from jaxrestore.inference import tiles
 
 
-@pytest.mark.parametrize("side", [30, 52, 77, 120])
-def test_what_is_kept_of_tiles_covers_a_side_once(side):
-    side = -(-side // 4) * 4  # as restoring pads it
-    spans = tiles.spans(side, tile=30, overlap=5, multiple=4)
-    kept = [span.kept(1) for span in spans]
-    places = [
-        span.start + place
-        for span, part in zip(spans, kept, strict=True)
-        for place in range(part.start, part.stop)
-    ]
-    assert places == list(range(side))
-    assert {span.stop - span.start for span in spans} == {32}
-    assert all(span.start % 4 == 0 for span in spans)
+def _picture(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def test_what_is_kept_is_enlarged_with_the_network():
-    first, second = tiles.spans(48, tile=32, overlap=8, multiple=1)
+@pytest.mark.parametrize("sides", [(31, 77), (52, 120), (120, 30), (3, 500)])
+def test_what_is_kept_of_tiles_covers_an_image_once(sides):
+    plan = tiles.plan(*sides, tile=30, overlap=5, multiple=4)
+    covered = np.zeros(sides, int)
+    for rows, columns in plan:
+        covered[rows.first : rows.end, columns.first : columns.end] += 1
+    assert (covered == 1).all() and len(plan) > 1
+    spans = [span for tile in plan for span in tile]
+    assert all(span.start % 4 == span.stop % 4 == 0 for span in spans)
+    assert len({tuple(span.stop - span.start for span in tile) for tile in plan}) == 1
+    whole = [-(-side // 4) * 4 for side in sides]
+    for tile in plan:
+        for span, side, end in zip(tile, sides, whole, strict=True):
+            assert span.first - span.start >= (5 if span.start else 0)
+            assert span.stop - span.end >= (5 if span.stop < end else end - side)
+
+
+def test_a_plan_by_hand():
+    plan = tiles.plan(23, 47, tile=32, overlap=8, multiple=4)
     # The second begins at 16, and 8 px further is the seam.
-    assert first == (0, 32, 0, 24) and second == (16, 48, 24, 48)
-    assert first.kept(2) == slice(0, 48) and second.kept(2) == slice(16, 64)
+    rows, columns = (0, 24, 0, 23), [(0, 32, 0, 24), (16, 48, 24, 47)]
+    assert plan == tuple((rows, span) for span in columns)
+
+
+def test_an_image_as_large_as_a_tile_is_one_and_stays_as_it_is():
+    plan = tiles.plan(10, 14, tile=12, overlap=100, multiple=8)
+    assert plan == (((0, 10, 0, 10), (0, 14, 0, 14)),)
+    image = _picture(10, 14, 3)
+    cut = tiles.cut(tiles.padded(image, 8), plan[0])
+    np.testing.assert_array_equal(cut, image)
+
+
+def test_tiles_of_which_nothing_is_left_are_refused():
+    with pytest.raises(errors.ConfigError, match="leaves nothing"):
+        tiles.plan(50, 50, tile=16, overlap=8, multiple=1)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_tiles_of_two_images_that_were_restored_in_any_order_are_joined(
+    scale, channels
+):
+    pictures = [_picture(37, 90, channels), 255 - _picture(61, 45, channels)]
+    plans = [
+        tiles.plan(*picture.shape[:2], tile=24, overlap=4, multiple=8)
+        for picture in pictures
+    ]
+    waiting = [
+        (number, place, tiles.cut(tiles.padded(picture, 8), tile))
+        for number, (picture, plan) in enumerate(zip(pictures, plans, strict=True))
+        for place, tile in enumerate(plan)
+    ]
+    batch = np.stack([part for _, _, part in waiting[::-1]])
+    batch = batch.repeat(scale, 1).repeat(scale, 2)
+    done = dict(zip([key[:2] for key in waiting[::-1]], batch, strict=True))
+    for number, (picture, plan) in enumerate(zip(pictures, plans, strict=True)):
+        parts = (done[number, place] for place in range(len(plan)))
+        joined = tiles.join(plan, parts, scale=scale)
+        expected = picture.repeat(scale, 0).repeat(scale, 1)
+        np.testing.assert_array_equal(joined, expected)
+
+
+def test_as_many_tiles_are_joined_as_were_planned():
+    plan = tiles.plan(23, 47, tile=32, overlap=8, multiple=4)
+    with pytest.raises(ValueError, match="shorter"):
+        tiles.join(plan, [_picture(24, 32, 3)], scale=1)

@@ -189,6 +189,37 @@ def test_images_of_a_batch_do_not_touch_each_other(name):
     np.testing.assert_allclose(restored, swapped[::-1], rtol=1e-5, atol=1e-5)
 
 
+RRDBNET = {"width": 4, "blocks": 1, "growth": 2}
+REACHING = [(n, TINY[n]) for n in GENERATORS if hasattr(GENERATORS[n], "reach")]
+REACHING = [(n, options) for n, options in REACHING if n != "rrdbnet"] + [
+    ("unet", {"widths": (4, 4, 4), "blocks": (1, 2, 1), "shuffle": 1}),
+    ("srvggnet", {"width": 4, "convs": 1, "scale": 4}),
+    # Enlarged by a product of matrices, a residual one hands a NaN to whole rows.
+    *(("rrdbnet", {**RRDBNET, "scale": scale}) for scale in (4, 2, 1)),
+    ("rrdbnet", {**RRDBNET, "scale": 2, "doublings": 0}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), REACHING)
+def test_a_pixel_of_the_result_sees_as_far_as_its_network_says(name, options):
+    model = GENERATORS[name](**options)
+    multiple, reach = model.multiple, model.reach
+    # Of a strip, one column at a time is not a number: whatever sees it is none either.
+    middle = multiple * (reach // multiple + 2)
+    columns = middle + np.arange(multiple)
+    strips = np.zeros((multiple, multiple, 2 * middle, 3), np.float32)
+    strips[np.arange(multiple), :, columns] = np.nan
+    variables, _ = _shapes(model, strips)
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), variables)
+    apply = jax.jit(functools.partial(model.apply, train=False))
+    touched = np.isnan(apply(zeros, strips)[0]).any((1, 3))
+    distances = [
+        np.abs(np.flatnonzero(row) // model.scale - column).max()
+        for row, column in zip(touched, columns, strict=True)
+    ]
+    assert reach - multiple < max(distances) <= reach
+
+
 # Every discriminator
 
 

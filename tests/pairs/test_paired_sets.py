@@ -32,60 +32,6 @@ def _read(path):
     return images.decode_with_alpha(path)
 
 
-# Names
-
-
-def test_files_are_found_by_their_path_without_suffix(photographs):
-    found = paired_sets.by_stem(photographs)
-    assert [*found] == ["a", "b", "below/c"]
-    assert found["below/c"] == photographs / "below" / "c.webp"
-    alone = photographs / "a.png"
-    assert paired_sets.by_stem(alone) == {"a": alone}
-
-
-def test_two_files_of_one_stem_are_refused(photographs):
-    images.encode(_picture(1), photographs / "a.jpg")
-    with pytest.raises(errors.ConfigError, match=r"a\.jpg and a\.png differ in their"):
-        paired_sets.by_stem(photographs)
-
-
-def test_a_dot_in_a_name_is_part_of_the_stem(tmp_path):
-    images.encode(_picture(0), tmp_path / "x1.5.png")
-    assert [*paired_sets.by_stem(tmp_path)] == ["x1.5"]
-
-
-def test_partners_are_what_every_place_has_and_the_rest_is_told(photographs, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    for name in ("a.webp", "d.png"):
-        images.encode(_picture(0), other / name)
-    places = {"prediction": other, "target": photographs, "input": photographs}
-    found, left_out = paired_sets.partners(places)
-    target = photographs / "a.png"
-    expected = {"prediction": other / "a.webp", "target": target, "input": target}
-    assert found == {"a": expected}
-    assert left_out == {
-        "b": "it has no prediction",
-        "below/c": "it has no prediction",
-        "d": "it has no target and no input",
-    }
-
-
-def test_two_files_are_partners_whatever_they_are_called(photographs):
-    places = {"prediction": photographs / "a.png", "target": photographs / "b.png"}
-    assert paired_sets.partners(places) == ({"a": places}, {})
-
-
-def test_folders_without_a_partner_are_refused_with_what_they_hold(
-    photographs, tmp_path
-):
-    other = tmp_path / "other"
-    other.mkdir()
-    images.encode(_picture(0), other / "z.png")
-    with pytest.raises(errors.NoInputError, match=r"photographs has a, b.*other has z"):
-        paired_sets.partners({"prediction": photographs, "target": other})
-
-
 # Sets
 
 

@@ -113,6 +113,10 @@ def test_the_card_of_published_weights_tells_what_they_are(tmp_path):
         "scale": 2,
         "colors": "gray",
         "inputs": 1,
+        "multiple": 1,
+        "reach": 3,
+        "smallest": 1,
+        "takes": ["gray"],
         "statistics": "eval",
         "source": source,
         "license": "not stated",
@@ -134,7 +138,7 @@ def test_a_run_is_opened_at_another_step_if_it_has_it(tmp_path):
     assert card["source"]["step"] == 6
     with pytest.raises(errors.MismatchError, match=r"no checkpoint of step 4"):
         cards.opened(run, step=4)
-    with pytest.raises(errors.ConfigError, match="leave --step out"):
+    with pytest.raises(errors.ConfigError, match="leave `step` out"):
         cards.opened(_published(tmp_path), step=6)
 
 

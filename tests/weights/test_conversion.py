@@ -227,6 +227,15 @@ def test_a_card_that_tells_of_its_weights_is_loaded(edited):
     )
 
 
+def test_an_older_card_is_told_what_it_does_not_say(edited):
+    card, _ = conversion.load(edited(reach=5))
+    depth = card["generator"]["depth"]
+    assert (card["takes"], card["multiple"], card["smallest"]) == (["gray"], 1, 1)
+    # That of another version, which knew the architecture less well.
+    assert card["reach"] == depth
+    assert conversion.load(edited(statistics="pix2pix"))[0]["reach"] is None
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -239,6 +248,7 @@ def test_a_card_that_tells_of_its_weights_is_loaded(edited):
         ({"colors": "rgb"}, "colors is 'rgb', but 'gray'"),
         ({"inputs": 2}, "inputs is 2, but 1"),
         ({"statistics": "median"}, "expected eval or pix2pix"),
+        ({"takes": ["rgb"]}, r"takes is \['rgb'\], which are not the 1 channels"),
     ],
 )
 def test_a_card_that_tells_of_another_network_is_refused(edited, entries, message):

@@ -1,0 +1,151 @@
+"""Image files in folders: which there are, which belong together, where new ones go.
+
+Pictures belong together by their stem: the path below their folder, without suffix.
+Whoever writes refuses first, before any work is done.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxrestore import errors, images
+
+
+def find(root: Path) -> tuple[list[Path], dict[str, str]]:
+    """Returns all image files below a folder, and why folders below cannot be listed.
+
+    Sorted by their path; hidden ones are left out, links are followed, and each folder
+    is met once. Raises `NoInputError` when there is no folder or no image file in it.
+    """
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise errors.NoInputError(
+            f"{root} {what}; give the path of a folder of images."
+        )
+    paths, seen = [], set()
+    unlisted: dict[str, str] = {}
+
+    def note(error: OSError) -> None:
+        unlisted.setdefault(str(error.filename), f"cannot be listed: {error}")
+
+    for folder, below, files in os.walk(root, followlinks=True, onerror=note):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            below.clear()  # a link back up, or a second way in
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        # Sorted, for it decides which of two ways into a folder is the first.
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        paths += [Path(folder, name) for name in files if _is_image(name)]
+    if not paths:
+        raise errors.NoInputError(
+            f"{root} holds no image files; looked there and below for "
+            f"{', '.join(images.SUFFIXES)}."
+        )
+    return sorted(paths, key=lambda path: path.relative_to(root).as_posix()), unlisted
+
+
+def stems(files: Iterable[Path], root: Path) -> dict[str, Path]:
+    """Returns files below `root` by their path there without suffix.
+
+    Raises `ConfigError` when two files have one stem.
+    """
+    found: dict[str, Path] = {}
+    for path in files:
+        stem = path.relative_to(root).with_suffix("").as_posix()
+        if stem in found:
+            raise errors.ConfigError(
+                f"{found[stem]} and {path.name} differ in their suffix alone; rename "
+                "or remove one of them"
+            )
+        found[stem] = path
+    return found
+
+
+def by_stem(where: Path) -> dict[str, Path]:
+    """Returns the image files below a folder, or a file alone, by stem, sorted.
+
+    Raises `NoInputError` when there is none, and `ConfigError` when two files have one
+    stem.
+    """
+    if where.is_file():
+        return {where.stem: where}
+    files, _ = find(where)
+    return stems(files, where)
+
+
+def partners(
+    where: Mapping[str, Path],
+) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
+    """Returns by stem the file of each role, and why other stems are left out.
+
+    `where` has a folder for each role ("prediction", "target", ...). Single files are
+    partners whatever they are called, under the stem of the first one. Raises
+    `NoInputError` when no file has a partner in every other place.
+    """
+    if all(place.is_file() for place in where.values()):
+        return {next(iter(where.values())).stem: dict(where)}, {}
+    return matched({role: by_stem(place) for role, place in where.items()}, where)
+
+
+def matched(
+    files: Mapping[str, Mapping[str, Path]], where: Mapping[str, Path]
+) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
+    """Returns what `partners` does, for files that are known by role and stem."""
+    stems = sorted(set().union(*files.values()))
+    lacking = {s: [role for role in files if s not in files[role]] for s in stems}
+    found = {
+        stem: {role: own[stem] for role, own in files.items()}
+        for stem, roles in lacking.items()
+        if not roles
+    }
+    if not found:
+        held = (
+            f"{where[role]} has {', '.join([*own][:3]) or 'none'}"
+            for role, own in files.items()
+        )
+        raise errors.NoInputError(
+            f"no image has a partner: {'; '.join(held)}. Files belong together by "
+            "their path without suffix; rename them"
+        )
+    left_out = {s: f"it has no {' and no '.join(r)}" for s, r in lacking.items() if r}
+    return found, left_out
+
+
+def places(output: Path, stem: str, rooms: Sequence[str]) -> list[Path]:
+    """Returns where the pictures of a pair lie: `STEM.png` in each of the folders."""
+    # Not with_suffix: a stem may hold a dot.
+    return [output / room / f"{stem}.png" for room in rooms]
+
+
+def save(where: Sequence[Path], pictures: Sequence[np.ndarray]) -> None:
+    """Writes each picture, uint8[h, w, 1 | 3 | 4], to its place; makes the folders."""
+    for place, picture in zip(where, pictures, strict=True):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        images.encode(picture, place)
+
+
+def refuse_inside(output: Path, source: Path) -> None:
+    """Raises `ConfigError` for an output that would be read as a source."""
+    if output.resolve().is_relative_to(source.resolve()):
+        raise errors.ConfigError(
+            f"{output} lies in {source}, so what is written would be read the next "
+            "time; choose a folder outside"
+        )
+
+
+def refuse_unread(
+    files: Mapping[str, object], skipped: Mapping[str, str], source: Path
+) -> None:
+    """Raises `NoInputError` when all files below `source` had to be skipped."""
+    if len(skipped) == len(files):
+        raise errors.NoInputError(
+            f"none of the {len(files)} images of {source} can be read; the first: "
+            f"{next(iter(skipped.values()))}"
+        )
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(images.SUFFIXES) and not name.startswith(".")

@@ -1,0 +1,144 @@
+import os
+
+import numpy as np
+import pytest
+
+from jaxrestore import errors, folders, images
+
+
+def _picture(seed, channels=3):
+    return np.random.default_rng(seed).integers(0, 256, (12, 16, channels), np.uint8)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Two colour images, one of them in a folder below, and a damaged file between."""
+    folder = tmp_path / "photographs"
+    (folder / "below").mkdir(parents=True)
+    images.encode(_picture(0), folder / "a.png")
+    (folder / "b.png").write_text("no picture")
+    images.encode(_picture(2), folder / "below" / "c.webp")
+    return folder
+
+
+# What there is
+
+
+def test_all_image_files_below_are_found_but_hidden_ones(photographs):
+    (photographs / "text.txt").write_text("no picture")
+    (photographs / ".below").mkdir()
+    for hidden in (photographs / ".d.png", photographs / ".below" / "e.png"):
+        images.encode(_picture(3), hidden)
+    (photographs / "below" / "up").symlink_to(photographs)
+    found, unlisted = folders.find(photographs)
+    names = [path.relative_to(photographs).as_posix() for path in found]
+    assert names == ["a.png", "b.png", "below/c.webp"] and unlisted == {}
+
+
+def test_a_folder_that_cannot_be_listed_is_told(photographs, monkeypatch):
+    scan, closed = os.scandir, photographs / "below"
+
+    def refuse(place):
+        if os.fspath(place) == str(closed):
+            raise PermissionError(13, "denied", os.fspath(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found, unlisted = folders.find(photographs)
+    assert len(found) == 2 and "cannot be listed" in unlisted[str(closed)]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no", "does not exist"),
+        ("a.png", "is not a folder"),
+        ("empty", "holds no image files"),
+    ],
+)
+def test_where_there_is_no_image_it_is_told(photographs, name, message):
+    (photographs / "empty").mkdir()
+    with pytest.raises(errors.NoInputError, match=message):
+        folders.find(photographs / name)
+
+
+def test_files_are_found_by_their_path_without_suffix(photographs):
+    found = folders.by_stem(photographs)
+    assert [*found] == ["a", "b", "below/c"]
+    assert found["below/c"] == photographs / "below" / "c.webp"
+    alone = photographs / "a.png"
+    assert folders.by_stem(alone) == {"a": alone}
+
+
+def test_two_files_of_one_stem_are_refused(photographs):
+    images.encode(_picture(1), photographs / "a.jpg")
+    with pytest.raises(errors.ConfigError, match=r"a\.jpg and a\.png differ in their"):
+        folders.by_stem(photographs)
+
+
+def test_a_dot_in_a_name_is_part_of_the_stem(tmp_path):
+    images.encode(_picture(0), tmp_path / "x1.5.png")
+    assert [*folders.by_stem(tmp_path)] == ["x1.5"]
+
+
+def test_partners_are_what_every_place_has_and_the_rest_is_told(photographs, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("a.webp", "d.png"):
+        images.encode(_picture(0), other / name)
+    places = {"prediction": other, "target": photographs, "input": photographs}
+    found, left_out = folders.partners(places)
+    target = photographs / "a.png"
+    expected = {"prediction": other / "a.webp", "target": target, "input": target}
+    assert found == {"a": expected}
+    assert left_out == {
+        "b": "it has no prediction",
+        "below/c": "it has no prediction",
+        "d": "it has no target and no input",
+    }
+
+
+def test_two_files_are_partners_whatever_they_are_called(photographs):
+    places = {"prediction": photographs / "a.png", "target": photographs / "b.png"}
+    assert folders.partners(places) == ({"a": places}, {})
+
+
+def test_folders_without_a_partner_are_refused_with_what_they_hold(
+    photographs, tmp_path
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    images.encode(_picture(0), other / "z.png")
+    with pytest.raises(errors.NoInputError, match=r"photographs has a, b.*other has z"):
+        folders.partners({"prediction": photographs, "target": other})
+
+
+# Where new ones go
+
+
+def test_a_file_is_saved_at_its_stem_in_each_room(tmp_path):
+    where = folders.places(tmp_path, "below/x1.5", ("A", "B"))
+    assert where == [tmp_path / room / "below" / "x1.5.png" for room in "AB"]
+    pictures = [_picture(0), _picture(1, 1)]
+    folders.save(where, pictures)
+    for place, picture in zip(where, pictures, strict=True):
+        np.testing.assert_array_equal(images.decode_as_stored(place), picture)
+
+
+def test_what_would_be_read_again_or_lost_is_refused(photographs):
+    with pytest.raises(errors.ConfigError, match="would be read the next time"):
+        folders.refuse_inside(photographs / "out", photographs)
+    folders.refuse_inside(photographs.parent / "out", photographs)
+    files = [photographs / "new.png", photographs / "a.png"]
+    with pytest.raises(errors.ConfigError, match=r"a\.png exists, one of 1 such"):
+        folders.refuse_existing(files)
+    folders.refuse_existing(files[:1])
+
+
+def test_a_folder_of_which_nothing_was_read_is_no_input(photographs):
+    files = folders.by_stem(photographs)
+    folders.refuse_unread(files, {"b": "damaged"}, photographs)
+    with pytest.raises(
+        errors.NoInputError, match=r"none of the 3 images of .*: damaged"
+    ):
+        folders.refuse_unread(files, dict.fromkeys(files, "damaged"), photographs)
