@@ -270,7 +270,7 @@ def test_files_that_exist_are_kept_and_the_option_is_named(
             picture.rename(photographs / f"x_{picture.stem.upper()}.png")
     assert command(*making)[0] == 0
     code, _, told = command(*making)
-    assert code == 2 and "or give --overwrite" in told
+    assert code == 2 and "--overwrite to replace" in told
     assert command(*making, "--overwrite")[0] == 0
 
 

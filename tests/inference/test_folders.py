@@ -71,7 +71,7 @@ def test_a_folder_is_restored_and_what_is_no_image_is_told(pictures, tmp_path):
         ("colour.png", "out.gif", "no image format"),
         ("clear.png", "out.jpg", "keeps no alpha"),
         ("colour.png", "no/out.png", "its folder does not exist"),
-        ("colour.png", "pictures/clear.png", "exists; give another name"),
+        ("colour.png", "pictures/clear.png", "exists; give another place"),
     ],
 )
 def test_what_could_not_be_read_or_written_is_refused(
