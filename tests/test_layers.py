@@ -18,6 +18,7 @@ FLOORS = {
     "errors": 0,
     "naming": 0,
     "files": 1,
+    "programs": 1,
     "ops": 1,
     "adversarial": 1,
     "sharding": 1,

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
 
-from jaxrestore import __version__, errors, files, images, naming
+from jaxrestore import __version__, errors, files, images, naming, programs
 from jaxrestore.data import paired, sources
 
 # The folders below a set's own in which the pictures of a pair lie.
@@ -203,7 +203,8 @@ def _degradation(kind: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, 
                 f"{kind} has no option {name!r}: {naming.nearest(name, chosen)}"
             )
     chosen |= options
-    return jax.jit(lambda key, image: degrade(key, image, **chosen)), chosen
+    one = lambda key, image: degrade(key, image, **chosen)
+    return programs.compiled(one), chosen
 
 
 def _check_shape(
