@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxrestore import naming
+from jaxrestore import naming, programs
 from jaxrestore.ops import patches
 
 PRECISIONS = ("float32", "bfloat16")
@@ -95,7 +95,7 @@ def restore_function(
     assert statistics in STATISTICS, statistics
     apply = _as_tested if statistics == "eval" else _as_trained
 
-    @jax.jit
+    @programs.compiled
     def restore(variables, degraded):
         return _at_any_side(model, lambda x: apply(model, variables, x), degraded)
 
@@ -110,7 +110,7 @@ def sample_function(model: Any) -> Callable[..., Float[Array, "b h w d"]]:
     and statistics as there with `"eval"`.
     """
 
-    @jax.jit
+    @programs.compiled
     def sample(variables, key, degraded):
         def drawn(images):
             return model.apply(variables, images, train=False, rngs={"posterior": key})

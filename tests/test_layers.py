@@ -21,6 +21,7 @@ FLOORS = {
     "assignments": 1,
     "files": 1,
     "config_keys": 1,
+    "programs": 1,
     "ops": 1,
     "adversarial": 1,
     "sharding": 1,
@@ -84,6 +85,7 @@ DOORS = {
 }
 
 # What two packages import of these packages; None: all of it.
+COMPOSED = {"second_order": {"eight_bit", "jpeg", "noise"}}
 SIBLINGS = {
     "degradations": {"degradations": set()},
     "models": {"models": {"layers", "torch_layout"}, "ops": None},
@@ -160,11 +162,25 @@ def floor_complaints(path, source):
 
 
 def sibling_complaints(path, source):
-    """Degradations know no other degradation, models no other model."""
+    """Degradations know no other degradation, models no other model.
+
+    But `second_order` is made of others, and says which; `chain` and `batched` run
+    those that a config names, by `naming.module`, which is closed to all others.
+    """
+    dispatching = {"chain", "batched"}
+    stem = Path(path).stem
     complaints = []
     if not path.startswith("jaxrestore/") or _package(path) not in SIBLINGS:
         return complaints
     package = _package(path)
+    if package == "models" or stem not in dispatching:
+        complaints += [
+            f"{path}:{node.lineno}: {ast.unparse(node)} finds a file by its name, as "
+            f"only {', '.join(sorted(dispatching))} may"
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Attribute | ast.ImportFrom | ast.Import)
+            and _finds_files(node)
+        ]
     for name in _imports(source):
         if name.split(".")[0] != "jaxrestore":
             continue
@@ -174,9 +190,21 @@ def sibling_complaints(path, source):
                 f"{path}: a model imports only layers and ops, not {name}"
             )
         siblings = SIBLINGS[package].get(there)
+        if package == there == "degradations":
+            siblings = COMPOSED.get(stem, set())
         if siblings is not None and what not in siblings:
             complaints.append(f"{path}: imports its sibling {name}")
     return complaints
+
+
+def _finds_files(node):
+    """`naming.module` and `naming.function`, or importlib under whatever name."""
+    if isinstance(node, ast.Attribute):
+        return ast.unparse(node) in ("naming.module", "naming.function")
+    names = [f"{getattr(node, 'module', '')}.{alias.name}" for alias in node.names]
+    return any(
+        "importlib" in name or name.startswith("jaxrestore.naming.") for name in names
+    )
 
 
 def door_complaints(path, source):
@@ -431,6 +459,20 @@ BROKEN = [
     (sibling_complaints, "models/unet.py", "from jaxrestore import naming"),
     (sibling_complaints, "degradations/a.py", "from jaxrestore.degradations import b"),
     (sibling_complaints, "degradations/batched.py", "import jaxrestore.degradations.b"),
+    (
+        sibling_complaints,
+        "degradations/second_order.py",
+        "from jaxrestore.degradations import blur",
+    ),
+    (
+        sibling_complaints,
+        "degradations/second_order.py",
+        "naming.module('degradations', 'noise').degrade",
+    ),
+    (sibling_complaints, "degradations/a.py", "find = naming.module"),
+    (sibling_complaints, "degradations/a.py", "import importlib"),
+    (sibling_complaints, "degradations/a.py", "from importlib import import_module"),
+    (sibling_complaints, "degradations/a.py", "from jaxrestore.naming import module"),
     (door_complaints, "losses.py", "import torch"),
     (door_complaints, "losses.py", "def f():\n    import torch.nn"),
     (door_complaints, "losses.py", "from flax import linen as nn"),
@@ -470,6 +512,17 @@ KEPT = [
     (sibling_complaints, "models/unet.py", "from jaxrestore.models import layers"),
     (sibling_complaints, "models/unet.py", "from jaxrestore.ops import patches"),
     (sibling_complaints, "degradations/batched.py", "from jaxrestore import naming"),
+    (
+        sibling_complaints,
+        "degradations/chain.py",
+        "naming.module('degradations', name)",
+    ),
+    (sibling_complaints, "degradations/noise.py", "naming.nearest('a', 'b')"),
+    (
+        sibling_complaints,
+        "degradations/second_order.py",
+        "from jaxrestore.degradations import eight_bit, jpeg, noise",
+    ),
     (door_complaints, "models/unet.py", "import flax.linen as nn"),
     (door_complaints, "fitting/state.py", "from flax import struct"),
     (door_complaints, "training/loop.py", "from clu import parameter_overview"),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from jaxrestore import errors, metrics, protocols
+from jaxrestore import errors, metrics, programs, protocols
 from jaxrestore.evaluation import evaluate
 
 Images = Float[Array, "b h w c"]
@@ -62,7 +62,7 @@ def measure(
     source, `pictures` of them, are kept. Raises `TrainingError` for a restoration that
     is not finite.
     """
-    score = jax.jit(scores)
+    score = programs.compiled(scores)
     names, numbers, kept = {}, {}, {}
     for question in questions:
         if restore is None:

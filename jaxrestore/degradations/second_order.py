@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxrestore import naming
+from jaxrestore.degradations import eight_bit, jpeg, noise
 from jaxrestore.ops import draws, kernels, resize
 
 _SIZE = 21  # of the kernels; each is drawn with an odd support of 7 to 21 px
@@ -100,12 +100,12 @@ def degrade(
     height, width = image.shape[:2]
     whole = resize.Extent(height, width)
     final = resize.Extent(math.ceil(height / scale), math.ceil(width / scale))
-    noise = _noise(gaussian, poisson)
-    image, extent = _stage(first_key, image, whole, whole, _FIRST, blur, resized, noise)
+    kinds = _noises(gaussian, poisson)
+    image, extent = _stage(first_key, image, whole, whole, _FIRST, blur, resized, kinds)
     image = _jpeg(jpeg_key, image, quality)
-    noise = _noise(second_gaussian, second_poisson)
+    kinds = _noises(second_gaussian, second_poisson)
     image, extent = _stage(
-        second_key, image, extent, final, _SECOND, second_blur, second_resized, noise
+        second_key, image, extent, final, _SECOND, second_blur, second_resized, kinds
     )
     return _last_steps(last_key, image, extent, final, second_quality)
 
@@ -118,7 +118,7 @@ def _stage(
     shares: _Shares,
     blur: draws.Number,
     resized: Sequence[float | int],
-    noise: dict[str, Any],
+    kinds: dict[str, Any],
 ) -> tuple[Float[Array, "hh ww c"], resize.Extent]:
     """Blurs, resizes to a drawn multiple of `unit` (static sides) and adds noise."""
     kernel_key, uniform_key, noise_key = jax.random.split(key, 3)
@@ -129,9 +129,7 @@ def _stage(
     rows, columns = (math.ceil(side * max(resized)) for side in unit)
     method = _nth(uniform[3], len(resize.METHODS))
     image = _resize(image, extent, target, (rows, columns), method)
-    noisy = naming.module("degradations", "noise").degrade(
-        noise_key, image, kind=noise, grey=_GREY_NOISE
-    )
+    noisy = noise.degrade(noise_key, image, kind=kinds, grey=_GREY_NOISE)
     return jnp.clip(noisy, 0, 1), target
 
 
@@ -160,7 +158,7 @@ def _last_steps(
     whole = int(final.height), int(final.width)
     image = _resize(image, middle, final, whole, method)
     image = _convolve_if(rings & ~early, image, kernel)
-    return naming.module("degradations", "eight_bit").degrade(rounding_key, image)
+    return eight_bit.degrade(rounding_key, image)
 
 
 def _factor(
@@ -187,7 +185,7 @@ def _resize(
     )
 
 
-def _noise(gaussian: draws.Number, poisson: draws.Number) -> dict[str, Any]:
+def _noises(gaussian: draws.Number, poisson: draws.Number) -> dict[str, Any]:
     return {
         "gaussian": {"weight": 0.5, "level": gaussian},
         "poisson": {"weight": 0.5, "level": poisson},
@@ -197,7 +195,7 @@ def _noise(gaussian: draws.Number, poisson: draws.Number) -> dict[str, Any]:
 def _jpeg(
     key: PRNGKeyArray, image: Float[Array, "h w c"], quality: draws.Number
 ) -> Float[Array, "h w c"]:
-    return naming.module("degradations", "jpeg").degrade(key, image, quality=quality)
+    return jpeg.degrade(key, image, quality=quality)
 
 
 def _convolve_if(

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt8
 
-from jaxrestore import naming, sharding
+from jaxrestore import naming, programs, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import strips as pictures
 from jaxrestore.ops import resize
+
+WAITING_BYTES = 2**28  # of images that wait for others of their shape
 
 _SCORES = ("degraded_", "restored_", "gain_")
 
@@ -104,7 +106,7 @@ class Evaluator:
         key = jax.random.key(seed)
         score = naming.function("protocols", protocol)
 
-        @jax.jit
+        @programs.compiled
         def ask(index, images):
             if degradation is None:
                 return None, *jnp.split(images, 2, axis=-1), None
@@ -115,8 +117,8 @@ class Evaluator:
             return keys, images, degraded, damage
 
         self._ask = ask
-        self._score = jax.jit(score)
-        self._baseline = jax.jit(baseline)
+        self._score = programs.compiled(score)
+        self._baseline = programs.compiled(baseline)
 
     def __call__(self, restore: Restore, *, probes: Sequence[Probe] = ()) -> Evaluation:
         """Returns the scores of `restore`, which maps degraded to restored images.
@@ -155,7 +157,7 @@ class Evaluator:
         """Yields batches of images of one shape; together they hold every image once.
 
         The images of a source of one shape come in its order, each batch as large as
-        `batch_size`.
+        `batch_size`, unless more than `WAITING_BYTES` wait for others of their shape.
         """
         for indices, names, images in self._groups():
             padded = _pad_rows(images, self._batch_size)
@@ -167,8 +169,8 @@ class Evaluator:
             yield Question(indices, names, *asked)
 
     def _groups(self) -> Iterator[tuple[list[int], list[str], np.ndarray]]:
-        """Batches of images of one shape; only the last of a shape may be short."""
-        waiting = defaultdict(list)
+        """Batches of images of one shape, short where no more come or memory ends."""
+        waiting, held = defaultdict(list), 0
         for index in range(len(self.source)):
             element = self.source[index]
             if element["name"] != self.source.name(index):
@@ -178,8 +180,14 @@ class Evaluator:
             image = image[:height, :width]
             group = waiting[image.shape]
             group.append((index, element["name"], image))
+            held += image.nbytes
             if len(group) == self._batch_size:
+                held -= image.nbytes * len(group)
                 yield _stack(waiting.pop(image.shape))
+            elif held > WAITING_BYTES:
+                yield from map(_stack, waiting.values())
+                waiting.clear()
+                held = 0
         for group in waiting.values():
             yield _stack(group)
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, folders, images, naming, perceptual
+from jaxrestore import errors, folders, images, naming, perceptual, programs
 from jaxrestore.data import colors
 from jaxrestore.evaluation import evaluate, outcome
 
@@ -51,7 +51,7 @@ def score(
 
     Raises `ConfigError` for an unknown protocol, `NoInputError` when nothing is left.
     """
-    judges = {name: jax.jit(_protocol(name)) for name in protocols}
+    judges = {name: programs.compiled(_protocol(name)) for name in protocols}
     measure = None if lpips is None else _distance(lpips)
     places = {"prediction": predictions, "target": targets}
     if inputs is not None:
@@ -159,7 +159,7 @@ def _distance(lpips: perceptual.Lpips) -> Callable[..., Any]:
     """
     name = f"lpips_{perceptual.backbone(lpips.features)}"
 
-    @jax.jit
+    @programs.compiled
     def measure(variables, heads, images, target):
         network = lpips.features._replace(variables=variables)
         model = perceptual.Lpips(network, heads)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxrestore import metrics
+from jaxrestore import metrics, programs
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate, strips
 
@@ -44,7 +44,7 @@ def consistency(degradation: Mapping[str, Any]) -> evaluate.Probe:
     Super-Resolution Space with Normalizing Flow", ECCV 2020 (there LR-PSNR).
     """
 
-    @jax.jit
+    @programs.compiled
     def compare(keys, restored, degraded):
         colours = restored.shape[-1]  # a mask beside them comes of the key alone
         again = batched.degrade(keys, jnp.clip(restored, 0, 1), recipe=degradation)
@@ -102,7 +102,7 @@ def uncertainty(sample: Sample, *, count: int = 16, seed: int = 0) -> evaluate.P
     return probe
 
 
-@jax.jit
+@programs.compiled
 def _one_more(drawn, index, mean, squares):
     """The clipped sample, and mean and sum of squared deviations that include it.
 
@@ -114,7 +114,7 @@ def _one_more(drawn, index, mean, squares):
     return drawn, moved, squares + (drawn - mean) * (drawn - moved)
 
 
-@jax.jit
+@programs.compiled
 def _spread(squares, count, restored, target):
     """The deviation and the error of each pixel, and the deviation as a panel."""
     # Rounding may leave a sum of squares just below 0.

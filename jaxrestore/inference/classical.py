@@ -5,10 +5,11 @@ Images are float32 [b, h, w, c] in [0, 1]; what comes back has their shape.
 
 import itertools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from jaxrestore import programs
 
 # The high-pass filter of Daubechies' wavelet with two vanishing moments, of norm 1.
 _ROOT = np.sqrt(3)
@@ -66,7 +67,7 @@ def non_local_means(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     return jnp.asarray(np.stack([denoised(image) for image in np.asarray(images)]))
 
 
-@jax.jit
+@programs.compiled
 def vector_median(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """Returns of each 3x3 window the pixel with the least sum of distances to others.
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
 
-from jaxrestore import __version__, errors, files, folders, images, naming
+from jaxrestore import __version__, errors, files, folders, images, naming, programs
 
 # The folders below a set's own in which the pictures of a pair lie.
 LAYOUTS = {"folders": ("input", "target"), "AB": ("",)}
@@ -127,7 +127,8 @@ def _degradation(kind: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, 
                 f"{kind} has no option {name!r}: {naming.nearest(name, chosen)}"
             )
     chosen |= options
-    return jax.jit(lambda key, image: degrade(key, image, **chosen)), chosen
+    one = lambda key, image: degrade(key, image, **chosen)
+    return programs.compiled(one), chosen
 
 
 def _check_shape(

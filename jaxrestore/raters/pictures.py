@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, protocols
+from jaxrestore import errors, images, programs, protocols
 from jaxrestore.evaluation import evaluate
 
 TARGET, BLURRED = "target", "blurred"
@@ -38,7 +38,7 @@ def read(
     others. Each image has the role `BLURRED` too, its target behind a box blur. Writes
     to `skipped` why a stem cannot be used; raises `NoInputError` when none can.
     """
-    judge, items = jax.jit(protocols.rgb8), []
+    judge, items = programs.compiled(protocols.rgb8), []
     for stem, files in partners.items():
         try:
             items.append(_item(stem, files, methods, judge))

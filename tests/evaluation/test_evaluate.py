@@ -1,10 +1,13 @@
+import functools
+import gc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from skimage import metrics as reference
 
-from jaxrestore import sharding
+from jaxrestore import programs, sharding
 from jaxrestore.data import sources
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate
@@ -36,6 +39,35 @@ def evaluator(**changes):
 def test_there_is_a_row_an_image_in_order_whatever_the_sizes():
     rows = evaluator()(IDENTITY).rows
     assert [row["image"] for row in rows] == list(SOURCE.names)
+
+
+def test_few_images_wait_for_others_of_their_shape(monkeypatch):
+    asked = evaluator(degradation={"name": "eight_bit"})
+    found = lambda: [question.indices for question in asked.questions()]
+    assert found() == [[1, 3], [0], [2], [4]]
+    # Room for the first two: with the third, what waits goes on in short batches.
+    monkeypatch.setattr(evaluate, "WAITING_BYTES", 3 * (40 * 48 + 40 * 40))
+    assert found() == [[0], [1], [2], [3, 4]]
+
+
+def test_few_programs_are_kept_whatever_the_sizes(monkeypatch):
+    few = functools.partial(programs.compiled, most=2)
+    monkeypatch.setattr(programs, "compiled", few)
+    nothing = {"name": "eight_bit"}
+    asked = evaluator(batch_size=1, mesh=ALONE, protocol="gray8", degradation=nothing)
+    client, sizes = jax.devices()[0].client, [(16, 16 + n) for n in range(8)]
+    arrays = [GENERATOR.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    asked.source = sources.Arrays(arrays, [str(n) for n in range(8)])
+    held = []
+
+    def restore(degraded):
+        gc.collect()
+        held.append(len(client.live_executables()))
+        return degraded
+
+    assert len(asked(restore).rows) == 8
+    # Beside those of question, baseline and score, jax keeps small ones of slices.
+    assert held[-1] - held[2] <= held[2] - held[0]
 
 
 def test_the_identity_gains_nothing_and_its_report_says_so():
