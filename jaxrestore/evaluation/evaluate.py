@@ -11,14 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt8
 
-from jaxrestore import naming, sharding
+from jaxrestore import contracts, naming, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import strips as pictures
 from jaxrestore.ops import resize
 
 _SCORES = ("degraded_", "restored_", "gain_")
-
-Restore = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
 
 
 class Evaluation(NamedTuple):
@@ -118,7 +116,9 @@ class Evaluator:
         self._score = jax.jit(score)
         self._baseline = jax.jit(baseline)
 
-    def __call__(self, restore: Restore, *, probes: Sequence[Probe] = ()) -> Evaluation:
+    def __call__(
+        self, restore: contracts.Restore, *, probes: Sequence[Probe] = ()
+    ) -> Evaluation:
         """Returns the scores of `restore`, which maps degraded to restored images.
 
         Each of the `probes` looks at all restored images too; `maps` has some.

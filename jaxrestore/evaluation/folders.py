@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, naming, perceptual
+from jaxrestore import contracts, errors, images, naming, perceptual
 from jaxrestore.evaluation import evaluate, outcome
 from jaxrestore.pairs import paired_sets
 
@@ -156,14 +156,14 @@ def document(
     }
 
 
-def _protocol(name: str) -> Callable[..., Any]:
+def _protocol(name: str) -> contracts.Scoring:
     try:
         return naming.function("protocols", name)
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
 
 
-def _distance(lpips: perceptual.Lpips) -> Callable[..., Any]:
+def _distance(lpips: perceptual.Lpips) -> contracts.Scoring:
     """Returns `(images, target) -> {"lpips_vgg": [b]}`, as a protocol.
 
     The backbone is in the name: numbers of two backbones do not compare.

@@ -1,16 +1,16 @@
 """A trained network as a function from images to images."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import UInt8
 
-from jaxrestore import errors, networks
+from jaxrestore import contracts, errors, networks
 from jaxrestore.inference import tiles
 from jaxrestore.ops import color, resize
 from jaxrestore.runs import checkpoints
@@ -26,7 +26,7 @@ class Restorer:
     the standard deviation of the noise, in units of the range [0, 1].
     """
 
-    apply: Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
+    apply: contracts.Restore
     scale: int
     multiple: int
     name: str
