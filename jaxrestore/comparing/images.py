@@ -1,6 +1,6 @@
 """What the restorations of a set of images measure, each image by itself."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from jaxrestore import errors, metrics, programs, protocols
+from jaxrestore import contracts, errors, metrics, programs, protocols
 from jaxrestore.evaluation import evaluate
 
 Images = Float[Array, "b h w c"]
-Restore = Callable[[Images], Images]
 Values = Float[np.ndarray, " n"]
 Picture = UInt8[np.ndarray, "h w c"]
 
@@ -52,7 +51,7 @@ class Measured(NamedTuple):
 
 def measure(
     questions: Iterable[evaluate.Question],
-    restore: Restore | None,
+    restore: contracts.Restore | None,
     *,
     pictures: int = 0,
 ) -> Measured:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt8
 
-from jaxrestore import naming, programs, sharding
+from jaxrestore import contracts, naming, programs, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import strips as pictures
 from jaxrestore.ops import resize
@@ -19,8 +19,6 @@ from jaxrestore.ops import resize
 WAITING_BYTES = 2**28  # of images that wait for others of their shape
 
 _SCORES = ("degraded_", "restored_", "gain_")
-
-Restore = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
 
 
 class Evaluation(NamedTuple):
@@ -120,7 +118,9 @@ class Evaluator:
         self._score = programs.compiled(score)
         self._baseline = programs.compiled(baseline)
 
-    def __call__(self, restore: Restore, *, probes: Sequence[Probe] = ()) -> Evaluation:
+    def __call__(
+        self, restore: contracts.Restore, *, probes: Sequence[Probe] = ()
+    ) -> Evaluation:
         """Returns the scores of `restore`, which maps degraded to restored images.
 
         Each of the `probes` looks at all restored images too; `maps` has some.

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, folders, images, naming, perceptual, programs
+from jaxrestore import contracts, errors, folders, images, naming, perceptual, programs
 from jaxrestore.data import colors
 from jaxrestore.evaluation import evaluate, outcome
 
@@ -145,14 +145,14 @@ def document(
     }
 
 
-def _protocol(name: str) -> Callable[..., Any]:
+def _protocol(name: str) -> contracts.Scoring:
     try:
         return naming.function("protocols", name)
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
 
 
-def _distance(lpips: perceptual.Lpips) -> Callable[..., Any]:
+def _distance(lpips: perceptual.Lpips) -> contracts.Scoring:
     """Returns `(images, target) -> {"lpips_vgg": [b]}`, as a protocol.
 
     The backbone is in the name: numbers of two backbones do not compare.

@@ -5,16 +5,16 @@ with what ships loads no library of checkpoints.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import UInt8
 
-from jaxrestore import errors, images, networks
+from jaxrestore import contracts, errors, images, networks
 from jaxrestore.inference import tiles
 from jaxrestore.ops import color, resize
 from jaxrestore.weights import conversion, inputs
@@ -30,7 +30,7 @@ class Restorer:
     A pixel sees `reach` px of the input to each side, None: all of it, or not known.
     """
 
-    apply: Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww d"]]
+    apply: contracts.Restore
     scale: int
     multiple: int
     name: str

@@ -1,0 +1,76 @@
+"""What a degradation, a loss, a metric and a protocol are, as types of functions.
+
+Data come by position, under whatever names; options by keyword and with defaults, so
+that each can be called as it stands here. `tests/test_contracts.py` holds every
+function of the package against these.
+"""
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Array, Float, PRNGKeyArray
+
+
+@runtime_checkable
+class Degrade(Protocol):
+    """A degradation: `degrade` of a file in `degradations/`."""
+
+    def __call__(
+        self, key: PRNGKeyArray, image: Float[Array, "h w c"], /
+    ) -> Float[Array, "hh ww cc"]:
+        """Returns `image`, in [0, 1], damaged as `key` draws it."""
+        ...
+
+
+@runtime_checkable
+class Damage(Protocol):
+    """A degradation that knows where it lost pixels: `damage`, beside its `degrade`."""
+
+    def __call__(
+        self, key: PRNGKeyArray, image: Float[Array, "h w c"], /
+    ) -> tuple[Float[Array, "hh ww cc"], Float[Array, "h w 1"]]:
+        """Returns what `degrade` does, and a mask that is 1 where pixels were lost."""
+        ...
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """A function of `losses`."""
+
+    def __call__(
+        self, restored: Float[Array, "b h w c"], target: Float[Array, "b h w c"], /
+    ) -> Float[Array, " b"]:
+        """Returns one number an image, 0 for the best."""
+        ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A function of `metrics`."""
+
+    def __call__(
+        self, a: Float[Array, "b h w c"], b: Float[Array, "b h w c"], /
+    ) -> Float[Array, " b"]:
+        """Returns one number an image, in the metric's own unit."""
+        ...
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """A function of `protocols`, which are not Python's: a named way to score."""
+
+    def __call__(
+        self, images: Float[Array, "b h w c"], target: Float[Array, "b h w c"], /
+    ) -> dict[str, Float[Array, " b"]]:
+        """Returns one number an image for each metric, by its name."""
+        ...
+
+
+@runtime_checkable
+class Restore(Protocol):
+    """What restores a batch: `Restorer.apply`, a generator with its variables."""
+
+    def __call__(
+        self, degraded: Float[Array, "b h w c"], /
+    ) -> Float[Array, "b hh ww d"]:
+        """Returns the restored images, `scale` times as large and not clipped."""
+        ...
