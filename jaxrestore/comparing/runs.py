@@ -135,7 +135,7 @@ def question(config: Mapping[str, Any]) -> dict[str, Any]:
     How a loss weighs the damaged pixels does not belong to it, nor how a network is
     scored (`evaluation.statistics`, `evaluation.protocol`).
     """
-    data = {**pipeline.DEFAULTS, **config["data"]}
+    data = config["data"]
     keys = ["layout", "direction", "colors", "split", "evaluation_crop"]
     keys += ["train", "include"] if len(data["split"]) else ["evaluation"]
     asked = {f"data.{key}": data[key] for key in keys}

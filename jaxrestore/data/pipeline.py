@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, naming
+from jaxrestore import config_keys, errors, naming
 from jaxrestore.data import (
     bank,
     colors,
@@ -27,16 +27,6 @@ from jaxrestore.data import (
 )
 
 LAYOUTS = ("images", "AB", "folders")
-# Of keys that configs of finished runs may lack.
-DEFAULTS = {
-    "layout": "images",
-    "direction": "AtoB",
-    "include": "",
-    "split": (),
-    "preprocess": "crop",
-    "load_size": 286,
-    "colors": "rgb",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +56,7 @@ def _grow(image, side):
 def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, float]]:
     """Returns (source, share) pairs: photographs and dead leaves.
 
-    `data` is a config's section, where keys that an older one lacks are as in
-    `DEFAULTS`:
+    `data` is a config's section; an older one is first `config_keys.completed`:
     `train` and `evaluation`: `"embedded"` (photographs inside scikit-image),
     `"public_domain"` (`samples.public_domain`), a folder, or several with commas;
     `leaves`: the share of dead leaves, 0 to 1;
@@ -83,7 +72,7 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
     Raises `ConfigError` for a value that cannot be meant, dead leaves beside pairs
     among them, and `NoInputError` when a folder is missing or holds no image.
     """
-    data = {**DEFAULTS, **data}
+    data = config_keys.completed(data, "data")
     if data["colors"] != "rgb" and data["layout"] != "images":
         raise errors.ConfigError(
             f"config.data.colors is {data['colors']!r}, but pairs stay as they are; "
@@ -116,7 +105,7 @@ def evaluation_source(data: Mapping[str, Any], crop: int) -> Any:
     whole images of `crop` x `crop`, with `scale_width` and `scale_width_and_crop` of
     that width, as pix2pix tests; otherwise as their files are.
     """
-    data = {**DEFAULTS, **data}
+    data = config_keys.completed(data, "data")
     resizing.check(data["preprocess"], data["load_size"], crop)
     source = _training_and_held_out(data)[1] if len(data["split"]) else None
     if source is None:
@@ -139,7 +128,7 @@ def image_count(data: Mapping[str, Any]) -> float:
     Dead leaves are counted in, so it may be no whole number. Raises `ConfigError` when
     there is nothing but them, and otherwise what `training_sources` raises.
     """
-    data = {**DEFAULTS, **data}
+    data = config_keys.completed(data, "data")
     if data["leaves"] >= 1:
         raise errors.ConfigError(
             "config.data.leaves is 1: an endless source has no epochs; give the length "

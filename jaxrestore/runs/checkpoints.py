@@ -16,17 +16,10 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxrestore import errors
+from jaxrestore import config_keys, errors
 
 FOLDER = "checkpoints"
 _SCORE = "psnr"
-# Keys that are younger than some runs, as these had them.
-_YOUNGER: dict[str, Any] = {
-    "init_from": "",
-    "perceptual": None,
-    "data": {"colors": "rgb"},
-    "evaluation": {"consistency": False, "samples": 0},
-}
 
 
 def manager(workdir: Path) -> ocp.CheckpointManager:
@@ -109,10 +102,19 @@ def restore(manager: ocp.CheckpointManager, step: int, template: Any) -> Any:
     return restored["state"]
 
 
-def read_config(workdir: Path) -> dict[str, Any]:
-    """Returns the config a run was started with; younger keys are as it had them.
+def versioned(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the `config.json` of a run holds: its config, and of which version.
 
-    Raises `MismatchError` when `workdir` is no run.
+    It is plain JSON, with lists for tuples.
+    """
+    return {"version": config_keys.VERSION, **json.loads(json.dumps(config))}
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+    """Returns the config a run was started with, without its version.
+
+    Keys that are younger than the run are as it had them. Raises `MismatchError` when
+    `workdir` is no run, or one of a newer jaxrestore.
     """
     path = workdir / "config.json"
     if not path.is_file():
@@ -120,22 +122,14 @@ def read_config(workdir: Path) -> dict[str, Any]:
             f"{workdir} is no run: it has no config.json. Give the workdir of a "
             "training run."
         )
-    return _completed(json.loads(path.read_text()), _YOUNGER)
-
-
-def _completed(section, younger):
-    """The keys of `section`, and those of `younger` in it and in sections it has."""
-    missing = {
-        name: value
-        for name, value in younger.items()
-        if name not in section and not isinstance(value, Mapping)
-    }
-    deeper = {
-        name: _completed(section[name], value)
-        for name, value in younger.items()
-        if name in section and isinstance(value, Mapping)
-    }
-    return {**section, **missing, **deeper}
+    found = json.loads(path.read_text())
+    version = found.pop("version", 1)  # builds up to the fifth version wrote none
+    if version > config_keys.VERSION:
+        raise errors.MismatchError(
+            f"{path} is a config of version {version}, and this jaxrestore knows them "
+            f"up to {config_keys.VERSION}; update jaxrestore."
+        )
+    return config_keys.completed(found)
 
 
 def load_restorer(workdir: Path, step: int) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _claim(workdir, config):
             )
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
-        outcome.write_json(known, config)
+        outcome.write_json(known, checkpoints.versioned(config))
         outcome.write_json(workdir / "environment.json", outcome.environment())
 
 

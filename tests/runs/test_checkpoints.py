@@ -1,9 +1,11 @@
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import errors, sharding
+from jaxrestore import config_keys, errors, sharding
 from jaxrestore.runs import checkpoints
 
 CONFIG = {"generator": {"name": "fcn"}, "steps": 3}
@@ -115,12 +117,63 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         checkpoints.steps(tmp_path)
 
 
+# What builds did before they had these keys: a changed default would change their runs.
+FIRST = {"adversarial": {"weight": 0.01}, "data": {}, "evaluation": {"every": 3}}
+FIRST |= {"optimizer": {"generator": {}, "discriminator": {}}}
+PLAYER = {"constant_epochs": 100, "drop_epochs": 50}
+SINCE = {
+    "epochs": 0,
+    "init_from": "",
+    "perceptual": None,
+    "adversarial": {"penalty": "none", "penalty_weight": 10.0, "pool": 0},
+    "data": {
+        "layout": "images",
+        "direction": "AtoB",
+        "colors": "rgb",
+        "include": "",
+        "split": [],
+        "preprocess": "crop",
+        "load_size": 286,
+    },
+    "optimizer": {"generator": PLAYER, "discriminator": PLAYER},
+    "evaluation": {"statistics": "eval", "consistency": False, "samples": 0},
+}
+
+
 def test_a_run_older_than_a_key_has_what_it_did_there(tmp_path):
-    (tmp_path / "config.json").write_text('{"evaluation": {"every": 3}}')
-    found = checkpoints.read_config(tmp_path)["evaluation"]
-    assert found == {"every": 3, "consistency": False, "samples": 0}
+    (tmp_path / "config.json").write_text(json.dumps(FIRST))
+    found = checkpoints.read_config(tmp_path)
+    assert found["evaluation"] == {"every": 3, **SINCE["evaluation"]}
+    assert found["adversarial"] == {"weight": 0.01, **SINCE["adversarial"]}
+    for key in set(SINCE) - {"evaluation", "adversarial"}:
+        assert found[key] == SINCE[key], key
     (tmp_path / "config.json").write_text('{"evaluation": {"samples": 8}}')
     assert checkpoints.read_config(tmp_path)["evaluation"]["samples"] == 8
+
+
+def test_a_section_that_an_older_run_did_without_stays_away(tmp_path):
+    (tmp_path / "config.json").write_text('{"adversarial": null, "ema": 0.5}')
+    found = checkpoints.read_config(tmp_path)
+    assert found == {
+        **{"adversarial": None, "ema": 0.5},
+        **{"epochs": 0, "init_from": "", "perceptual": None},
+    }
+
+
+def test_a_config_comes_back_as_json_without_its_version(tmp_path):
+    config = {**CONFIG, "epochs": 0, "init_from": "", "perceptual": None}
+    held = checkpoints.versioned({**config, "sides": (1, 2)})
+    assert held["version"] == config_keys.VERSION
+    (tmp_path / "config.json").write_text(json.dumps(held))
+    assert checkpoints.read_config(tmp_path) == {**config, "sides": [1, 2]}
+
+
+def test_a_run_of_a_newer_build_is_refused_with_both_versions(tmp_path):
+    newer = config_keys.VERSION + 1
+    (tmp_path / "config.json").write_text(json.dumps({**CONFIG, "version": newer}))
+    says = rf"config\.json is a config of version {newer}, .* up to {newer - 1}; update"
+    with pytest.raises(errors.MismatchError, match=says):
+        checkpoints.read_config(tmp_path)
 
 
 def test_saving_a_step_again_keeps_what_is_there(tmp_path):

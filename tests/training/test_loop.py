@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxrestore import errors, sharding
+from jaxrestore import config_keys, errors, sharding
 from jaxrestore.evaluation import outcome
 from jaxrestore.runs import checkpoints
 from jaxrestore.training import loop
@@ -328,6 +328,29 @@ def test_a_killed_runs_cut_history_does_not_stop_its_evaluation(finished):
     assert again["metrics"] == summary["metrics"]
     assert (workdir / "report.html").is_file()
     path.write_text(whole)
+
+
+def test_a_run_from_before_the_young_keys_takes_the_same_config(
+    tiny, tmp_path, monkeypatch
+):
+    # With a checkpoint, another config would be refused.
+    monkeypatch.setattr(loop.checkpoints, "finished", lambda workdir: [3])
+    config = tiny()
+    first = json.loads(json.dumps(config))
+    for key in (key for key in config_keys.KEYS if key.since > 1):
+        *sections, name = key.name.split(".")
+        section = first
+        for part in sections:
+            section = section.get(part, {})
+        section.pop(name, None)
+    assert "epochs" not in first and "pool" not in first["adversarial"]
+    (tmp_path / "config.json").write_text(json.dumps(first))
+    with pytest.raises(errors.MismatchError, match=r"Changed: data.include: '' -> 'a'"):
+        loop._claim(tmp_path, tiny(data__include="a"))
+    loop._claim(tmp_path, config)
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written == checkpoints.versioned(config)
+    assert checkpoints.read_config(tmp_path) == json.loads(json.dumps(config))
 
 
 def test_a_workdir_without_a_checkpoint_takes_a_changed_config(tiny, tmp_path):
