@@ -11,8 +11,9 @@ Measured with `demo`, one seed: +4.72 dB at 0.40, +3.88 dB at 0.15 over the inpu
 The study trained on PubFig faces, which are not to be had; its numbers compare with
 nothing that you run here. Compare the gain over the degraded input instead.
 
-This recipe holds every key; the others import it and change what they study. Lengths
-are in pixels, a `rate` of an optimiser is its learning rate, images lie in [0, 1].
+This recipe holds every key; the others import it and change what they study. What a
+key may hold stands in docs/config.md, which `jaxrestore keys` prints. Lengths are in
+pixels, a `rate` of an optimiser is its learning rate, images lie in [0, 1].
 """
 
 from typing import Any

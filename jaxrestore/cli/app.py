@@ -150,6 +150,14 @@ def split(
     errors.raise_partial(skipped, "left out")
 
 
+@app.command()
+def keys() -> None:
+    """Print every key of a training config: what it holds, its default, its meaning."""
+    from jaxrestore.training import keys_page
+
+    print(keys_page.page(), end="")
+
+
 app.command()(models.restore)
 app.add_typer(models.models, name="models")
 app.command()(weights.convert)
