@@ -9,6 +9,7 @@ import pytest
 
 from configs import pix2pix
 from jaxrestore import config_files, errors
+from jaxrestore.data import pipeline
 from jaxrestore.fitting import state
 from jaxrestore.training import recipe, rules, steps
 
@@ -23,7 +24,7 @@ def translated(argument="", **changes):
 
 def shapes(config):
     rules.check(config)
-    built = recipe.assemble({**config, "steps": 10})
+    built = recipe.assemble({**config, "steps": 10}, epoch=20.0)
     begin = lambda key: steps.initial_state(built, key, config["crop"])
     return jax.eval_shape(begin, jax.random.key(0))
 
@@ -138,12 +139,13 @@ def test_epochs_are_turned_into_steps_of_the_data(tmp_path):
         n_epochs=3, n_epochs_decay=1, batch_size=4, **{"data.train": str(tmp_path)}
     )
     config["evaluation"]["every"] = 2
-    resolved = recipe.in_steps(config)
+    epoch = pipeline.image_count(config["data"])
+    resolved = recipe.in_steps(config, epoch)
     assert resolved["steps"] == 4 * 6 / 4
     assert resolved["evaluation"]["every"] == 2 * 6 / 4
     # log_every is 1 epoch, 1.5 steps: rounded to even.
     assert resolved["log_every"] == 2
-    rate = recipe.assemble(resolved).generator.rate
+    rate = recipe.assemble(resolved, epoch=epoch).generator.rate
     rates = [float(rate(jnp.asarray(count))) for count in range(6)]
     # Three epochs at the full rate end within update 4 (images 16 to 19 of 24).
     np.testing.assert_allclose(rates, [2e-4] * 5 + [1e-4], rtol=1e-5)

@@ -27,6 +27,10 @@ from jaxrestore.data import (
 )
 
 LAYOUTS = ("images", "AB", "folders")
+_ENDLESS = (
+    "config.data.leaves is 1: an endless source has no epochs; give the length in "
+    "steps and another schedule, or a share of photographs"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,19 +126,27 @@ def channels(data: Mapping[str, Any], sources: list[tuple[Any, float]]) -> int:
     return 1 if data.get("colors") == "gray" else sources[0][0].channels
 
 
-def image_count(data: Mapping[str, Any]) -> float:
+def epoch_images(sources: list[tuple[Any, float]]) -> float:
     """Returns the images of an epoch: in it, each training photograph is shown once.
 
-    Dead leaves are counted in, so it may be no whole number. Raises `ConfigError` when
-    there is nothing but them, and otherwise what `training_sources` raises.
+    `sources` are the `training_sources`. Dead leaves are counted in, so it may be no
+    whole number. Raises `ConfigError` when there is nothing but them.
+    """
+    photographs, share = sources[0]
+    if _is_endless(photographs):
+        raise errors.ConfigError(_ENDLESS)
+    return len(photographs) / share
+
+
+def image_count(data: Mapping[str, Any]) -> float:
+    """Returns `epoch_images` of a config's section, whose folders are listed for it.
+
+    Raises what `training_sources` and `epoch_images` raise.
     """
     data = config_keys.completed(data, "data")
     if data["leaves"] >= 1:
-        raise errors.ConfigError(
-            "config.data.leaves is 1: an endless source has no epochs; give the length "
-            "in steps and another schedule, or a share of photographs"
-        )
-    return len(_training_and_held_out(data)[0]) / (1 - data["leaves"])
+        raise errors.ConfigError(_ENDLESS)
+    return epoch_images([(_training_and_held_out(data)[0], 1 - data["leaves"])])
 
 
 def photographs(

@@ -84,15 +84,15 @@ def _say_time(lowered, setup, say):
 
 def _program(setup, mode):
     """`(states, numbers, features, images) -> (states, terms)`, to be compiled."""
-    config, network = setup.config, setup.recipe.features
+    config, network, epoch = setup.config, setup.recipe.features, setup.epoch
 
     def advance(run, numbers, features, batch):
         traced = network and network._replace(variables=features)
-        built = recipe.assemble(recipe.with_numbers(config, numbers), traced)
+        built = recipe.assemble(recipe.with_numbers(config, numbers), traced, epoch)
         return steps.batch_step(built)(run, batch)
 
     def together(runs, numbers, features, images):
-        built = recipe.assemble(config)
+        built = recipe.assemble(config, epoch=epoch)
         batch = steps.batch_of(built, runs[0], images)
         if mode == "map" or len(runs) == 1:
             pairs = zip(runs, numbers, strict=True)

@@ -1,9 +1,11 @@
 """Turning a config into what stays fixed about its run."""
 
+import functools
+import operator
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxrestore import networks, perceptual
+from jaxrestore import config_keys, networks, perceptual
 from jaxrestore.data import pipeline
 from jaxrestore.fitting import optimizers, update
 from jaxrestore.training import features, rules, steps
@@ -16,25 +18,34 @@ def build(config: Mapping[str, Any], devices: int = 1) -> steps.Recipe:
     `features.load` raises.
     """
     rules.check(config, devices)
-    return assemble(in_steps(config), features.load(config))
+    epoch = pipeline.image_count(config["data"]) if counts_epochs(config) else None
+    return assemble(in_steps(config, epoch), features.load(config), epoch)
+
+
+def counts_epochs(config: Mapping[str, Any]) -> bool:
+    """Returns whether the length of a run, or one of its schedules, counts epochs."""
+    players = ["generator"] + ["discriminator"] * (config["adversarial"] is not None)
+    schedules = {config["optimizer"][player]["schedule"] for player in players}
+    return bool(config["epochs"] or schedules & {*optimizers.EPOCH_SCHEDULES})
 
 
 def assemble(
-    config: Mapping[str, Any], network: perceptual.Features | None = None
+    config: Mapping[str, Any],
+    network: perceptual.Features | None = None,
+    epoch: float | None = None,
 ) -> steps.Recipe:
     """Returns the same for a config that was checked and has its lengths in steps.
 
-    `network` is that of `features.load`. What `numbers` names may be traced, and so may
-    the variables of `network`.
+    `network` is that of `features.load`, `epoch` the images of an epoch, which a config
+    that does not `counts_epochs` can do without. What `numbers` names may be traced,
+    and so may the variables of `network`.
     """
     gan, optimizer = config["adversarial"], config["optimizer"]
     every_generator, every_discriminator = steps.cycle(gan)
-    generator = _player(config, "Generator", optimizer["generator"], every_generator)
+    generator = _player(config, "generator", every_generator, epoch)
     discriminator = None
     if gan is not None:
-        discriminator = _player(
-            config, "Discriminator", optimizer["discriminator"], every_discriminator
-        )
+        discriminator = _player(config, "discriminator", every_discriminator, epoch)
     return steps.Recipe(
         generator=generator,
         discriminator=discriminator,
@@ -84,28 +95,25 @@ def _replaced(section, names, value):
     return {**section, first: _replaced(section[first], rest, value) if rest else value}
 
 
-def in_steps(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def in_steps(config: Mapping[str, Any], epoch: float | None) -> Mapping[str, Any]:
     """Returns the config with its lengths in steps, if `epochs` gave them in epochs.
 
-    These are `steps`, `evaluation.every`, `log_every` and `checkpoint_every`. The data
-    are listed for their number. Raises `ConfigError` for data without end.
+    These are `steps` and the `config_keys.intervals`. `epoch` are the images of one.
     """
     if not config["epochs"]:
         return config
-    images, together = pipeline.image_count(config["data"]), config["steps_per_call"]
+    assert epoch is not None
+    together = config["steps_per_call"]
 
     def steps_of(epochs):
-        calls = epochs * images / (config["batch_size"] * together)
+        calls = epochs * epoch / (config["batch_size"] * together)
         return together * max(1, round(calls))
 
-    evaluation = config["evaluation"]
-    return {
-        **config,
-        "steps": steps_of(config["epochs"]),
-        "evaluation": {**evaluation, "every": steps_of(evaluation["every"])},
-        "log_every": steps_of(config["log_every"]),
-        "checkpoint_every": steps_of(config["checkpoint_every"]),
-    }
+    lengths = {"steps": steps_of(config["epochs"])}
+    for key in config_keys.intervals():
+        held = functools.reduce(operator.getitem, key.split("."), config)
+        lengths[key] = steps_of(held)
+    return with_numbers(config, lengths)
 
 
 def updates(config: Mapping[str, Any]) -> tuple[int, int]:
@@ -124,14 +132,14 @@ def differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
         yield f"{key}: {before!r} -> {after!r}"
 
 
-def _player(config, role, optimizer, every):
-    epoch = (1, 1)
+def _player(config, role, every, epoch):
+    optimizer, shown = config["optimizer"][role], (1, 1)
     if optimizer["schedule"] in optimizers.EPOCH_SCHEDULES:
-        images = pipeline.image_count(config["data"])
-        epoch = config["batch_size"] * every, max(1, round(images))
-    rate = optimizers.schedule(optimizer, config["steps"] // every, epoch)
+        assert epoch is not None
+        shown = config["batch_size"] * every, max(1, round(epoch))
+    rate = optimizers.schedule(optimizer, config["steps"] // every, shown)
     return update.Player(
-        networks.build(role, config[role.lower()], config["precision"]),
+        networks.build(role.capitalize(), config[role], config["precision"]),
         optimizers.adam(optimizer, rate),
         rate,
         waits=optimizer["schedule"] == "plateau",

@@ -17,14 +17,16 @@ from jaxrestore.training import batches, cost, features, recipe, rules, steps
 class Setup(NamedTuple):
     """A checked config and what follows from it.
 
-    `sources` are (images, share) pairs to train on, `state` and `batch` the shapes and
-    places of what the train step takes, `restore` is jitted `(variables, degraded)`.
+    `sources` are (images, share) pairs to train on, `epoch` the images of an epoch,
+    where the config counts epochs. `state` and `batch` are the shapes and places of
+    what the train step takes, `restore` is jitted `(variables, degraded)`.
     """
 
     config: Mapping[str, Any]
     recipe: steps.Recipe
     mesh: jax.sharding.Mesh
     sources: list[tuple[Any, float]]
+    epoch: float | None
     evaluator: evaluate.Evaluator
     restore: Callable[..., Any]
     state: state.TrainState
@@ -39,9 +41,11 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     """
     mesh = sharding.mesh(devices)
     rules.check(config, mesh.size)
-    config = recipe.in_steps(config)
-    built = recipe.assemble(config, features.load(config))
     sources = pipeline.training_sources(config["data"], config["seed"])
+    counts = recipe.counts_epochs(config)
+    epoch = pipeline.epoch_images(sources) if counts else None
+    config = recipe.in_steps(config, epoch)
+    built = recipe.assemble(config, features.load(config), epoch)
     evaluator = outcome.evaluator(config, mesh)
     side, together = config["crop"], config["steps_per_call"]
     channels = pipeline.channels(config["data"], sources)  # six are a pair
@@ -69,7 +73,7 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     )
     if config["evaluation"]["statistics"] == "pix2pix":
         _check_scoring(restore, shapes.ema, built, config, channels)
-    return Setup(config, built, mesh, sources, evaluator, restore, placed, batch)
+    return Setup(config, built, mesh, sources, epoch, evaluator, restore, placed, batch)
 
 
 def _degraded(built, side, channels):

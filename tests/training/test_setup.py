@@ -1,8 +1,9 @@
 import jax
+import numpy as np
 import pytest
 
-from jaxrestore import errors
-from jaxrestore.data import pipeline
+from jaxrestore import errors, images
+from jaxrestore.data import pipeline, sources
 from jaxrestore.fitting import optimizers
 from jaxrestore.training import compilation, cost, dry_run, setup
 
@@ -118,3 +119,35 @@ def test_the_plan_of_a_run_in_epochs_shows_its_rates_over_all_updates(tiny):
         # In the last epoch four of the five falls from the rate to 0 are done.
         assert f"first {rate:.2e}, highest {rate:.2e}, last {rate / 5:.2e}" in line
         assert f"({updates:,} updates)" in line
+
+
+def test_the_training_images_of_a_run_in_epochs_are_listed_once(
+    tiny, tmp_path, monkeypatch
+):
+    for name in ("train", "score"):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            pixels = np.full((40, 40, 3), 40 * number, np.uint8)
+            images.encode(pixels, tmp_path / name / f"{number}.png")
+    listed = []
+    find = sources.Folder._find
+    monkeypatch.setattr(
+        sources.Folder, "_find", lambda self: listed.append(self.root) or find(self)
+    )
+    config = tiny(
+        epochs=4,
+        data__train=str(tmp_path / "train"),
+        data__evaluation=str(tmp_path / "score"),
+        data__leaves=0.25,
+    )
+    for player in ("generator", "discriminator"):
+        changed = {"schedule": "linear_epochs", "constant_epochs": 2, "warmup": 0}
+        config["optimizer"][player] |= changed
+    prepared = setup.prepare(config, ONE)
+    compilation.compile_step(prepared, lambda line: None)
+    assert sorted(listed) == [tmp_path / "score", tmp_path / "train"]
+    # An epoch has 8 images, 2 of them dead leaves.
+    assert prepared.epoch == 8 and prepared.config["steps"] == 4 * 8 / 4
+    rate = prepared.recipe.generator.rate
+    # Epoch 3 is the first of three falls from the rate to 0.
+    assert float(rate(4)) == pytest.approx(float(rate(0)) * 2 / 3)
