@@ -1,5 +1,6 @@
 """The table of keys, and what is held to it: the main recipe, older configs."""
 
+import collections
 import importlib
 import pkgutil
 
@@ -85,6 +86,13 @@ def test_every_key_is_told_in_one_sentence_below_its_section(key):
 def test_no_key_has_two_rows_and_every_version_brought_one():
     assert len({key.name for key in KEYS}) == len(KEYS)
     assert {key.since for key in KEYS} == {*range(1, config_keys.VERSION + 1)}
+
+
+def test_a_version_that_was_released_gets_no_more_keys():
+    # Runs of it lack the newcomer; its `since` is the next version.
+    released = {1: 58, 2: 2, 3: 13, 4: 2, 5: 7}
+    counts = collections.Counter(key.since for key in KEYS)
+    assert {version: counts[version] for version in released} == released
 
 
 def test_choices_are_the_words_of_the_module_that_knows_them():

@@ -40,8 +40,11 @@ def _check_section(section, keys, prefix):
             )
     for name, key in keys.items():
         if name not in section:
+            usual = key.default not in (None, {})
+            default = f"its default is {key.default!r}, and " if usual else ""
             raise errors.ConfigError(
-                f"config.{key.name} is missing; configs/gan_full.py has every key"
+                f"config.{key.name} is missing; {default}configs/gan_full.py has every "
+                "key"
             )
         value = section[name]
         if key.holds == config_keys.SECTION:
@@ -126,7 +129,7 @@ def _check_pixel_weight(weight, home):
             "leave the weight out"
         )
     here = "degradation.weight."
-    pixels = {n: config_keys.Key(here + n, float, 1.0, low=0) for n in _PIXELS}
+    pixels = {n: config_keys.Key(here + n, float, None, low=0) for n in _PIXELS}
     _check_section(weight, pixels, here)
 
 

@@ -113,10 +113,23 @@ def test_contradictions_between_keys_are_refused(tiny):
         config = tiny(crop=36)
         config["generator"] = {"name": "unet"}
         recipe.build(config)
-    with pytest.raises(errors.ConfigError, match=r"config\.ema is missing"):
-        config = tiny()
-        del config["ema"]
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("ema", "config.ema is missing; its default is 0.999, and configs/gan_full"),
+        ("data.colors", "config.data.colors is missing; its default is 'rgb', and con"),
+        ("evaluation", "config.evaluation is missing; configs/gan_full.py has every "),
+    ],
+)
+def test_a_key_that_is_missing_is_told_with_its_default(tiny, key, says):
+    config = tiny()
+    section, name = holder(config, key)
+    del section[name]
+    with pytest.raises(errors.ConfigError) as caught:
         recipe.build(config)
+    assert says in str(caught.value)
 
 
 def test_pairs_cannot_be_checked_for_consistency(tiny):
