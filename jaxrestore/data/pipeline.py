@@ -5,6 +5,7 @@ without a saved iterator, and any number of processes sees the same global batch
 """
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -77,6 +78,10 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
     among them, and `NoInputError` when a folder is missing or holds no image.
     """
     data = config_keys.completed(data, "data")
+    return _training(data, seed, lambda: _training_and_held_out(data))
+
+
+def _training(data, seed, cut):
     if data["colors"] != "rgb" and data["layout"] != "images":
         raise errors.ConfigError(
             f"config.data.colors is {data['colors']!r}, but pairs stay as they are; "
@@ -90,7 +95,7 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
         )
     chosen = []
     if share < 1:
-        chosen.append((_training_and_held_out(data)[0], 1 - share))
+        chosen.append((cut()[0], 1 - share))
     if share > 0:
         leaves = bank.Bank(
             seed,
@@ -110,8 +115,12 @@ def evaluation_source(data: Mapping[str, Any], crop: int) -> Any:
     that width, as pix2pix tests; otherwise as their files are.
     """
     data = config_keys.completed(data, "data")
+    return _evaluation(data, crop, lambda: _training_and_held_out(data))
+
+
+def _evaluation(data, crop, cut):
     resizing.check(data["preprocess"], data["load_size"], crop)
-    source = _training_and_held_out(data)[1] if len(data["split"]) else None
+    source = cut()[1] if len(data["split"]) else None
     if source is None:
         layout, direction = data["layout"], data["direction"]
         source = photographs(
@@ -119,6 +128,18 @@ def evaluation_source(data: Mapping[str, Any], crop: int) -> Any:
         )
     source = resizing.applied(source, data["preprocess"], crop)
     return colors.applied(source, data["colors"])
+
+
+def both_sources(
+    data: Mapping[str, Any], seed: int, crop: int
+) -> tuple[list[tuple[Any, float]], Any]:
+    """Returns the `training_sources` and the `evaluation_source` of a run.
+
+    Where `split` cuts `train` in two, its images are listed once for both.
+    """
+    data = config_keys.completed(data, "data")
+    cut = functools.cache(lambda: _training_and_held_out(data))
+    return _training(data, seed, cut), _evaluation(data, crop, cut)
 
 
 def channels(data: Mapping[str, Any], sources: list[tuple[Any, float]]) -> int:

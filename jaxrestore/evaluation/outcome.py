@@ -25,9 +25,16 @@ def evaluator(config: Mapping[str, Any], mesh: jax.sharding.Mesh) -> evaluate.Ev
 
     Raises `NoInputError` when its folder is missing or holds no image.
     """
+    source = pipeline.evaluation_source(config["data"], config["crop"])
+    return evaluator_of(source, config, mesh)
+
+
+def evaluator_of(
+    source: Any, config: Mapping[str, Any], mesh: jax.sharding.Mesh
+) -> evaluate.Evaluator:
+    """Returns the same for the `pipeline.evaluation_source` that was opened already."""
     data = config["data"]
     elsewhere = data["evaluation"] != "embedded" or data.get("split")
-    source = pipeline.evaluation_source(config["data"], config["crop"])
     model = networks.build("Generator", config["generator"], config["precision"])
     return evaluate.Evaluator(
         source,

@@ -41,12 +41,14 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     """
     mesh = sharding.mesh(devices)
     rules.check(config, mesh.size)
-    sources = pipeline.training_sources(config["data"], config["seed"])
+    sources, scored = pipeline.both_sources(
+        config["data"], config["seed"], config["crop"]
+    )
     counts = recipe.counts_epochs(config)
     epoch = pipeline.epoch_images(sources) if counts else None
     config = recipe.in_steps(config, epoch)
     built = recipe.assemble(config, features.load(config), epoch)
-    evaluator = outcome.evaluator(config, mesh)
+    evaluator = outcome.evaluator_of(scored, config, mesh)
     side, together = config["crop"], config["steps_per_call"]
     channels = pipeline.channels(config["data"], sources)  # six are a pair
     batch = jax.ShapeDtypeStruct(

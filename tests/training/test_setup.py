@@ -121,19 +121,23 @@ def test_the_plan_of_a_run_in_epochs_shows_its_rates_over_all_updates(tiny):
         assert f"({updates:,} updates)" in line
 
 
-def test_the_training_images_of_a_run_in_epochs_are_listed_once(
-    tiny, tmp_path, monkeypatch
-):
+@pytest.fixture
+def listed(tmp_path, monkeypatch):
+    """The folders that are listed, one entry a time; there are `train` and `score`."""
     for name in ("train", "score"):
         (tmp_path / name).mkdir()
         for number in range(6):
             pixels = np.full((40, 40, 3), 40 * number, np.uint8)
             images.encode(pixels, tmp_path / name / f"{number}.png")
-    listed = []
+    found = []
     find = sources.Folder._find
     monkeypatch.setattr(
-        sources.Folder, "_find", lambda self: listed.append(self.root) or find(self)
+        sources.Folder, "_find", lambda self: found.append(self.root) or find(self)
     )
+    return found
+
+
+def test_the_images_of_a_run_in_epochs_are_listed_once(tiny, tmp_path, listed):
     config = tiny(
         epochs=4,
         data__train=str(tmp_path / "train"),
@@ -151,3 +155,12 @@ def test_the_training_images_of_a_run_in_epochs_are_listed_once(
     rate = prepared.recipe.generator.rate
     # Epoch 3 is the first of three falls from the rate to 0.
     assert float(rate(4)) == pytest.approx(float(rate(0)) * 2 / 3)
+
+
+def test_images_that_are_cut_in_two_are_listed_once(tiny, tmp_path, listed):
+    config = tiny(
+        data__train=str(tmp_path / "train"), data__split=(0.5, 0), data__leaves=0.5
+    )
+    prepared = setup.prepare(config, ONE)
+    assert listed == [tmp_path / "train"]
+    assert len(prepared.sources[0][0]) == len(prepared.evaluator.source) == 3
