@@ -142,14 +142,16 @@ def _summed_taps(x, kernel):
     size = kernel.shape[0]
     taps = jnp.einsum("bhwc,klcd->bhwkld", x, kernel)
     rows, columns = (side - size + 1 for side in x.shape[1:3])
-    return sum(
+    shifted = (
         taps[:, k : k + rows, m : m + columns, k, m]
         for k in range(size)
         for m in range(size)
     )
+    return functools.reduce(jnp.add, shifted)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+# Lambdas, here and below: pyright finds no type in what a partial custom_vjp returns.
+@lambda function: jax.custom_vjp(function, nondiff_argnums=(2, 3, 4))
 def _by_phases(x, kernel, stride, padding, sides):
     size, _, features, _ = kernel.shape
     reach = -(-size // stride)  # pixels of x that meet in one of the result, a side
@@ -195,7 +197,7 @@ def _framed(x, padding):
 # a kernel tens of times slower (a discriminator that moves every third step).
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+@lambda function: jax.custom_vjp(function, nondiff_argnums=(2, 3))
 def _convolve(x, kernel, stride, padding):
     if stride > 1 and x.shape[-1] <= _FEW_CHANNELS:
         return _by_windows(x, kernel, stride, padding)

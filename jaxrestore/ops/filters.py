@@ -38,7 +38,8 @@ def separable_valid(
     return filtered.reshape(*filtered.shape[:-1], -1, channels)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+# A lambda: pyright finds no type in what a partial custom_vjp returns.
+@lambda function: jax.custom_vjp(function, nondiff_argnums=(1, 2, 3))
 def valid(
     images: Float[Array, "*b h wc"], rows: Weights, columns: Weights, channels: int
 ) -> Float[Array, "*b hh wwc"]:
@@ -83,7 +84,6 @@ def _shifted_sum(images, weights, *, axis, step):
     def shifted(k):
         return jax.lax.slice_in_dim(images, k * step, k * step + length, axis=axis)
 
-    total = None
     half = len(weights) // 2
     if weights == weights[::-1]:  # equal weights share their product
         pairs = [
@@ -94,9 +94,7 @@ def _shifted_sum(images, weights, *, axis, step):
         terms = pairs + middle
     else:
         terms = [(weight, shifted(k)) for k, weight in enumerate(weights)]
-    for weight, term in terms:
-        total = weight * term if total is None else total + weight * term
-    return total
+    return functools.reduce(jnp.add, (weight * term for weight, term in terms))
 
 
 def halve(images: Float[Array, "*b h w c"]) -> Float[Array, "*b hh ww c"]:

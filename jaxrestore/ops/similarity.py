@@ -90,7 +90,8 @@ class _Form(NamedTuple):
     luminance: bool  # whether its factor is in the product
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+# A lambda: pyright finds no type in what a partial custom_vjp returns.
+@lambda function: jax.custom_vjp(function, nondiff_argnums=(3,))
 def _mean(a, b, weight, form):
     value, *_ = _maps(a, b, form)
     return _average(value, weight, form)
