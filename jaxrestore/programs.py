@@ -20,7 +20,7 @@ def compiled(function: Callable[..., Any], *, most: int = MOST) -> Callable[...,
     At the next one it forgets them all, and compiles anew what comes again. Arguments
     are given by position.
     """
-    jitted = jax.jit(function)
+    jitted: Any = jax.jit(function)
     known: set[Any] = set()
 
     @functools.wraps(function)

@@ -80,7 +80,8 @@ def interval(
         method="percentile",
         rng=np.random.default_rng(seed),
     )
-    return tuple(map(float, found.confidence_interval))
+    low, high = found.confidence_interval
+    return float(low), float(high)
 
 
 def sign_flip(differences: Differences, *, flips: int = FLIPS, seed: int = 0) -> float:
@@ -105,7 +106,8 @@ def sign_flip(differences: Differences, *, flips: int = FLIPS, seed: int = 0) ->
         (differences,),
         np.mean,
         permutation_type="samples",
-        n_resamples=np.inf if len(differences) <= EXACT else flips,
+        # As many as there are: then each is tried once.
+        n_resamples=2 ** len(differences) if len(differences) <= EXACT else flips,
         batch=_ROWS,
         rng=np.random.default_rng(seed),
     )

@@ -124,7 +124,8 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
         return None
     from scipy import stats
 
-    return float(stats.spearmanr(a, b).statistic)
+    correlation, _ = stats.spearmanr(a, b)
+    return float(correlation)
 
 
 def _excluded(key, raters, least_caught):

@@ -2,8 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrestore import errors, images
-from jaxrestore.data import pipeline, sources
+from jaxrestore import errors, folders, images
+from jaxrestore.data import pipeline
 from jaxrestore.fitting import optimizers
 from jaxrestore.training import compilation, cost, dry_run, setup
 
@@ -130,10 +130,8 @@ def listed(tmp_path, monkeypatch):
             pixels = np.full((40, 40, 3), 40 * number, np.uint8)
             images.encode(pixels, tmp_path / name / f"{number}.png")
     found = []
-    find = sources.Folder._find
-    monkeypatch.setattr(
-        sources.Folder, "_find", lambda self: found.append(self.root) or find(self)
-    )
+    find = folders.find
+    monkeypatch.setattr(folders, "find", lambda root: found.append(root) or find(root))
     return found
 
 
