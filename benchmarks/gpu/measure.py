@@ -217,7 +217,8 @@ class Worker:
         more use.
         """
         deadline = time.monotonic() + seconds
-        with contextlib.suppress(BrokenPipeError):
+        # It has died, or another thread has closed it: the queue says so below.
+        with contextlib.suppress(BrokenPipeError, ValueError):
             self._process.stdin.write(json.dumps(name) + "\n")
             self._process.stdin.flush()
         while True:
@@ -242,10 +243,13 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def _read(self):
-        for line in self._process.stdout:
-            self._answers.put(line)
+        with self._process.stdout as answers:
+            for line in answers:
+                self._answers.put(line)
         self._answers.put("")
 
 

@@ -31,7 +31,8 @@ def final_hash(workdir, step):
 
 
 def history(workdir):
-    return [json.loads(line) for line in open(workdir / "metrics.jsonl")]
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def command(workdir, overrides):
