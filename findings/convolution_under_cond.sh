@@ -7,8 +7,8 @@
 # jitted outside the cond, with jnp.where choosing afterwards. Forward pass and gradient
 # with respect to the picture were timed in cond for comparison.
 #
-# Seen: 6 ms by itself and 490 ms in the branch, on two cores, for the same numbers; 60
-# times as long where the machine was busy, too. The forward pass loses next to nothing
+# Seen: 6 ms by itself and 490 ms in the branch, on two cores, for the same numbers; 24
+# to 60 times as long where the machine was busy. The forward pass loses next to nothing
 # in the branch, the gradient with respect to the picture less than a factor of three.
 #
 # Why: the compiled programs differ (lower(...).compile().as_text() shows it). By itself
