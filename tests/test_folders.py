@@ -125,14 +125,10 @@ def test_a_file_is_saved_at_its_stem_in_each_room(tmp_path):
         np.testing.assert_array_equal(images.decode_as_stored(place), picture)
 
 
-def test_what_would_be_read_again_or_lost_is_refused(photographs):
+def test_what_would_be_read_again_is_refused(photographs):
     with pytest.raises(errors.ConfigError, match="would be read the next time"):
         folders.refuse_inside(photographs / "out", photographs)
     folders.refuse_inside(photographs.parent / "out", photographs)
-    files = [photographs / "new.png", photographs / "a.png"]
-    with pytest.raises(errors.ConfigError, match=r"a\.png exists, one of 1 such"):
-        folders.refuse_existing(files)
-    folders.refuse_existing(files[:1])
 
 
 def test_a_folder_of_which_nothing_was_read_is_no_input(photographs):

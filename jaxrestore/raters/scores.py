@@ -124,8 +124,8 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
         return None
     from scipy import stats
 
-    correlation, _ = stats.spearmanr(a, b)
-    return float(correlation)
+    ranks = stats.rankdata(a), stats.rankdata(b)
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def _excluded(key, raters, least_caught):
