@@ -17,6 +17,8 @@ def rows(*, toy: bool, arms: int) -> Iterator[contests.Row]:
     device = jax.devices()[:1]
     more = {"netD": "n_layers", "n_layers_D": 1, "ndf": 4} if toy else {}
     configs = script.configs(*sizes, **more)
+    for config in configs if toy else ():
+        config["generator"]["downs"] = 2
     setups = [setup.prepare(config, device) for config in configs]
     shape = setups[0].batch.shape
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
