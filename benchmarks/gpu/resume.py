@@ -9,7 +9,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.gpu import contests
+from jaxrestore import images
 from jaxrestore.runs import checkpoints
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +49,8 @@ def rows(*, toy: bool, mode: str) -> Iterator[contests.Row]:
     """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        start = lambda name: _start(home / name, toy, _environment(mode, home))
+        settings = TOY | _pictures(home) if toy else SETTINGS
+        start = lambda name: _start(home / name, settings, _environment(mode, home))
         whole = start("whole")
         if "cache" in mode:
             whole.wait()  # so that all others find its program
@@ -75,8 +79,19 @@ def _environment(mode, home):
     return environment
 
 
-def _start(workdir, toy, environment):
-    settings = TOY if toy else SETTINGS
+def _pictures(home):
+    """Settings of a toy's images: two, for photographs take seconds to be decoded."""
+    home = home / "pictures"
+    home.mkdir()
+    for name in "ab":
+        pixels = np.random.default_rng(ord(name)).integers(
+            0, 256, (40, 40, 3), np.uint8
+        )
+        images.encode(pixels, home / f"{name}.png")
+    return {"data.train": home, "data.evaluation": home}
+
+
+def _start(workdir, settings, environment):
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "jaxrestore.main"),
