@@ -1,5 +1,6 @@
 """Networks that restore one image beside the same weights in PyTorch: the cases e."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,11 +47,12 @@ def rows(
 
 
 def programs(
-    *, toy: bool, network: str, side: int, precision: str
+    *, toy: bool, only: str, network: str, side: int, precision: str
 ) -> dict[str, Callable[[], Any]]:
-    """Returns the calls of a case that PyTorch compiles."""
+    """Returns the calls of a case that PyTorch compiles, of names with `only`."""
     calls = inference.theirs(*task(toy=toy, network=network, side=side), precision)
-    return {name: call for name, call in calls.items() if "compile" in name}
+    wanted = re.compile(f"compile.*{only}")
+    return {name: call for name, call in calls.items() if wanted.search(name)}
 
 
 def work(generator: Any, variables: Any, image: Any, precision: str) -> contests.Work:

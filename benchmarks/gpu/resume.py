@@ -49,7 +49,7 @@ def rows(*, toy: bool, mode: str) -> Iterator[contests.Row]:
     """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        settings = TOY | _pictures(home) if toy else SETTINGS
+        settings = TOY | pictures(home) if toy else SETTINGS
         start = lambda name: _start(home / name, settings, _environment(mode, home))
         whole = start("whole")
         if "cache" in mode:
@@ -79,7 +79,7 @@ def _environment(mode, home):
     return environment
 
 
-def _pictures(home):
+def pictures(home: Path) -> dict[str, Path]:
     """Settings of a toy's images: two, for photographs take seconds to be decoded."""
     home = home / "pictures"
     home.mkdir()

@@ -35,13 +35,15 @@ def rows(*, toy: bool, measure: str, batch: int, side: int) -> Iterator[contests
 
 
 def programs(
-    *, toy: bool, measure: str, batch: int, side: int
+    *, toy: bool, only: str, measure: str, batch: int, side: int
 ) -> dict[str, Callable[[], Any]]:
-    """Returns the calls of a case that PyTorch compiles."""
+    """Returns the calls of a case that PyTorch compiles, of names with `only`."""
     calls = {}
     _prepare()
     pair = _images(toy, batch, side)
-    for name, each in ms_ssim.rivals(measure, pair, "msssim, compiled").items():
+    for name, each in ms_ssim.rivals(
+        measure, pair, f"msssim, compiled.*{only}"
+    ).items():
         calls[f"{name}, value"], calls[f"{name}, gradient"] = each.value, each.gradient
     return calls
 

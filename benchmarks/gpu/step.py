@@ -1,6 +1,7 @@
 """Training steps beside the same in PyTorch: the cases b."""
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -65,8 +66,10 @@ def rows(
         yield {"contestant": "ours, making the batch", "share of the step": share}
 
 
-def programs(*, toy: bool, together: int, **asked: Any) -> dict[str, Callable[[], Any]]:
-    """Returns the calls of a case that PyTorch compiles."""
+def programs(
+    *, toy: bool, only: str, together: int, **asked: Any
+) -> dict[str, Callable[[], Any]]:
+    """Returns the calls of a case that PyTorch compiles, of names with `only`."""
     from benchmarks import torch_steps
 
     config = config_of(toy=toy, **asked)
@@ -74,7 +77,7 @@ def programs(*, toy: bool, together: int, **asked: Any) -> dict[str, Callable[[]
     shape = (config["batch_size"], config["crop"], config["crop"], 3)
     calls = {}
     for name, variant in torch_steps.variants(config["precision"]).items():
-        if variant.compiler:
+        if variant.compiler and re.search(only, name):
             networks = torch_steps.networks(config)
             step = torch_steps.TrainStep(config, *networks, variant)
             # Two of them: one image in both places would be another program.

@@ -19,11 +19,13 @@ def rows(*, toy: bool, seconds: float) -> Iterator[contests.Row]:
     """Yields what `seconds` of steps of `gan_full` reach at 128 px in bfloat16."""
     _, config = config_files.load("configs/gan_full.py" + (":demo" if toy else ""))
     config.precision = "bfloat16"
-    if toy:
-        config.update_from_flattened_dict(resume.TOY)
-        seconds = 1.0
-    config = config.to_dict()
     with tempfile.TemporaryDirectory() as folder:
+        if toy:
+            config.update_from_flattened_dict(resume.TOY)
+            tiny = {name: str(at) for name, at in resume.pictures(Path(folder)).items()}
+            config.update_from_flattened_dict(tiny)
+            seconds = 1.0
+        config = config.to_dict()
         step, compiling = _step_seconds(config)
         steps = min(int(seconds / step), 20 if toy else 10**6)
         every = max(steps // 4, 1)
