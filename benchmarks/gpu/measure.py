@@ -69,11 +69,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         cores = len(os.sched_getaffinity(0))
         limit = time.monotonic() + BESIDE * (deadline - time.monotonic())
         try:
-            beside = [case for case in chosen if case.beside]
-            run.run(beside, max(cores // 2, 2), deadline if options.rehearse else limit)
-            # A rehearsal's times mean nothing.
-            alone = [case for case in chosen if not case.beside]
-            run.run(alone, 2 if options.rehearse else 1, deadline)
+            if options.rehearse:  # its times mean nothing
+                run.run(chosen, 2, deadline)
+            else:
+                beside = [case for case in chosen if case.beside]
+                run.run(beside, max(cores // 2, 2), limit)
+                run.run([case for case in chosen if not case.beside], 1, deadline)
         finally:
             run.close()
             table = found.table()
