@@ -8,6 +8,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from benchmarks import harness, operations
-from benchmarks.gpu import cases, contests, layers, measure, pack, results
+from benchmarks.gpu import cases, contests, layers, measure, pack, results, resume
+from jaxrestore.runs import checkpoints
 
 ROOT = Path(__file__).parents[1]
 # A worker that knows four cases and needs nothing but Python.
@@ -273,6 +275,32 @@ def carried():
     lines = (pack.HERE / "wheels.txt").read_text().splitlines()
     pairs = [line.split()[0].split("==") for line in lines if not line.startswith("#")]
     return {name: (version, []) for name, version in pairs}
+
+
+def test_a_run_that_resumed_otherwise_is_repeated_with_one_program(monkeypatch):
+    caches = []
+
+    def start(settings, environment, workdir):
+        caches.append("JAX_COMPILATION_CACHE_DIR" in environment)
+        return SimpleNamespace(wait=lambda: None)
+
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.setattr(resume, "_start", start)
+    monkeypatch.setattr(resume, "_finish", lambda process: None)
+    monkeypatch.setattr(resume, "_killed_after_a_checkpoint", lambda *run: 20)
+    monkeypatch.setattr(checkpoints, "steps", lambda workdir: [200])
+    # Each process its own program: no two of them end alike.
+    end = lambda workdir, step: "cache" in str(workdir) or workdir
+    monkeypatch.setattr(checkpoints, "state_hash", end)
+    assert list(resume.rows(toy=False, deterministic=True)) == [
+        {"contestant": "killed -9 at 20, resumed to 200", "equal": False},
+        {"contestant": "two runs that nobody killed", "equal": False},
+        {
+            "contestant": "killed -9 at 20, resumed to 200 with a program cache",
+            "equal": True,
+        },
+    ]
+    assert caches == [False] * 4 + [True] * 3
 
 
 def test_the_listed_wheels_and_the_machine_meet_every_requirement():

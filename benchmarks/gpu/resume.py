@@ -1,5 +1,6 @@
 """Whether a run that was killed goes on to the same bits: the cases g."""
 
+import functools
 import os
 import re
 import subprocess
@@ -26,8 +27,8 @@ SETTINGS = {
 }
 TOY = SETTINGS | {
     "steps": 20,
-    "checkpoint_every": 4,
-    "log_every": 4,
+    "checkpoint_every": 10,
+    "log_every": 10,
     "evaluation.every": 20,
     "batch_size": 2,
     "crop": 32,
@@ -41,40 +42,54 @@ TOY = SETTINGS | {
 }
 
 
-def rows(*, toy: bool, mode: str) -> Iterator[contests.Row]:
+def rows(*, toy: bool, deterministic: bool) -> Iterator[contests.Row]:
     """Yields whether a run that was killed ended as one that was not.
 
-    `mode`: "plain", "deterministic" (XLA's flag), and "... with a program cache", where
-    all processes run one program. Without it each process chooses its own algorithms.
+    Where it did not, two questions more: do any two runs differ, and do they with a
+    program cache, where all processes run one program? (Without it each process
+    chooses its own algorithms.) `deterministic` sets XLA's flag.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         settings = TOY | pictures(home) if toy else SETTINGS
-        start = lambda name: _start(home / name, settings, _environment(mode, home))
-        whole = start("whole")
-        if "cache" in mode:
-            whole.wait()  # so that all others find its program
-        victim = start("victim")
-        left = _killed_after_a_checkpoint(victim, home / "victim")
-        _finish(start("victim"))
-        _finish(whole)
-        last = checkpoints.steps(home / "whole")[-1]
-        end = lambda name: checkpoints.state_hash(home / name, last)
-        equal = end("whole") == end("victim")
-        yield {"contestant": f"killed -9 at {left}, resumed to {last}", "equal": equal}
-        if not equal:  # because of the kill, or are any two runs different?
-            _finish(start("twin"))
-            equal = end("whole") == end("twin")
-            yield {"contestant": "two runs that nobody killed", "equal": equal}
+        for cached in (False, True):
+            environment = _environment(deterministic, cached and home / "programs")
+            start = functools.partial(_start, settings, environment)
+            where = home / ("with cache" if cached else "without")
+            equal = yield from _trial(start, where, " with a program cache" * cached)
+            if equal:
+                return
 
 
-def _environment(mode, home):
+def _trial(start, home, note):
+    whole = start(home / "whole")
+    if note:
+        whole.wait()  # so that all others find its program
+    victim = start(home / "victim")
+    left = _killed_after_a_checkpoint(victim, home / "victim")
+    _finish(start(home / "victim"))
+    _finish(whole)
+    last = checkpoints.steps(home / "whole")[-1]
+    end = lambda name: checkpoints.state_hash(home / name, last)
+    equal = end("whole") == end("victim")
+    yield {
+        "contestant": f"killed -9 at {left}, resumed to {last}{note}",
+        "equal": equal,
+    }
+    if not equal:
+        _finish(start(home / "twin"))
+        same = end("whole") == end("twin")
+        yield {"contestant": f"two runs that nobody killed{note}", "equal": same}
+    return equal
+
+
+def _environment(deterministic, programs):
     environment = dict(os.environ)
-    if "deterministic" in mode:
+    if deterministic:
         flags = environment.get("XLA_FLAGS", "")
         environment["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true"
-    if "cache" in mode:
-        environment["JAX_COMPILATION_CACHE_DIR"] = str(home / "programs")
+    if programs:
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(programs)
         environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     return environment
 
@@ -91,7 +106,7 @@ def pictures(home: Path) -> dict[str, Path]:
     return {"data.train": home, "data.evaluation": home}
 
 
-def _start(workdir, settings, environment):
+def _start(settings, environment, workdir):
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "jaxrestore.main"),
