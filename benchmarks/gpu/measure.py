@@ -133,6 +133,9 @@ def _environment(options, scratch: Path, log: IO[str]) -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)]),
         "PYTHONUNBUFFERED": "1",
+        # Whatever the machine says: a dozen processes import the same packages.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(scratch / "bytecode"),
         # Else JAX takes most of a GPU's memory and leaves too little to its rivals.
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
