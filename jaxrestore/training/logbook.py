@@ -1,35 +1,56 @@
 """What a person sees of a run: lines, a progress bar, TensorBoard and metrics.jsonl.
 
-The only file that imports clu's writers. clu needs TensorFlow for one of them, its
-event writer, and imports it with the others; where TensorFlow is absent, the writer
-below (tensorboardX) stands in its place.
+The only file that imports clu's writers and tensorboardX. Each loads a large package
+that writing numbers and images does without, seconds at every start, and clu fails
+where TensorFlow is absent or of a version that it does not know; both are kept away.
 """
 
-import importlib.util
+import contextlib
 import json
 import math
 import sys
 import time
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rich.console
 import rich.progress
-import tensorboardX
 from jaxtyping import UInt8
-
-if importlib.util.find_spec("tensorflow") is None:
-    _stand_in = types.ModuleType("clu.metric_writers.summary_writer")
-    _stand_in.SummaryWriter = type("SummaryWriter", (), {})  # pyright: ignore
-    sys.modules.setdefault(_stand_in.__name__, _stand_in)
-
-from clu import metric_writers
 
 from jaxrestore import files
 from jaxrestore.evaluation import outcome
+
+
+def _summary_writer(*args, **options):
+    """clu's own event writer, loaded (TensorFlow with it) when somebody asks for it."""
+    from clu.metric_writers.tf.summary_writer import SummaryWriter
+
+    return SummaryWriter(*args, **options)
+
+
+@contextlib.contextmanager
+def _absent(name: str) -> Iterator[None]:
+    """Within, `import name` raises ImportError, unless it was imported before."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # pyright: ignore[reportArgumentType]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+_lazy = types.ModuleType("clu.metric_writers.summary_writer")
+_lazy.SummaryWriter = _summary_writer  # pyright: ignore[reportAttributeAccessIssue]
+sys.modules.setdefault(_lazy.__name__, _lazy)
+
+with _absent("torch"):
+    import tensorboardX
+    from clu import metric_writers
 
 _PLAIN_SECONDS = 10.0  # between progress lines where there is no terminal
 

@@ -1,5 +1,7 @@
 import io
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -42,6 +44,25 @@ def test_a_kill_while_a_run_resumes_loses_no_history(tmp_path, monkeypatch):
             with pytest.raises(KeyboardInterrupt):
                 logbook.JsonLines(path, 20)
         assert path.read_bytes() == before
+
+
+def test_no_framework_but_ours_is_loaded_to_write_numbers():
+    """tensorboardX imports torch where it finds it, and clu imports TensorFlow."""
+    code = """
+import importlib.abc, importlib.machinery, sys
+
+class Found(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "tensorflow"):
+            return importlib.machinery.ModuleSpec(name, self)
+    def exec_module(self, module):
+        raise SystemExit(f"{module.__name__} was loaded")
+
+sys.meta_path.insert(0, Found())
+from jaxrestore.training import logbook
+assert "torch" not in sys.modules  # the next who asks for it gets it
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_no_file_is_no_history(tmp_path):
