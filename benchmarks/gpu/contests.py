@@ -122,10 +122,11 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0][:300] if lines else 'no words'}"
 
 
-def forget() -> None:
-    """Gives back what the cases before have left: compiled programs and memory."""
+def forget(*, programs: bool = True) -> None:
+    """Gives back what the cases before have left: memory, and compiled programs."""
     gc.collect()
-    jax.clear_caches()
+    if programs:
+        jax.clear_caches()
     if torch := harness.peer("torch"):
         torch.compiler.reset()
         if torch.cuda.is_available():
