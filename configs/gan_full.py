@@ -20,6 +20,8 @@ from typing import Any
 
 from ml_collections import ConfigDict, FieldReference
 
+from jaxrestore import config_keys
+
 
 def get_config(argument: str = "") -> ConfigDict:
     words = [word for word in argument.split(",") if word]
@@ -142,6 +144,8 @@ def get_config(argument: str = "") -> ConfigDict:
     config.log_every = 100  # steps
     config.checkpoint_every = 1_000  # steps
 
+    # Keys that have a row in config_keys.py and no line here.
+    config.update(config_keys.completed(config.to_dict()))
     if "demo" in words:
         _shrink(config)
     return config

@@ -1,4 +1,4 @@
-"""Finding the recipe that a command line names, and checking what it overrides.
+"""Finding the recipe that somebody names, and checking what is to override it.
 
 A path that is not there is looked for among the recipes of the package. Recipes import
 one another as `configs.…`: from the working folder first, then from the package.
@@ -17,29 +17,6 @@ from jaxrestore import errors, naming
 TABLES = ("objective", "degradation", "generator", "discriminator")
 
 
-def found(arguments: list[str]) -> list[str]:
-    """Returns the arguments with --config=FOUND first, for flags to be parsed.
-
-    Raises `ConfigError`, naming the nearest right one, for a recipe that is not there
-    and for an override of a key that the recipe does not have.
-    """
-    joined = list(arguments)
-    for index, word in enumerate(joined[:-1]):
-        if word in ("--config", "-config"):
-            joined[index : index + 2] = [f"--config={joined[index + 1]}"]
-            break
-    chosen = [word for word in joined if word.startswith("--config=")]
-    if not chosen:
-        return joined
-    joined.remove(chosen[-1])
-    path, config = load(chosen[-1].removeprefix("--config="))
-    for word in joined:
-        if word.startswith("--config."):
-            key, _, value = word.removeprefix("--config.").partition("=")
-            _check_override(key, value, config)
-    return [f"--config={path}", *joined]
-
-
 def load(name: str) -> tuple[str, ml_collections.ConfigDict]:
     """Returns the path[:argument] that was found for `name`, and its config.
 
@@ -54,6 +31,31 @@ def load(name: str) -> tuple[str, ml_collections.ConfigDict]:
         return f"{file}{colon}{argument}", module(file).get_config(argument)
     except ValueError as error:
         raise errors.ConfigError(f"{path}: {error}") from error
+
+
+def check_override(config: ml_collections.ConfigDict, key: str, value: str) -> None:
+    """Raises `ConfigError`, naming the nearest, where `config` has no such key.
+
+    `key` has its dots; `value` is as a command line has it. A section cannot be None.
+    """
+    section = config
+    names = key.split(".")
+    for depth, name in enumerate(names):
+        if not isinstance(section, ml_collections.ConfigDict):
+            where = ".".join(names[:depth])
+            raise errors.ConfigError(f"config.{where} is {section!r}; it has no {name}")
+        if name not in section:
+            where = ".".join(names[: depth + 1])
+            hint = naming.nearest(name, section.keys())
+            if names[0] in TABLES and depth:
+                hint += f" A table is given whole: config.{names[0]}='{{...}}'"
+            raise errors.ConfigError(f"config.{where} is no key: {hint}")
+        section = section[name]
+    if value == "None" and isinstance(section, ml_collections.ConfigDict):
+        raise errors.ConfigError(
+            f"config.{key} holds keys and cannot become None as an override; write a "
+            "recipe that imports this one and says so, as configs/cnn_full.py does"
+        )
 
 
 def translate(path: str, config: ml_collections.ConfigDict) -> dict[str, Any]:
@@ -92,24 +94,3 @@ def _make_importable() -> None:
     assert spec is not None
     spec.submodule_search_locations = [str(Path("configs").resolve()), str(packaged())]
     sys.modules["configs"] = importlib.util.module_from_spec(spec)
-
-
-def _check_override(key: str, value: str, config: Any) -> None:
-    section = config
-    names = key.split(".")
-    for depth, name in enumerate(names):
-        if not isinstance(section, ml_collections.ConfigDict):
-            where = ".".join(names[:depth])
-            raise errors.ConfigError(f"config.{where} is {section!r}; it has no {name}")
-        if name not in section:
-            where = ".".join(names[: depth + 1])
-            hint = naming.nearest(name, section.keys())
-            if names[0] in TABLES and depth:
-                hint += f" A table is given whole: --config.{names[0]}='{{...}}'"
-            raise errors.ConfigError(f"config.{where} is no key: {hint}")
-        section = section[name]
-    if value == "None" and isinstance(section, ml_collections.ConfigDict):
-        raise errors.ConfigError(
-            f"config.{key} holds keys and cannot become None on a command line; write "
-            "a recipe that imports this one and says so, as configs/cnn_full.py does"
-        )

@@ -5,6 +5,7 @@ that each can be called as it stands here. `tests/test_contracts.py` holds every
 function of the package against these.
 """
 
+import inspect
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -56,13 +57,38 @@ class Metric(Protocol):
 
 @runtime_checkable
 class Scoring(Protocol):
-    """A function of `protocols`, which are not Python's: a named way to score."""
+    """A function of `protocols`, which are not Python's: a named way to score.
+
+    One that has an option `damage` scores lost pixels apart; see `scores`.
+    """
 
     def __call__(
         self, images: Float[Array, "b h w c"], target: Float[Array, "b h w c"], /
     ) -> dict[str, Float[Array, " b"]]:
         """Returns one number an image for each metric, by its name."""
         ...
+
+
+def takes_damage(scoring: Scoring) -> bool:
+    """Returns whether a protocol wants to know where pixels were lost."""
+    return "damage" in inspect.signature(scoring).parameters
+
+
+def scores(
+    scoring: Scoring,
+    images: Float[Array, "b h w c"],
+    target: Float[Array, "b h w c"],
+    damage: Float[Array, "b h w 1"] | None,
+) -> dict[str, Float[Array, " b"]]:
+    """Returns what `scoring` finds; `damage`, 1 where lost, is for those that take it.
+
+    >>> images = jnp.zeros((1, 16, 16, 1))
+    >>> contracts.scores(protocols.gray8, images, images, None)["psnr"]
+    Array([inf], dtype=float32)
+    """
+    if takes_damage(scoring):
+        return scoring(images, target, damage=damage)  # pyright: ignore[reportCallIssue]
+    return scoring(images, target)
 
 
 @runtime_checkable

@@ -28,11 +28,20 @@ def module(package: str, name: str) -> ModuleType:
 
     Raises `ValueError` with the nearest spelling when there is no such file.
     """
-    home = importlib.import_module(f"jaxrestore.{package}")
-    known = {entry.name for entry in pkgutil.iter_modules(home.__path__)}
+    known = _files(package)
     if name not in known:
         raise ValueError(f"{package} has no {name!r}: {nearest(name, known)}")
-    return importlib.import_module(f"{home.__name__}.{name}")
+    return importlib.import_module(f"jaxrestore.{package}.{name}")
+
+
+def modules(package: str) -> list[ModuleType]:
+    """Returns all modules of `jaxrestore.<package>`, by their names."""
+    return [module(package, name) for name in _files(package)]
+
+
+def _files(package):
+    home = importlib.import_module(f"jaxrestore.{package}")
+    return sorted(entry.name for entry in pkgutil.iter_modules(home.__path__))
 
 
 def public(home: ModuleType) -> dict[str, Any]:

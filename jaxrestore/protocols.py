@@ -2,7 +2,8 @@
 
 A protocol is a function `(images, target) -> {metric: [b]}` that fixes colour space,
 border, rounding, window and metrics. Change what it computes, change its name. Both
-images are first clipped to [0, 1] and rounded to 1/255, as a PNG file holds them.
+images are first clipped to [0, 1] and rounded to 1/255, as a PNG file holds them. One
+that scores lost pixels apart takes their mask, `damage`, beside the images.
 """
 
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from jaxtyping import Array, Float
 from jaxrestore import metrics
 
 Images = Float[Array, "b h w c"]
+Damage = Float[Array, "b h w 1"]
 Scores = dict[str, Float[Array, " b"]]
 
 _LEVELS = np.arange(256, dtype=np.float32) / 255
@@ -150,6 +152,44 @@ def damaged_faces(images: Images, target: Images) -> Scores:
         "mse": metrics.mse(images, target),
         "nrmse": metrics.nrmse(images, target),
         "ssim": metrics.ssim_skimage(images, target),
+    }
+
+
+def inpainting(
+    images: Images, target: Images, *, damage: Damage | None = None
+) -> Scores:
+    """Returns psnr (dB), ssim and l1 of whole 8-bit images, and of their holes alone.
+
+    Inpainting's tables have the whole picture, in which the known pixels are those of
+    the target; `hole_psnr`, `hole_ssim` and `hole_l1` count lost pixels only, of which
+    `damage` is 1. `l1` is the mean of absolute errors on [0, 1]; SSIM as in `rgb8`, its
+    map weighted by the hole. An image without a hole has NaN there.
+
+    Raises `ValueError` without `damage`.
+
+    >>> target = jnp.full((1, 16, 16, 3), 0.5)
+    >>> damage = jnp.zeros((1, 16, 16, 1)).at[:, :8].set(1)
+    >>> scores = protocols.inpainting(target + 0.1 * damage, target, damage=damage)
+    >>> f"{scores['psnr'][0]:.2f} dB, in the hole {scores['hole_psnr'][0]:.2f} dB"
+    '23.18 dB, in the hole 20.17 dB'
+    """
+    if damage is None:
+        raise ValueError(
+            "inpainting scores holes apart: give their masks, or a degradation that "
+            "says where it lost pixels, as holes and scratches do"
+        )
+    images, target = _eight_bit(images), _eight_bit(target)
+    lost = (damage > 0.5).astype(jnp.float32)
+    hole = {
+        "hole_psnr": metrics.psnr(images, target, weight=lost),
+        "hole_ssim": metrics.ssim(images, target, weight=lost),
+        "hole_l1": metrics.mae(images, target, weight=lost),
+    }
+    any_lost = lost.any((1, 2, 3))
+    return {
+        **_psnr_ssim(images, target),
+        "l1": metrics.mae(images, target),
+        **{name: jnp.where(any_lost, score, jnp.nan) for name, score in hole.items()},
     }
 
 

@@ -16,6 +16,7 @@ from ml_collections import config_flags
 import configs
 from configs import gan_full
 from jaxrestore import config_files, errors, losses, networks
+from jaxrestore.cli import training
 from jaxrestore.training import recipe, steps
 
 RECIPES = [entry for entry in pkgutil.iter_modules(configs.__path__) if not entry.ispkg]
@@ -157,14 +158,14 @@ def _the_projects_own_configs():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("objective.restored.huber=1", "A table is given whole: --config.objective="),
-        ("degradation.block=2", "A table is given whole: --config.degradation="),
+        ("objective.restored.huber=1", "A table is given whole: config.objective="),
+        ("degradation.block=2", "A table is given whole: config.degradation="),
         ("adversarial=None", "as configs/cnn_full.py does"),
     ],
 )
 def test_what_an_override_cannot_say_is_refused_with_what_can(override, message):
     with pytest.raises(errors.ConfigError, match=message):
-        config_files.found(["--config=configs/gan_full.py", f"--config.{override}"])
+        training.found(["--config=configs/gan_full.py", f"--config.{override}"])
 
 
 def test_a_number_of_a_degradation_may_become_a_range_by_an_override(monkeypatch):

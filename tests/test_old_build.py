@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from configs import gan_full
-from jaxrestore.cli import weights
+from jaxrestore.cli.commands import weights
 from jaxrestore.evaluation import outcome
 from jaxrestore.inference import of_runs, restorer
 from jaxrestore.runs import checkpoints

@@ -130,7 +130,7 @@ def _check_main(words, monkeypatch):
             )
         else:
             parsed[flag.name] = copy.deepcopy(flag)
-    arguments = ["main", *config_files.found(list(words))]
+    arguments = ["main", *training.found(list(words))]
     monkeypatch.setattr(sys, "argv", arguments)
     assert parsed(arguments) == ["main"]
 

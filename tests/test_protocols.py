@@ -4,13 +4,25 @@ import numpy as np
 import pytest
 import skimage.metrics
 
-from jaxrestore import naming, protocols
+from jaxrestore import contracts, naming, protocols
 
 SHAPE = (1, 24, 31, 3)  # one shape for most tests: one compilation
 PAIR = (2, 24, 31, 3)  # the same for the walk over all protocols
-PROTOCOLS = {n: jax.jit(f) for n, f in naming.public(protocols).items()}
+
+
+def _hole(images):
+    return jnp.zeros((*images.shape[:3], 1)).at[:, 6:18, 7:22].set(1)
+
+
+def _under(protocol):
+    """What `protocol` finds of images and targets, whose lost pixels are in a box."""
+    return jax.jit(lambda a, b: contracts.scores(protocol, a, b, _hole(b)))
+
+
+PROTOCOLS = {n: _under(f) for n, f in naming.public(protocols).items()}
 ON_GREY = ("gray8", "sr_y_x2", "sr_y_x3", "sr_y_x4", "jpeg_y")
-PERFECT = {"psnr": np.inf, "mse": 0, "nrmse": 0}  # else 1
+ERRORS = ("mse", "nrmse", "l1", "hole_l1")
+PERFECT = dict.fromkeys(ERRORS, 0) | dict.fromkeys(("psnr", "hole_psnr"), np.inf)
 rgb8 = PROTOCOLS["rgb8"]
 every_protocol = pytest.mark.parametrize("name", PROTOCOLS)
 
@@ -86,7 +98,7 @@ def test_an_image_that_is_not_finite_scores_nan():
 
 
 def test_the_walk_finds_the_protocols_and_no_type():
-    expected = {"rgb8", *ON_GREY, "pixelation_group", "damaged_faces"}
+    expected = {"rgb8", *ON_GREY, "pixelation_group", "damaged_faces", "inpainting"}
     assert set(PROTOCOLS) == expected
 
 
@@ -269,3 +281,40 @@ def test_damaged_faces_are_scored_with_the_defaults_of_scikit_image():
     assert set(scores) == set(expected)
     for metric, value in expected.items():
         assert scores[metric][0] == pytest.approx(value, rel=1e-4)
+
+
+# Holes
+
+
+def test_the_hole_is_scored_apart_from_the_whole_picture():
+    target, levels = _levels(*PAIR), _levels(*PAIR, seed=1)
+    scores = PROTOCOLS["inpainting"](_floats(levels), _floats(target))
+    whole = protocols.rgb8(_floats(levels), _floats(target))
+    for name in ("psnr", "ssim"):
+        np.testing.assert_allclose(scores[name], whole[name], rtol=1e-6)
+    inside = (slice(None), slice(6, 18), slice(7, 22))
+    for index in range(2):
+        expected = skimage.metrics.peak_signal_noise_ratio(
+            target[inside][index], levels[inside][index]
+        )
+        np.testing.assert_allclose(scores["hole_psnr"][index], expected, rtol=1e-5)
+    off = np.abs(levels[inside].astype(float) - target[inside]).mean((1, 2, 3)) / 255
+    np.testing.assert_allclose(scores["hole_l1"], off, rtol=1e-5)
+    elsewhere = _floats(np.where(_hole(target) > 0, target, levels))
+    known = PROTOCOLS["inpainting"](elsewhere, _floats(target))
+    np.testing.assert_array_equal(known["hole_psnr"], np.inf)
+    assert np.isfinite(known["psnr"]).all() and (known["hole_ssim"] < 1).all()
+
+
+def test_a_picture_without_a_hole_has_no_score_of_one():
+    target, images = (_floats(_levels(*PAIR, seed=s)) for s in (0, 1))
+    damage = _hole(target).at[1].set(0)
+    scores = protocols.inpainting(images, target, damage=damage)
+    for name in ("hole_psnr", "hole_ssim", "hole_l1"):
+        np.testing.assert_array_equal(np.isnan(scores[name]), [False, True])
+    assert np.isfinite(scores["psnr"]).all()
+
+
+def test_holes_without_masks_are_refused():
+    with pytest.raises(ValueError, match="give their masks"):
+        protocols.inpainting(jnp.zeros(PAIR), jnp.zeros(PAIR))

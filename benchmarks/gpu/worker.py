@@ -33,7 +33,7 @@ def main() -> None:
         answers.flush()
 
     if toy:
-        gc.disable()  # a fifth of the time of tracing; `forget` collects after each case
+        gc.disable()  # a fifth of tracing; `forget` collects after each case
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     prepare(toy)
     from benchmarks import machine

@@ -25,6 +25,7 @@ _FORK = flags.DEFINE_string(
 )
 
 
+@ending.flags("fork", "workdir")
 def main(arguments: list[str]) -> None:
     """Runs what the parsed flags ask for."""
     if len(arguments) > 1:
@@ -63,7 +64,7 @@ def _recipe() -> str:
 
 def parse(arguments: list[str]) -> list[str]:
     """Parses the flags; every mistake is a `ConfigError` that names the nearest key."""
-    arguments = [arguments[0], *config_files.found(arguments[1:])]
+    arguments = [arguments[0], *found(arguments[1:])]
     sys.argv = arguments  # where ml_collections looks for the overrides
     try:
         rest = flags.FLAGS(arguments)
@@ -72,6 +73,29 @@ def parse(arguments: list[str]) -> list[str]:
     if _CONFIG.value is None and _MODE.value == "train":
         raise errors.ConfigError("give --config, for example configs/gan_full.py:demo")
     return rest
+
+
+def found(arguments: list[str]) -> list[str]:
+    """Returns the arguments with --config=FOUND first, for flags to be parsed.
+
+    Raises `ConfigError`, naming the nearest right one, for a recipe that is not there
+    and for an override of a key that the recipe does not have.
+    """
+    joined = list(arguments)
+    for index, word in enumerate(joined[:-1]):
+        if word in ("--config", "-config"):
+            joined[index : index + 2] = [f"--config={joined[index + 1]}"]
+            break
+    chosen = [word for word in joined if word.startswith("--config=")]
+    if not chosen:
+        return joined
+    joined.remove(chosen[-1])
+    path, config = config_files.load(chosen[-1].removeprefix("--config="))
+    for word in joined:
+        if word.startswith("--config."):
+            key, _, value = word.removeprefix("--config.").partition("=")
+            config_files.check_override(config, key, value)
+    return [f"--config={path}", *joined]
 
 
 def run(arguments: list[str]) -> None:

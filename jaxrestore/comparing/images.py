@@ -96,7 +96,7 @@ def eight_bit(
     if not np.isfinite(images).all():
         raise errors.TrainingError(
             "a restoration has values that are not finite; the weights are damaged or "
-            "the training diverged. Leave this run out, or take another --step."
+            "the training diverged. Leave this run out, or take another `step`."
         )
     return np.round(np.clip(images, 0, 1) * 255).astype(np.uint8)
 

@@ -54,7 +54,7 @@ def arms(places: Sequence[str], *, step: str = "last") -> tuple[list[Arm], list[
     and arms whose `question` is not the same.
     """
     if step not in STEPS:
-        raise errors.ConfigError(f"--step {step!r}: {naming.nearest(step, STEPS)}")
+        raise errors.ConfigError(f"`step` {step!r}: {naming.nearest(step, STEPS)}")
     groups: dict[tuple[str, str], list[Run]] = {}
     unfinished = []
     for text in places:

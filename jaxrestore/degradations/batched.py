@@ -38,6 +38,13 @@ def degrade(
     return jax.vmap(lambda key, image: one(key, image, **options))(keys, images)
 
 
+def says_damage(recipe: Mapping[str, Any] | None) -> bool:
+    """Returns whether a degradation knows where it loses pixels; None does not."""
+    if recipe is None:
+        return False
+    return hasattr(naming.module("degradations", recipe["name"]), "damage")
+
+
 def degrade_with_damage(
     keys: Key[Array, " b"],
     images: Float[Array, "b h w c"],
@@ -48,9 +55,9 @@ def degrade_with_damage(
 
     The mask is None for a degradation without a function `damage`, as a chain.
     """
-    home = naming.module("degradations", recipe["name"])
-    if not hasattr(home, "damage"):
+    if not says_damage(recipe):
         return degrade(keys, images, recipe=recipe), None
+    home = naming.module("degradations", recipe["name"])
     options = _options(recipe)
     return jax.vmap(lambda key, image: home.damage(key, image, **options))(keys, images)
 

@@ -1,5 +1,6 @@
 """Scoring a restorer on images that are degraded the same way every time."""
 
+import functools
 import math
 import time
 from collections import defaultdict
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt8
 
-from jaxrestore import contracts, naming, programs, sharding
+from jaxrestore import contracts, errors, naming, programs, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import strips as pictures
 from jaxrestore.ops import resize
@@ -93,6 +94,9 @@ class Evaluator:
         cut down to multiples of `scale`, by which the restorer enlarges. `strips`
         bounds how many images are shown. What a gain is measured against: see
         `baseline`.
+
+        Raises `ConfigError` for a protocol that scores lost pixels apart where the
+        degradation does not say which they are.
         """
         self.source = source
         self._crop = crop
@@ -103,6 +107,13 @@ class Evaluator:
         self._strips = strips
         key = jax.random.key(seed)
         score = naming.function("protocols", protocol)
+        if contracts.takes_damage(score) and not batched.says_damage(degradation):
+            how = degradation["name"] if degradation else "pairs of images"
+            raise errors.ConfigError(
+                f"evaluation.protocol {protocol!r} scores lost pixels apart, but {how} "
+                "cannot say which they are; take rgb8, or a degradation that does, as "
+                "holes or scratches"
+            )
 
         @programs.compiled
         def ask(index, images):
@@ -115,7 +126,7 @@ class Evaluator:
             return keys, images, degraded, damage
 
         self._ask = ask
-        self._score = programs.compiled(score)
+        self._score = programs.compiled(functools.partial(contracts.scores, score))
         self._baseline = programs.compiled(baseline)
 
     def __call__(
@@ -150,7 +161,8 @@ class Evaluator:
         """The input as it is compared, and by `degraded` and `restored` the scores."""
         degraded = self._baseline(question.degraded, question.target)
         images = {"degraded": degraded, "restored": restored}
-        scores = {n: self._score(x, question.target) for n, x in images.items()}
+        asked = question.target, question.damage
+        scores = {name: self._score(x, *asked) for name, x in images.items()}
         return degraded, jax.device_get(scores)
 
     def questions(self) -> Iterator[Question]:
@@ -269,14 +281,19 @@ def _row(scores, row):
     for name in sorted(scores["degraded"], key=lambda name: (name != "psnr", name)):
         before = float(scores["degraded"][name][row])
         after = float(scores["restored"][name][row])
-        # Both infinite: a perfect input left perfect has gained nothing.
-        gain = 0.0 if before == after else after - before
         numbers |= {
             f"degraded_{name}": before,
             f"restored_{name}": after,
-            f"gain_{name}": gain,
+            f"gain_{name}": float(gain(before, after)),
         }
     return numbers
+
+
+def gain(before: np.ndarray | float, after: np.ndarray | float) -> np.ndarray:
+    """Returns `after - before`; 0 for equal ones, as a perfect input left perfect."""
+    before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    same = before == after  # infinities too, whose difference is NaN
+    return np.where(same, 0, after - np.where(same, 0, before))
 
 
 def finite(value: Any) -> float | None:

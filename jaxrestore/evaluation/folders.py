@@ -1,6 +1,7 @@
 """Scores of image files under named protocols, whoever made them."""
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,10 @@ BATCH_PIXELS = 2**20  # of one side of a batch
 WAITING_PIXELS = 2**24  # of images that wait for others of their shape
 
 Row = dict[str, Any]
-Pictures = list[UInt8[np.ndarray, "h w c"]]  # prediction, target and perhaps input
+# By role: prediction, target, perhaps input and mask.
+Pictures = dict[str, UInt8[np.ndarray, "h w c"]]
+Batch = dict[str, UInt8[np.ndarray, "b h w c"]]
+Judge = Callable[..., dict[str, Any]]  # of predictions, targets, and masks or None
 
 
 class Scores(NamedTuple):
@@ -36,6 +40,7 @@ def score(
     predictions: Path,
     targets: Path,
     inputs: Path | None = None,
+    masks: Path | None = None,
     *,
     protocols: Iterable[str] = ("rgb8",),
     lpips: perceptual.Lpips | None = None,
@@ -46,16 +51,20 @@ def score(
     one that lacks a partner, cannot be read or has another size than its target is
     skipped. An image whose target *file* is grey (one channel, as for MATLAB; three
     equal channels are colour) is scored as grey, a colour prediction by its BT.601
-    luma. Alpha does not count. With `lpips` each row has that distance of the whole
+    luma. Alpha does not count. Where `masks` are white pixels were lost: protocols that
+    score those apart need them. With `lpips` each row has that distance of the whole
     images too, whatever its protocol; an image too small for it is skipped.
 
-    Raises `ConfigError` for an unknown protocol, `NoInputError` when nothing is left.
+    Raises `ConfigError` for an unknown protocol and for one that needs `masks` where
+    there are none, `NoInputError` when nothing is left.
     """
-    judges = {name: programs.compiled(_protocol(name)) for name in protocols}
+    judges = {name: _judge(_protocol(name, masks)) for name in protocols}
     measure = None if lpips is None else _distance(lpips)
     places = {"prediction": predictions, "target": targets}
     if inputs is not None:
         places["input"] = inputs
+    if masks is not None:
+        places["mask"] = masks
     partners, skipped = folders.partners(places)
     rows: dict[tuple[str, str], Row] = {}
     for stems, pictures in _batches(_readable(partners, skipped)):
@@ -105,7 +114,8 @@ def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
 
 def clause(protocol: str) -> str:
     """Returns what a protocol fixes, in one clause: its docstring's first line."""
-    first = (inspect.getdoc(_protocol(protocol)) or "").partition("\n")[0]
+    function = naming.function("protocols", protocol)
+    first = (inspect.getdoc(function) or "").partition("\n")[0]
     return first.removeprefix("Returns ")
 
 
@@ -127,7 +137,11 @@ def spread(summary: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def document(
-    scores: Scores, predictions: Path, targets: Path, inputs: Path | None = None
+    scores: Scores,
+    predictions: Path,
+    targets: Path,
+    inputs: Path | None = None,
+    masks: Path | None = None,
 ) -> dict[str, Any]:
     """Returns all that was found, ready for JSON, and the versions that found it."""
     numbers = [
@@ -138,6 +152,7 @@ def document(
         "predictions": str(predictions),
         "targets": str(targets),
         "inputs": None if inputs is None else str(inputs),
+        "masks": None if masks is None else str(masks),
         "protocols": summarize(scores.rows),
         "skipped": scores.skipped,
         "environment": outcome.environment(),
@@ -145,15 +160,31 @@ def document(
     }
 
 
-def _protocol(name: str) -> contracts.Scoring:
+def names(*, masks: bool) -> list[str]:
+    """Returns the protocols that files can be scored under, with masks or without."""
+    known = naming.public(importlib.import_module("jaxrestore.protocols"))
+    return [name for name in known if masks or not contracts.takes_damage(known[name])]
+
+
+def _protocol(name: str, masks: Path | None) -> contracts.Scoring:
     try:
-        return naming.function("protocols", name)
+        protocol = naming.function("protocols", name)
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
+    if masks is None and contracts.takes_damage(protocol):
+        raise errors.ConfigError(
+            f"{name} scores lost pixels apart; give their masks, white where pixels "
+            "were lost, or take rgb8"
+        )
+    return protocol
 
 
-def _distance(lpips: perceptual.Lpips) -> contracts.Scoring:
-    """Returns `(images, target) -> {"lpips_vgg": [b]}`, as a protocol.
+def _judge(protocol: contracts.Scoring) -> Judge:
+    return programs.compiled(functools.partial(contracts.scores, protocol))
+
+
+def _distance(lpips: perceptual.Lpips) -> Judge:
+    """Returns a judge whose answer is `{"lpips_vgg": [b]}`.
 
     The backbone is in the name: numbers of two backbones do not compare.
     """
@@ -167,7 +198,7 @@ def _distance(lpips: perceptual.Lpips) -> contracts.Scoring:
 
     # Arguments: a hundred megabytes of constants would be slow to compile.
     placed = jax.device_put((lpips.features.variables, lpips.heads))
-    return functools.partial(measure, *placed)
+    return lambda images, target, damage: measure(*placed, images, target)
 
 
 def _spread(values: list[float]) -> dict[str, float | None]:
@@ -198,20 +229,22 @@ def _pictures(files: Mapping[str, Path]) -> Pictures:
                 f"{files[role]}: the {role} is {theirs}, its target {ours}; files of "
                 "one size are compared"
             )
-    if images.is_grey(files["target"]):
-        return [colors.gray(picture) for picture in pictures.values()]
-    return [*pictures.values()]
+    grey = images.is_grey(files["target"])
+    for role, picture in pictures.items():
+        if grey or role == "mask":
+            pictures[role] = colors.gray(picture)
+    return pictures
 
 
 def _batches(
     images_by_stem: Iterable[tuple[str, Pictures]],
-) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+) -> Iterator[tuple[list[str], Batch]]:
     """Yields stems and [b, h, w, c] of each role, of one shape; memory is bounded."""
     waiting: dict[tuple[int, ...], list[tuple[str, Pictures]]] = {}
     compiled: set[tuple[int, ...]] = set()
     held = 0
     for stem, pictures in images_by_stem:
-        shape = pictures[0].shape
+        shape = pictures["target"].shape
         group = waiting.setdefault(shape, [])
         group.append((stem, pictures))
         pixels = shape[0] * shape[1]
@@ -231,28 +264,24 @@ def _batches(
         yield stems[: len(group)], pictures
 
 
-def _stack(group: list[tuple[str, Pictures]]) -> tuple[list[str], list[np.ndarray]]:
+def _stack(group: list[tuple[str, Pictures]]) -> tuple[list[str], Batch]:
     stems, pictures = zip(*group, strict=True)
-    return [*stems], [np.stack(role) for role in zip(*pictures, strict=True)]
+    return [*stems], {r: np.stack([one[r] for one in pictures]) for r in pictures[0]}
 
 
-def _scored(
-    judge: Callable[..., Any], pictures: list[np.ndarray]
-) -> dict[str, np.ndarray]:
+def _scored(judge: Judge, pictures: Batch) -> dict[str, np.ndarray]:
     """Returns by metric `restored_` and, if there are inputs, `degraded_`, `gain_`."""
-    prediction, target, *others = (x.astype(np.float32) / 255 for x in pictures)
-    restored = jax.device_get(judge(prediction, target))
+    batch = {role: x.astype(np.float32) / 255 for role, x in pictures.items()}
+    asked = batch["target"], batch.get("mask")
+    restored = jax.device_get(judge(batch["prediction"], *asked))
     # PSNR first; jit has sorted the protocol's names by letter.
     names = sorted(restored, key=lambda name: (name != "psnr", name))
-    if not others:
+    if "input" not in batch:
         return {f"restored_{name}": restored[name] for name in names}
-    degraded = jax.device_get(judge(others[0], target))
+    degraded = jax.device_get(judge(batch["input"], *asked))
     scored = {}
     for name in names:
-        before, after = degraded[name].astype(float), restored[name].astype(float)
-        # Both infinite: a perfect input left perfect has gained nothing.
-        same = before == after
-        gain = np.where(same, 0, after - np.where(same, 0, before))
+        before, after = degraded[name], restored[name]
         scored |= {f"degraded_{name}": before, f"restored_{name}": after}
-        scored[f"gain_{name}"] = gain
+        scored[f"gain_{name}"] = evaluate.gain(before, after)
     return scored

@@ -95,7 +95,7 @@ def read(
         if answered < asked and not partial:
             raise errors.ConfigError(
                 f"{path}: {answered} of {asked} questions are answered; have the rater "
-                "finish, leave the file out, or count what there is with --partial"
+                "finish, leave the file out, or count what there is with `partial`"
             )
         if rater.name in raters:
             raise errors.ConfigError(

@@ -52,7 +52,7 @@ def server(
         taken = getattr(error, "errno", None) == errno.EADDRINUSE
         why = "it is taken" if taken else str(error)
         raise errors.ConfigError(
-            f"{host}:{port} cannot be served: {why}; give another --port or --host"
+            f"{host}:{port} cannot be served: {why}; give another `port` or `host`"
         ) from error
 
 

@@ -108,7 +108,7 @@ def _filled(given, made):
     if given == "{data.train}" and found == "embedded":
         raise errors.ConfigError(
             "a test scores the training images, but those of data.train='embedded' "
-            "have no folder; give one, as --set data.train=FOLDER"
+            "have no folder; name one in `overrides`, as data.train=FOLDER"
         )
     return found
 

@@ -225,8 +225,8 @@ def _rows(folder):
     path = folder / "evaluation.csv"
     if not path.is_file():
         raise errors.DamagedError(
-            f"{path} is missing, so the run is damaged; write it anew with "
-            f"python -m jaxrestore.main --mode evaluate --workdir {folder}"
+            f"{path} is missing, so the run is damaged; score the run again, which "
+            "writes it anew"
         )
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

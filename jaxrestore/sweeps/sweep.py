@@ -50,7 +50,7 @@ def load(name: str, scale: float = 1.0) -> grid.Study:
     file, and for a scale that is not above 0 and at most 1.
     """
     if not 0 < scale <= 1:
-        raise errors.ConfigError(f"--scale is {scale}; it must be above 0, at most 1")
+        raise errors.ConfigError(f"`scale` is {scale}; it must be above 0, at most 1")
     packaged = config_files.packaged() / "studies"
     file = Path(name) if Path(name).is_file() else packaged / Path(name).name
     if not file.is_file():
@@ -187,7 +187,7 @@ def _claim(study: grid.Study, output: Path) -> bool:
             changes = "; ".join(recipe.differences(known, asked))
             raise errors.MismatchError(
                 f"{output} holds another study. Changed: {changes}. A study may grow; "
-                "for another one, give another --workdir."
+                "for another one, give another folder."
             )
     output.mkdir(parents=True, exist_ok=True)
     files.write_json(path, asked)

@@ -123,7 +123,7 @@ def _check_fork(wanted, workdir):
     if wanted != known:
         raise errors.ConfigError(
             f"config.init_from is {wanted!r}, but a fork goes on with the weights of "
-            f"{workdir}; set it to {known!r} as there, or leave --fork out"
+            f"{workdir}; set it to {known!r} as there, or leave `fork` out"
         )
 
 
@@ -137,8 +137,8 @@ def _claim(workdir, config):
         if changed:
             raise errors.MismatchError(
                 f"{workdir} holds a run of another config. Changed: "
-                f"{'; '.join(changed)}. Give another --workdir, or --fork NEW to go on "
-                "from it there."
+                f"{'; '.join(changed)}. Give another `workdir`, or a new folder as "
+                "`fork` to go on from it there."
             )
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import metrics as reference
 
-from jaxrestore import programs, sharding
+from jaxrestore import errors, programs, sharding
 from jaxrestore.data import sources
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate
@@ -178,6 +178,21 @@ def test_a_question_says_which_pixels_were_lost_where_the_degradation_knows():
     assert question.damage.shape == (5, 24, 24, 1)
     np.testing.assert_array_equal(question.damage, question.degraded[..., 3:])
     assert 0 < question.damage.mean() < 1
+
+
+def test_a_protocol_of_holes_gets_the_damage_beside_the_images():
+    boxes = {"name": "holes", "kinds": {"box": 1.0}}
+    options = {"crop": 24, "batch_size": 5, "mesh": ALONE, "protocol": "inpainting"}
+    one = evaluator(degradation=boxes, **options)
+    (question,) = one.questions()
+    # Half of the lost level is brought back; what was known stays.
+    half = lambda degraded: (degraded[..., :3] + question.target) / 2
+    for row in one(half).rows:
+        assert row["gain_hole_psnr"] == pytest.approx(6.02, abs=0.1)
+        assert row["gain_hole_l1"] < 0 < row["gain_psnr"]
+    for blind in ({"name": "noise"}, None):
+        with pytest.raises(errors.ConfigError, match="cannot say which they are"):
+            evaluator(degradation=blind, **options)
 
 
 class Pairs(list):

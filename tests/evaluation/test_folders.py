@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.metrics
 
-from jaxrestore import errors, files, images, naming, perceptual, protocols
+from jaxrestore import errors, files, images, perceptual
 from jaxrestore.evaluation import folders
 from jaxrestore.models import vgg
 
@@ -79,7 +79,7 @@ def test_with_inputs_each_row_has_the_gain_over_them(trio):
 
 
 def test_every_protocol_gives_each_image_a_row(trio, tmp_path):
-    names = [*naming.public(protocols)]
+    names = folders.names(masks=False)
     scores = folders.score(trio[0], trio[1], protocols=names)
     places = [(row["image"], row["protocol"]) for row in scores.rows]
     assert places == [(image, name) for image in NAMES for name in names]
@@ -192,7 +192,7 @@ def test_a_protocol_compiles_once_for_a_shape_that_fills_its_batches(trio, monke
     stack = folders._scored
 
     def remember(judge, pictures):
-        shapes.append(pictures[0].shape)
+        shapes.append(pictures["target"].shape)
         return stack(judge, pictures)
 
     monkeypatch.setattr(folders, "_scored", remember)
@@ -243,3 +243,26 @@ def test_an_image_too_small_for_lpips_is_left_out_by_name(tmp_path, lpips):
     assert [row["image"] for row in scores.rows] == ["a"]
     assert "pass larger ones" in scores.skipped["b"]
     assert scores.rows[0]["restored_lpips_vgg"] == 0
+
+
+def test_masks_name_the_pixels_that_are_scored_apart(trio, tmp_path):
+    mask = np.zeros((*SIZE, 3), np.uint8)
+    mask[6:18, 7:22] = 255
+    masks = _write(tmp_path / "masks", {f"{name}.png": mask for name in NAMES})
+    scores = folders.score(*trio, masks, protocols=["inpainting", "rgb8"])
+    assert not scores.skipped
+    for index, row in enumerate(scores.rows[::2]):
+        target = _picture(index)
+        better = _noisy(target, 5, index)
+        expected = _psnr(better[6:18, 7:22], target[6:18, 7:22])
+        assert row["restored_hole_psnr"] == pytest.approx(expected, abs=1e-3)
+        assert row["gain_hole_psnr"] > 10 and row["degraded_hole_l1"] > 0
+    (masks / "b.png").unlink()
+    assert folders.score(*trio, masks).skipped == {"b": "it has no mask"}
+
+
+def test_a_protocol_of_holes_wants_masks(trio):
+    with pytest.raises(errors.ConfigError, match="inpainting scores lost pixels"):
+        folders.score(*trio, protocols=["inpainting"])
+    assert "inpainting" in folders.names(masks=True)
+    assert "inpainting" not in folders.names(masks=False)

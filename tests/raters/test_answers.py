@@ -96,7 +96,7 @@ def test_all_files_of_the_folder_are_read_or_those_that_are_named(tmp_path):
 def test_a_partial_file_counts_only_when_that_is_wanted(tmp_path):
     path = tmp_path / "f.json"
     path.write_bytes(_file(*FULL[:3]))
-    with pytest.raises(errors.ConfigError, match=r"3 of 4 questions .*--partial"):
+    with pytest.raises(errors.ConfigError, match=r"3 of 4 questions .*`partial`"):
         perceptual_answers.read(tmp_path, KEY, [path])
     (rater,) = perceptual_answers.read(tmp_path, KEY, [path], partial=True)
     assert len(rater.answers) == 3

@@ -178,7 +178,7 @@ def test_a_port_that_cannot_be_had_is_said(folder):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(
-            errors.ConfigError, match="it is taken; give another --port"
+            errors.ConfigError, match="it is taken; give another `port`"
         ):
             perceptual_server.serve(folder, port=taken.getsockname()[1])
     with pytest.raises(errors.ConfigError, match="cannot be served"):

@@ -153,7 +153,7 @@ def test_a_changed_config_in_the_same_workdir_lists_its_keys(finished, tiny):
         train(tiny(ema=0.5, data__leaves=0.25), workdir)
     assert "data.leaves: 0.5 -> 0.25" in str(caught.value)
     assert "ema: 0.99 -> 0.5" in str(caught.value)
-    assert "--fork" in str(caught.value)
+    assert "`fork`" in str(caught.value)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 
 from jaxrestore import errors
-from jaxrestore.cli import weights
+from jaxrestore.cli.commands import weights
 from jaxrestore.runs import checkpoints
 from jaxrestore.weights import cards, conversion, weight_files
 

@@ -9,13 +9,17 @@ from jaxrestore import assignments, errors, files
 from jaxrestore.cli import ending
 from jaxrestore.training import allocator
 
+commands = typer.Typer()
 study = typer.Typer(
     help="Ask people which pictures they prefer: make, serve, score.",
     no_args_is_help=True,
 )
+commands.add_typer(study, name="study")
 Study = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the study.")]
 
 
+@commands.command()
+@ending.flags("scale")
 def sweep(
     config: Annotated[
         str | None, typer.Option(help="A recipe, with an argument after a colon.")
@@ -80,7 +84,8 @@ def sweep(
             print((output / "summary.md").read_text())
 
 
-@ending.flags("overwrite")
+@commands.command()
+@ending.flags("overwrite", "step")
 def compare(
     runs: Annotated[
         list[str],
@@ -165,6 +170,7 @@ def make(
 
 
 @study.command()
+@ending.flags("host", "port")
 def serve(
     output: Study,
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
@@ -188,7 +194,7 @@ def serve(
 
 
 @study.command()
-@ending.flags("overwrite")
+@ending.flags("overwrite", "partial")
 def score(
     output: Study,
     answers: Annotated[

@@ -9,12 +9,15 @@ import typer
 from jaxrestore import errors, tables
 from jaxrestore.cli import ending
 
+commands = typer.Typer()
 models = typer.Typer(
     help="The networks that come with the package: list, info, verify.",
     no_args_is_help=True,
 )
+commands.add_typer(models, name="models")
 
 
+@commands.command()
 @ending.flags("checkpoint", "level", "overwrite", "step", "weights")
 def restore(
     source: Annotated[

@@ -4,25 +4,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images, networks
-from jaxrestore.cli import models
+from jaxrestore.cli.commands import models
 from jaxrestore.comparing import shipped as shipped_scores
 from jaxrestore.inference import restorer, shipped
 from jaxrestore.weights import weight_files
 
 RUNNER = CliRunner()
 GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
-APP = typer.Typer()
-APP.command()(models.restore)
-APP.add_typer(models.models, name="models")
 
 
 def run(*words):
-    return RUNNER.invoke(APP, [*map(str, words)])
+    return RUNNER.invoke(models.commands, [*map(str, words)])
 
 
 def _scores(psnr):

@@ -8,6 +8,8 @@ import typer
 from jaxrestore import assignments, errors, files
 from jaxrestore.cli import ending
 
+commands = typer.Typer()
+
 LAYOUTS = ("jaxrestore", "torch")
 Output = Annotated[
     Path,
@@ -19,6 +21,7 @@ Overwrite = Annotated[
 ]
 
 
+@commands.command()
 @ending.flags("architecture", "overwrite", "step")
 def convert(
     weights: Annotated[
@@ -72,6 +75,7 @@ def convert(
     _write(output, card, tensors, half)
 
 
+@commands.command()
 @ending.flags("overwrite")
 def interpolate(
     a: Annotated[Path, typer.Argument(metavar="A", help="Weights of ours, or a run.")],

@@ -1,0 +1,1 @@
+"""What `jaxrestore` can do: a file a group of commands, each with `commands`."""

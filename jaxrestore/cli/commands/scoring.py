@@ -1,0 +1,105 @@
+"""`jaxrestore evaluate`: any files against their targets."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jaxrestore import errors, files, tables
+from jaxrestore.cli import ending
+
+commands = typer.Typer()
+
+
+@commands.command()
+@ending.flags("overwrite")
+def evaluate(
+    predictions: Annotated[Path, typer.Option(help="Restored images: folder or file.")],
+    targets: Annotated[Path, typer.Option(help="What they should be, in same names.")],
+    inputs: Annotated[
+        Path | None, typer.Option(help="The degraded images: shows the gain over them.")
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="White where pixels were lost: scores holes, too."),
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="What is measured, and how.")] = "rgb8",
+    all_protocols: Annotated[
+        bool, typer.Option("--all-protocols", help="Under every protocol there is.")
+    ] = False,
+    lpips: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE[,FILE]",
+            help="LPIPS too: backbone and heads, from files that you have.",
+        ),
+    ] = "",
+    csv: Annotated[Path | None, typer.Option(help="A file for a row an image.")] = None,
+    json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
+) -> None:
+    """Score files against targets of the same names (suffixes may differ)."""
+    if not overwrite:
+        files.refuse_existing(path for path in (csv, json) if path is not None)
+    from jaxrestore import perceptual
+    from jaxrestore.evaluation import folders
+
+    known = folders.names(masks=masks is not None)
+    names = known if all_protocols else [protocol]
+    parts = [Path(name) for name in lpips.split(",")] if lpips else []
+    model = perceptual.load_lpips(parts) if parts else None
+    places = (predictions, targets, inputs, masks)
+    scores = folders.score(*places, protocols=names, lpips=model)
+    summary = folders.summarize(scores.rows)
+    if all_protocols:
+        _print_protocols(summary)
+        print(folders.spread(summary))
+    else:
+        _print_metrics(summary[protocol], protocol)
+    if csv is not None:
+        csv.parent.mkdir(parents=True, exist_ok=True)
+        files.write_csv(csv, scores.rows)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(json, folders.document(scores, *places))
+    errors.raise_partial(scores.skipped, "not scored")
+
+
+def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
+    headings = ["protocol", "metric", "mean", "median", "5 %"]
+    note = f"{summary['images']} images; 5 %: the 5th percentile"
+    if "gain" in summary["metrics"]["psnr"]:
+        headings += ["inputs", "gain"]
+        note += "; inputs: their mean; gain: of the mean, and its 95 % interval"
+    rows = []
+    for name, part in summary["metrics"].items():
+        cells = [_number(part[key], name) for key in ("mean", "median", "p05")]
+        if "gain" in part:
+            gain, (low, high) = _number(part["gain"], name, "+"), part["ci95"]
+            if low is not None:
+                gain += f" ± {_number((high - low) / 2, name)}"
+            cells += [_number(part["degraded"], name), gain]
+        rows.append([protocol, name, *cells])
+    print(tables.aligned(headings, rows))
+    print(note)
+
+
+def _print_protocols(summary: dict[str, dict[str, Any]]) -> None:
+    rows = []
+    for protocol, part in summary.items():
+        means = {name: values["mean"] for name, values in part["metrics"].items()}
+        ssim = _number(means["ssim"], "ssim") if "ssim" in means else "-"
+        psnr = _number(means["psnr"], "psnr")
+        rows.append([protocol, str(part["images"]), psnr, ssim, part["fixes"]])
+    print(
+        tables.aligned(["protocol", "images", "psnr", "ssim", "what it scores"], rows)
+    )
+
+
+def _number(value: float | None, metric: str, sign: str = "") -> str:
+    """Returns the number as papers print it: dB with two decimals, others with four."""
+    if value is None:
+        return "-" if sign else "inf"  # a difference has lost its direction
+    return f"{value:{sign}.2f}" if metric.startswith("psnr") else f"{value:{sign}.4f}"
