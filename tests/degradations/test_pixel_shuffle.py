@@ -278,14 +278,19 @@ def test_an_unknown_order_is_answered_with_the_known_ones():
 
 
 @pytest.mark.slow
-def test_a_batch_of_16_at_256_px_takes_less_than_20_ms_on_two_cores():
+def test_the_exact_order_takes_less_than_three_times_the_quick_one():
     keys = jax.random.split(jax.random.key(0), 16)
     images = jax.random.uniform(jax.random.key(1), (16, 256, 256, 3))
-    batch = jax.jit(jax.vmap(pixel_shuffle.degrade))
-    jax.block_until_ready(batch(keys, images))
-    seconds = []
-    for _ in range(9):
-        start = time.perf_counter()
-        jax.block_until_ready(batch(keys, images))
-        seconds.append(time.perf_counter() - start)
-    assert statistics.median(seconds) < 0.020
+    seconds = {"raster": [], "colour": []}
+    batches = {
+        order: jax.jit(jax.vmap(functools.partial(pixel_shuffle.degrade, order=order)))
+        for order in seconds
+    }
+    for turn in range(10):  # in turn: what else runs on the machine meets both
+        for order, batch in batches.items():
+            start = time.perf_counter()
+            jax.block_until_ready(batch(keys, images))
+            if turn:
+                seconds[order].append(time.perf_counter() - start)
+    raster, colour = (statistics.median(times) for times in seconds.values())
+    assert raster < 3 * colour

@@ -290,7 +290,7 @@ def test_a_killed_run_resumes_to_the_same_bits(tiny_overrides, tmp_path):
     while not finished() and time.time() < deadline:
         time.sleep(0.02)
     victim.kill()
-    victim.wait()
+    victim.communicate()
     left = checkpoints.steps(killed)[-1]
     again = run(killed)
     printed, _ = again.communicate(timeout=200)
