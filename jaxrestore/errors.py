@@ -29,6 +29,12 @@ class NoInputError(UserError):
     exit_code = 3
 
 
+class ImageError(UserError):
+    """An image that cannot be read, or not faithfully."""
+
+    exit_code = 3
+
+
 class OutOfMemoryError(UserError):
     """The memory of the machine or of its accelerator does not suffice."""
 

@@ -2,12 +2,12 @@
 
 An image is uint8[h, w, channels], sRGB, upright, rows from the top. What a file holds
 decides how it is read; its name does not. No file is resized, and nothing is guessed:
-what cannot be brought to 8-bit sRGB faithfully is refused with an `ImageError`.
-16-bit colour is the exception Pillow makes: it hands over the upper 8 bits; and a
-colour profile that cannot be used is ours: it is left out, with a notice.
+what cannot be brought to 8-bit sRGB faithfully is refused with an `ImageError`, as is
+CMYK without a colour profile: only that knows its inks. 16-bit colour is the exception
+Pillow makes: it hands over the upper 8 bits; and a profile of RGB or grey that is of no
+use is ours: it is left out, with a notice.
 """
 
-import functools
 import io
 import os
 import stat
@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-from jaxrestore import errors, files
+from jaxrestore import errors, files, image_headers, srgb
 
 MAX_PIXELS = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
+SUFFIXES += (".tif", ".tiff", ".webp")
 
 _WRITERS = {
     ".bmp": ("BMP", {}),
@@ -41,10 +42,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
 
-class ImageError(errors.UserError):
-    """An image that cannot be read, or not faithfully."""
-
-    exit_code = 3
+ImageError = errors.ImageError
 
 
 def decode(
@@ -53,8 +51,9 @@ def decode(
     """Returns the image in a file, or in the bytes of one; alpha is dropped.
 
     Raises `ImageError` saying which file, what is wrong and what to do, and gives an
-    `errors.Notice`, once a file, of an ICC profile that had to be left out. Above
-    178,956,970 pixels Pillow refuses too, whatever `max_pixels` is.
+    `errors.Notice`, once a file, of an ICC profile that had to be left out, and of
+    16-bit values that are all so low that they may have been meant for fewer bits.
+    A `max_pixels` beyond what Pillow opens raises Pillow's own limit, of the process.
     """
     image = decode_with_alpha(source, max_pixels=max_pixels)
     return np.ascontiguousarray(image[..., :3])
@@ -69,35 +68,27 @@ def decode_with_alpha(
     """
     name = f"the {len(source)} bytes" if isinstance(source, bytes) else str(source)
     try:
-        with (
-            _open(source) as file,
-            Image.open(file, formats=FORMATS) as image,
-        ):
-            _check_header(image, max_pixels)
-            image.load()
-            return np.array(_upright_srgb(image, name))
+        with _open(source) as file:
+            return _decoded(file, name, max_pixels)
     except MemoryError:
         raise
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"{name}: this is no {', '.join(FORMATS)} image, or its first bytes are "
-            "damaged; convert it to PNG or remove it."
-        ) from error
     # Pillow's readers raise SyntaxError, RuntimeError, ValueError, struct.error, ... on
     # damaged files, besides OSError: for a caller each of them means the same.
     except Exception as error:
         why = str(error) or type(error).__name__
         raise ImageError(
-            f"{name}: it cannot be decoded ({why}); replace or remove it."
+            f"{name}: it cannot be decoded ({why}); replace or remove it"
         ) from error
 
 
-def decode_as_stored(path: Path) -> UInt8[np.ndarray, "h w c"]:
-    """Returns a file's image with 1 (grey), 3 or 4 (alpha) channels, as it has them."""
-    image = decode_with_alpha(path)
-    return image[..., :1] if image.shape[2] == 3 and is_grey(path) else image
+def decode_as_stored(
+    path: Path, *, max_pixels: int = MAX_PIXELS
+) -> UInt8[np.ndarray, "h w c"]:
+    """Returns a file's image with its own channels: 1 (grey), 2 (and alpha), 3 or 4."""
+    image = decode_with_alpha(path, max_pixels=max_pixels)
+    return np.delete(image, (1, 2), 2) if is_grey(path) else image
 
 
 def is_grey(file: Path | str) -> bool:
@@ -106,12 +97,45 @@ def is_grey(file: Path | str) -> bool:
     `decode` brings both to three channels, of which a grey file's are equal. Only the
     header is read, of a file that `decode` can read.
     """
-    with Image.open(file, formats=FORMATS) as image:
-        return image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
+    with open(file, "rb") as opened:
+        header = image_headers.read(opened)
+        with Image.open(opened, formats=FORMATS) as image:
+            image.seek(header.page)
+            grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode[0] == "I"
+            return grey or header.grey
+
+
+def is_image(file: Path | str) -> bool:
+    """Returns whether a file begins as one of the `FORMATS` does, whatever its name."""
+    try:
+        with _open(file) as opened, Image.open(opened, formats=FORMATS):
+            return True
+    except (ImageError, OSError):
+        return False
+    except Exception:  # it has begun as one, but is damaged
+        return True
+
+
+def left_behind(file: Path | str) -> list[str]:
+    """Returns what a file that `decode` can read holds beside its 8-bit sRGB pixels.
+
+    Of "16 bits" (or 12, 32), "EXIF", "a colour profile" and "a resolution", in dpi.
+    """
+    with open(file, "rb") as opened:
+        bits = image_headers.read(opened).bits
+        with Image.open(opened, formats=FORMATS) as image:
+            has = {
+                f"{bits} bits": bits > 8,
+                "EXIF": "exif" in image.info,
+                "a colour profile": bool(image.info.get("icc_profile")),
+                # Pillow gives a TIFF file that states none one of 1 dpi.
+                "a resolution": image.info.get("dpi", (1, 1)) != (1, 1),
+            }
+    return [what for what, there in has.items() if there]
 
 
 def encode(image: UInt8[np.ndarray, "h w c"], path: Path | str) -> None:
-    """Writes 1 (grey), 3 or 4 (alpha) channels in the format of the path's suffix.
+    """Writes grey, colours, or either with alpha in the format of the path's suffix.
 
     The file appears whole or not at all. Raises what `encoded` and `files.write_all`
     raise, and `errors.UserError` when the folder is missing.
@@ -125,9 +149,10 @@ def encode(image: UInt8[np.ndarray, "h w c"], path: Path | str) -> None:
 def encoded(
     image: UInt8[np.ndarray, "h w c"], suffix: str, *, name: str = "image"
 ) -> bytes:
-    """Returns the bytes of a file of 1, 3 or 4 channels in the format of `suffix`.
+    """Returns the bytes of a file of 1 to 4 channels in the format of `suffix`.
 
-    JPEG has quality 95 and full-size colour (4:4:4); every other format is lossless.
+    They are L, LA, RGB or RGBA; WebP holds grey as colour. JPEG has quality 95 and
+    full-size colour (4:4:4); every other format is lossless.
     Raises `errors.UserError`, which calls the image `name`, when the suffix is unknown
     or its format keeps no alpha.
     """
@@ -138,7 +163,7 @@ def encoded(
         )
     kind, options = _WRITERS[suffix.lower()]
     picture = _picture(image)
-    if picture.mode == "RGBA" and kind in ("JPEG", "BMP"):
+    if picture.mode in ("LA", "RGBA") and kind in ("JPEG", "BMP"):
         raise errors.UserError(f"{name}: {kind} keeps no alpha; write .png or .webp.")
     file = io.BytesIO()
     picture.save(file, format=kind, **options)
@@ -173,87 +198,60 @@ def _open(source: Path | str | bytes) -> io.BytesIO | io.BufferedReader:
     return open(source, "rb")
 
 
+def _decoded(
+    file: io.BytesIO | io.BufferedReader, name: str, max_pixels: int
+) -> np.ndarray:
+    header = image_headers.read(file)
+    if header.refusal:
+        raise ImageError(header.refusal)
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and max_pixels > 2 * limit:  # beyond it Pillow refuses
+        Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"it is a TIFF file of a kind that is not read ({header.kind}); save it "
+            "with 8 bits, or as PNG"
+            if header.kind
+            else f"this is no {', '.join(FORMATS)} image, or its first bytes are "
+            "damaged; convert it to PNG or remove it"
+        ) from error
+    with image:
+        image.seek(header.page)
+        _check_header(image, max_pixels)
+        if header.native:
+            _take_natively(image)
+        image.load()
+        return np.array(srgb.upright(image, header, name))
+
+
 def _check_header(image: Image.Image, max_pixels: int) -> None:
     """Refuses by size and by frame count, before any pixel is decoded."""
     width, height = image.size
     if width * height > max_pixels:
         raise ImageError(
-            f"{width}x{height} is more than max_pixels={max_pixels:,}; "
-            "make it smaller, or raise the limit if you trust the file."
+            f"{width}x{height} is more than `max_pixels`, {max_pixels:,}; make it "
+            "smaller, or raise the limit if you trust the file"
         )
-    frames = getattr(image, "n_frames", 1)
-    # MPO is a photograph whose further frames are previews or gain maps.
-    if frames > 1 and image.format != "MPO":
-        raise ImageError(
-            f"it holds {frames} frames, expected one; save one as a file of its own."
-        )
+    # MPO is a photograph whose further frames are previews or gain maps; the pages of
+    # TIFF are counted by `image_headers`.
+    if image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False):
+        raise ImageError(image_headers.frames(image.n_frames))  # type: ignore
 
 
-def _upright_srgb(image: Image.Image, name: str) -> Image.Image:
-    """Returns the image in mode RGB, or RGBA if it has alpha."""
-    # Read first: turning to other modes loses the profile.
-    profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_eight_bit(np.asarray(image)))
-    alpha = None
-    if image.has_transparency_data:
-        alpha = image.convert("RGBA").getchannel("A")
-    if image.mode in ("1", "L", "LA"):
-        image = image.convert("L")
-    elif image.mode != "CMYK":
-        # By way of RGBA, since a palette with alpha warns on its way to RGB.
-        image = image.convert("RGBA" if alpha else "RGB").convert("RGB")
-    image = _to_srgb(image, profile, name)
-    if alpha:
-        image.putalpha(alpha)
-    return image
-
-
-def _eight_bit(values: np.ndarray) -> UInt8[np.ndarray, "h w"]:
-    """Returns grey values scaled to 8 bit: integers from 16 bit, floats from [0, 1]."""
-    top = 1.0 if values.dtype.kind == "f" else 65535.0
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= top):  # so written, it refuses NaN too
-        raise ImageError(
-            f"its values run from {low:g} to {high:g}, expected 0 to {top:g}; "
-            "scale them, or save it with 8 or 16 bits."
-        )
-    return np.rint(values * (255.0 / top)).astype(np.uint8)
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
-    """Returns RGB; of a profile that does not fit it gives notice, and does without."""
-    if not profile:
-        return image.convert("RGB")
-    try:
-        converted = ImageCms.profileToProfile(
-            image,
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            outputMode="RGB",
-        )
-    except (ImageCms.PyCMSError, OSError):
-        _give_notice(
-            f"{name}: its ICC profile is broken or of another colour model and was "
-            "left out, so its colours may be off; convert it to sRGB to be sure."
-        )
-        return image.convert("RGB")
-    assert converted is not None  # as it is when converting in place
-    return converted
-
-
-# Once a file: training reads each again and again, and any change of the filters of
-# `warnings` makes Python repeat what it has shown.
-@functools.lru_cache(maxsize=1_000_000)
-def _give_notice(sentence: str) -> None:
-    warnings.warn(sentence, errors.Notice, stacklevel=2)
+def _take_natively(image: Image.Image) -> None:
+    """Lets libtiff decode, and hand over values in the machine's own byte order."""
+    rawmode = "F;32NF" if image.mode == "F" else f"{image.mode};16N"
+    place = image.tag_v2.offset  # type: ignore
+    tile = ImageFile._Tile("libtiff", (0, 0, *image.size), 0, (rawmode, False, place))
+    image.tile, image.use_load_libtiff = [tile], True  # type: ignore
 
 
 def _picture(image: UInt8[np.ndarray, "h w c"]) -> Image.Image:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3, 4):
+    if image.dtype != np.uint8 or image.ndim != 3 or not 1 <= image.shape[2] <= 4:
         raise ValueError(
-            "an image to write is uint8[h, w, 1 | 3 | 4], "
+            "an image to write is uint8[h, w, 1 | 2 | 3 | 4], "
             f"got {image.dtype}{list(image.shape)}; clip, round and cast it first"
         )
     return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)

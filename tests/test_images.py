@@ -91,14 +91,6 @@ def test_16_bit_grey_is_scaled_and_never_clipped(kind):
     np.testing.assert_array_equal(decoded[..., 2], expected)
 
 
-def test_32_bit_grey_is_taken_for_16_bit_or_refused():
-    values = np.array([[0, 257, 65535]], np.int32)
-    decoded = images.decode(save(values, "TIFF"))
-    np.testing.assert_array_equal(decoded[0, :, 1], [0, 1, 255])
-    with pytest.raises(images.ImageError, match="to 65536, expected 0 to 65535"):
-        images.decode(save(values + 1, "TIFF"))
-
-
 def test_float_tiff_inside_0_to_1_is_read():
     values = np.array([[0.0, 0.5, 1.0]], np.float32)
     decoded = images.decode(save(values, "TIFF"))
@@ -143,16 +135,29 @@ def test_16_bit_grey_is_turned_too():
     np.testing.assert_array_equal(decoded[:, 0, 0], [0, 255, 1])
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "YCbCr"])
 def test_modes_without_alpha_become_rgb(mode):
     image = Image.fromarray(COLOUR).convert(mode)
     decoded = images.decode_with_alpha(save(image, "TIFF"))
     np.testing.assert_array_equal(decoded, np.array(image.convert("RGB")))
 
 
-def test_grey_with_alpha_becomes_rgba():
-    decoded = images.decode_with_alpha(save(ALPHA[..., :2]))
-    np.testing.assert_array_equal(decoded[..., [0, 3]], ALPHA[..., :2])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_grey_with_alpha_becomes_rgba_and_is_stored_as_two_channels(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    images.encode(ALPHA[..., :2], path)
+    decoded = images.decode_with_alpha(path)
+    np.testing.assert_array_equal(decoded, ALPHA[..., [0, 0, 0, 1]])
+    np.testing.assert_array_equal(images.decode_as_stored(path), ALPHA[..., :2])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_inks_without_a_profile_that_knows_them_are_refused(kind):
+    inks = Image.new("CMYK", (3, 2), (9, 60, 120, 0))
+    for profile in (None, swapped_profile()):
+        options = {} if profile is None else {"icc_profile": profile}
+        with pytest.raises(images.ImageError, match="is CMYK, and no colour profile"):
+            images.decode(save(inks, kind, **options))
 
 
 @pytest.mark.filterwarnings("error")
@@ -277,6 +282,13 @@ def test_too_many_pixels_are_refused_from_the_header():
         images.decode(pixel_bomb(60_000, 60_000))
 
 
+def test_a_limit_above_pillow_s_own_raises_that(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(images.ImageError, match="decompression bomb"):
+        images.decode(save(COLOUR), max_pixels=20)
+    np.testing.assert_array_equal(images.decode(save(COLOUR), max_pixels=40), COLOUR)
+
+
 def test_no_bomb_warning_is_printed():
     script = (
         "import sys; from jaxrestore import images\n"
@@ -289,7 +301,7 @@ def test_no_bomb_warning_is_printed():
         capture_output=True,
         check=True,
     )
-    assert b"10000x12000 is more than max_pixels=100,000,000" in done.stdout
+    assert b"10000x12000 is more than `max_pixels`, 100,000,000" in done.stdout
     assert done.stderr == b""
 
 
@@ -314,6 +326,7 @@ def test_paths_that_are_no_files_are_refused_and_do_not_block(tmp_path):
         ("F", "tiff", True),
         ("RGB", "png", False),
         ("P", "png", False),
+        ("LA", "tiff", True),
     ],
 )
 def test_a_grey_file_is_one_of_one_channel_not_one_of_equal_channels(
@@ -340,11 +353,41 @@ def test_writing_refuses_unknown_suffixes_folders_and_lost_alpha(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_writing_refuses_floats_and_two_channels(tmp_path):
+def test_writing_refuses_floats_and_five_channels(tmp_path):
     with pytest.raises((ValueError, TypeError)):
         images.encode(COLOUR / 255, tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"got uint8\[7, 5, 2\]"):
-        images.encode(COLOUR[..., :2], tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"got uint8\[7, 5, 5\]"):
+        images.encode(COLOUR[..., [0, 1, 2, 0, 1]], tmp_path / "a.png")
+    with pytest.raises(errors.UserError, match="keeps no alpha"):
+        images.encode(ALPHA[..., :2], tmp_path / "a.jpg")
+
+
+def test_a_file_is_an_image_by_its_first_bytes(tmp_path):
+    images.encode(COLOUR, tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a")
+    (tmp_path / "b.png").write_text("no picture")
+    os.mkfifo(tmp_path / "fifo")
+    names = ("a", "b.png", "fifo", "absent")
+    assert [images.is_image(tmp_path / n) for n in names] == [True, False, False, False]
+
+
+def test_what_is_left_behind_is_named(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    everything = {"exif": exif, "dpi": (300, 300), "icc_profile": swapped_profile()}
+    deep = np.full((2, 3), 40_000, np.uint16)
+    for name, data, expected in [
+        ("a.png", save(COLOUR), []),
+        (
+            "b.jpg",
+            save(COLOUR, "JPEG", **everything),
+            ["EXIF", "a colour profile", "a resolution"],
+        ),
+        ("c.png", save(deep, dpi=(72, 72)), ["16 bits", "a resolution"]),
+        ("d.tif", save(deep, "TIFF"), ["16 bits"]),
+    ]:
+        (tmp_path / name).write_bytes(data)
+        assert images.left_behind(tmp_path / name) == expected
 
 
 def test_failed_writing_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):

@@ -23,6 +23,8 @@ FLOORS = {
     "files": 1,
     "config_keys": 1,
     "programs": 1,
+    "image_headers": 0,
+    "srgb": 1,
     "ops": 1,
     "adversarial": 1,
     "sharding": 1,
@@ -69,6 +71,8 @@ DOORS = {
     "dm_pix": ("jaxrestore/data/",),
     "PIL": (
         "jaxrestore/images.py",
+        "jaxrestore/image_headers.py",
+        "jaxrestore/srgb.py",
         "jaxrestore/data/dead_leaves.py",
     ),
     "safetensors": ("jaxrestore/weights/weight_files.py",),

@@ -121,7 +121,10 @@ def _alike(
 ) -> list[np.ndarray]:
     """Returns both with equal shapes, or raises `ValueError`."""
     paired.check_sizes(a, b)
-    if (a.shape[2] == 4) != (b.shape[2] == 4):
+    clear = [x.shape[2] in (2, 4) for x in (a, b)]
+    if clear[0] != clear[1]:
         raise ValueError("one of A and B has alpha; save both with it or both without")
     channels = max(a.shape[2], b.shape[2])
+    if channels == 4:
+        a, b = (x[..., [0, 0, 0, 1]] if x.shape[2] == 2 else x for x in (a, b))
     return [np.broadcast_to(x, (*x.shape[:2], channels)) for x in (a, b)]

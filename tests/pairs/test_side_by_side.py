@@ -51,7 +51,7 @@ def test_both_layouts_are_the_same_for_training(folders, tmp_path):
         np.testing.assert_array_equal(one["image"], other["image"])
 
 
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("channels", [1, 2, 4])
 def test_grey_stays_grey_and_alpha_stays_alpha(tmp_path, channels):
     for seed, role in enumerate("AB"):
         write(tmp_path / f"{role}.png", picture(seed, channels))
@@ -59,9 +59,17 @@ def test_grey_stays_grey_and_alpha_stays_alpha(tmp_path, channels):
     side_by_side.split(tmp_path / "AB", tmp_path / "back")
     for seed, role in enumerate("AB"):
         place = tmp_path / "back" / role / "A.png"
-        assert images.is_grey(place) == (channels == 1)
-        half = images.decode_with_alpha(place)[..., :channels]
+        half = images.decode_as_stored(place)
         np.testing.assert_array_equal(half, picture(seed, channels))
+
+
+def test_grey_with_alpha_beside_colour_with_alpha_becomes_colour(tmp_path):
+    write(tmp_path / "A.png", picture(0, 2))
+    write(tmp_path / "B.png", picture(1, 4))
+    side_by_side.combine(tmp_path / "A.png", tmp_path / "B.png", tmp_path / "AB")
+    both = images.decode_with_alpha(tmp_path / "AB" / "A.png")
+    left = picture(0, 2)[..., [0, 0, 0, 1]]
+    np.testing.assert_array_equal(both, np.concatenate([left, picture(1, 4)], 1))
 
 
 def test_grey_beside_colour_becomes_colour(tmp_path):
