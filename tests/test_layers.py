@@ -77,7 +77,11 @@ DOORS = {
     ),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),
-    "scipy": ("jaxrestore/comparing/significance.py", "jaxrestore/raters/"),
+    "scipy": (
+        "jaxrestore/comparing/significance.py",
+        "jaxrestore/inference/restorer.py",
+        "jaxrestore/raters/",
+    ),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/sweeps/"),
     "jinja2": ("jaxrestore/evaluation/",),
     "rich": ("jaxrestore/training/logbook.py",),

@@ -90,13 +90,19 @@ def restore_image(
     tile: int = 1024,
     overlap: int = 64,
 ) -> UInt8[np.ndarray, "hh ww d"]:
-    """Returns the restored 8-bit image of 1, 3 or 4 channels, `scale` times as large.
+    """Returns the restored 8-bit image, `scale` times as large, with as many channels.
 
-    Alpha, the fourth channel, is kept as it is; where the network enlarges, so is
-    alpha, by bicubic interpolation. A network of one channel restores a grey image (one
-    channel, or equal ones) as grey, and of a colour picture the luma alone: Y, Cb and
-    Cr are those of JPEG (BT.601, full range), the chroma is kept, or enlarged as alpha
-    is. A network of colours takes one channel as three equal ones and gives three.
+    They are grey (1), grey and alpha (2), colour (3), or colour and alpha (4). A
+    network of one channel restores a grey image (one channel, or equal ones) as grey,
+    and of a colour picture the luma alone: Y, Cb and Cr are those of JPEG (BT.601, full
+    range), the chroma is kept, or enlarged as alpha is. A network of colours takes grey
+    as three equal channels, and of what it gives the luma is kept, so that grey stays
+    grey without a cast; one that is to colour takes a colour file of equal channels.
+
+    Alpha is kept as it is; where the network enlarges, so is alpha, by bicubic
+    interpolation. Colours under alpha 0 are not looked at: before, each becomes the
+    nearest colour that is seen (black where none is), so that they do not leak into
+    what is seen, and what stands under alpha 0 of the result is restored from these.
 
     `level` is the standard deviation of the noise, 0 to 255, for a network that is told
     it. An image of more than `tile` x `tile` pixels is restored in tiles of this side,
@@ -109,6 +115,7 @@ def restore_image(
     for the network; and `TrainingError` when its output is not finite.
     """
     _check_inputs(restorer, image, level)
+    image = _filled(image)
     height, width = image.shape[:2]
     plan = tiles.plan(
         height, width, tile=tile, overlap=overlap, multiple=restorer.multiple
@@ -147,13 +154,40 @@ def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> 
         )
 
 
+def _has_alpha(image: Any) -> bool:
+    return image.shape[2] in (2, 4)
+
+
+def _filled(image: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
+    """Returns the image with the nearest colours that are seen under alpha 0."""
+    hidden = image[..., -1] == 0
+    if not _has_alpha(image) or not hidden.any():
+        return image
+    filled = image.copy()
+    if hidden.all():
+        filled[...] = 0
+        return filled
+    # Imported here: most pictures are opaque.
+    from scipy import ndimage
+
+    nearest: Any = ndimage.distance_transform_edt(
+        hidden, return_distances=False, return_indices=True
+    )
+    rows, columns = (index[hidden] for index in nearest)
+    filled[hidden, :-1] = image[rows, columns, :-1]
+    return filled
+
+
 def _restored(restorer: Restorer, image: Any, level: float | int | None) -> Any:
     """The 8-bit image of a network that sees the whole of it."""
     small = image[None].astype(np.float32) / 255
-    colors, alpha = small[..., :3], small[..., 3:]
+    count = image.shape[2] - _has_alpha(image)
+    colors, alpha = small[..., :count], small[..., count:]
     if restorer.channels == 3:
         shape = (*colors.shape[:3], 3)
         restored = _applied(restorer, np.broadcast_to(colors, shape), level)
+        if count == 1:
+            restored = np.asarray(color.luma(jnp.asarray(restored)))
     elif (colors == colors[..., :1]).all():
         restored = _applied(restorer, colors[..., :1], level)
         restored = np.repeat(restored, colors.shape[3], -1)

@@ -178,9 +178,50 @@ def test_a_grey_network_changes_the_luma_of_a_colour_picture_alone():
     np.testing.assert_allclose(restored, expected, atol=0.51)
 
 
-def test_a_network_of_colours_takes_grey_as_equal_channels():
-    restored = restorer.restore_image(_network(_half), np.full((4, 4, 1), 80, np.uint8))
-    np.testing.assert_array_equal(restored, np.full((4, 4, 3), 40))
+def test_a_network_of_colours_takes_grey_as_equal_channels_and_leaves_it_grey():
+    cast = np.float32([0.5, 0.25, 1.0])
+    network, grey = _network(lambda images: images * cast), _picture(6, 9, 1)
+    expected = np.rint(grey * (cast @ LUMA))
+    np.testing.assert_allclose(restorer.restore_image(network, grey), expected, atol=1)
+    clear = np.concatenate([grey, _picture(6, 9, 1) | 1], 2)
+    restored = restorer.restore_image(network, clear)
+    np.testing.assert_allclose(restored[..., :1], expected, atol=1)
+    np.testing.assert_array_equal(restored[..., 1], clear[..., 1])
+    # Equal channels are colour, as a network that is to colour needs.
+    colours = restorer.restore_image(network, np.repeat(grey, 3, 2))
+    np.testing.assert_allclose(colours, grey * cast, atol=0.51)
+
+
+@pytest.mark.parametrize("colors", ["gray", "rgb"])
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("tile", [1000, 16])
+def test_hidden_colours_do_not_leak_into_what_is_seen(colors, channels, scale, tile):
+    apply = _blurred if scale == 1 else lambda images: _doubled(_blurred(images))
+    network = restorer.Restorer(apply, scale, 4, "stand_in", (colors,))
+    picture = _picture(30, 40, channels)
+    picture[8:20, 5:33, -1] = 0
+    other = picture.copy()
+    other[8:20, 5:33, :-1] = _picture(12, 28, channels - 1, seed=1)
+    results = [
+        restorer.restore_image(network, image, tile=tile, overlap=4)
+        for image in (picture, other)
+    ]
+    np.testing.assert_array_equal(*results)
+    if scale == 1:
+        np.testing.assert_array_equal(results[0][..., -1], picture[..., -1])
+
+
+def test_under_alpha_0_stand_the_nearest_colours_or_black():
+    network = _network(lambda images: images)
+    picture = np.zeros((3, 5, 4), np.uint8)
+    picture[:, 0], picture[:, 4] = (200, 10, 30, 255), (20, 90, 60, 1)
+    restored = restorer.restore_image(network, picture)
+    np.testing.assert_array_equal(restored[..., 3], picture[..., 3])
+    np.testing.assert_array_equal(restored[:, 1, :3], picture[:, 0, :3])
+    np.testing.assert_array_equal(restored[:, 3, :3], picture[:, 4, :3])
+    unseen = np.concatenate([_picture(3, 5, 3), np.zeros((3, 5, 1), np.uint8)], 2)
+    assert not restorer.restore_image(network, unseen).any()
 
 
 @pytest.mark.parametrize("colors", ["gray", "rgb"])
