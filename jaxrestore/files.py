@@ -100,15 +100,16 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_text(path, text.getvalue())
 
 
-def refuse_existing(paths: Iterable[Path]) -> None:
+def refuse_existing(paths: Iterable[Path], *, choices: str = "") -> None:
     """Raises `ConfigError` that names the first of the paths that exists.
 
-    Pipes and devices may exist: writing to them replaces nothing.
+    Pipes and devices may exist: writing to them replaces nothing. `choices` is what
+    else the message offers.
     """
     existing = [path for path in paths if path.is_file() or path.is_dir()]
     if existing:
         several = f", one of {len(existing)} such files" if len(existing) > 1 else ""
         raise errors.ConfigError(
             f"{existing[0]} exists{several}; give another place, or `overwrite` to "
-            f"replace {'them' if several else 'it'}"
+            f"replace {'them' if several else 'it'}{choices}"
         )

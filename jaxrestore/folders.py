@@ -4,6 +4,7 @@ Pictures belong together by their stem: the path below their folder, without suf
 Whoever writes refuses first, before any work is done.
 """
 
+import collections
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,30 @@ from jaxrestore import errors, images
 def find(root: Path) -> tuple[list[Path], dict[str, str]]:
     """Returns all image files below a folder, and why folders below cannot be listed.
 
-    Sorted by their path; hidden ones are left out, links are followed, and each folder
-    is met once. Raises `NoInputError` when there is no folder or no image file in it.
+    Files are known by their suffix. Sorted by their path; hidden ones are left out,
+    links are followed, and each folder is met once. Raises `NoInputError` when there is
+    no folder or no image file in it.
     """
+    paths, unlisted = _below(root)
+    paths = [path for path in paths if _is_named(path)]
+    _refuse_none(paths, root)
+    return paths, unlisted
+
+
+def find_by_content(root: Path) -> tuple[list[Path], dict[str, str]]:
+    """Returns as `find` image files, and why what else is there is left out.
+
+    Beside those that have the suffix of an image, whether they are one or not, these
+    are files that begin as one does, whatever they are called.
+    """
+    paths, left_out = _below(root)
+    found = [path for path in paths if _is_named(path) or images.is_image(path)]
+    _refuse_none(found, root)
+    what = f"it is no {', '.join(images.FORMATS)} image"
+    return found, left_out | {str(path): what for path in paths if path not in {*found}}
+
+
+def _below(root: Path) -> tuple[list[Path], dict[str, str]]:
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise errors.NoInputError(
@@ -38,30 +60,48 @@ def find(root: Path) -> tuple[list[Path], dict[str, str]]:
         seen.add((status.st_dev, status.st_ino))
         # Sorted, for it decides which of two ways into a folder is the first.
         below[:] = sorted(name for name in below if not name.startswith("."))
-        paths += [Path(folder, name) for name in files if _is_image(name)]
+        paths += [Path(folder, name) for name in files if not name.startswith(".")]
+    return sorted(paths, key=lambda path: path.relative_to(root).as_posix()), unlisted
+
+
+def _refuse_none(paths: Sequence[Path], root: Path) -> None:
     if not paths:
         raise errors.NoInputError(
             f"{root} holds no image files; looked there and below for "
             f"{', '.join(images.SUFFIXES)}."
         )
-    return sorted(paths, key=lambda path: path.relative_to(root).as_posix()), unlisted
 
 
 def stems(files: Iterable[Path], root: Path) -> dict[str, Path]:
     """Returns files below `root` by their path there without suffix.
 
-    Raises `ConfigError` when two files have one stem.
+    Raises `ConfigError`, which names up to ten, when files have one stem.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for path in files:
         stem = path.relative_to(root).with_suffix("").as_posix()
-        if stem in found:
-            raise errors.ConfigError(
-                f"{found[stem]} and {path.name} differ in their suffix alone; rename "
-                "or remove one of them"
-            )
-        found[stem] = path
-    return found
+        found.setdefault(stem, []).append(path)
+    several = [paths for paths in found.values() if len(paths) > 1]
+    if several:
+        shown = [" and ".join([str(p[0]), *(q.name for q in p[1:])]) for p in several]
+        more = f", and {len(shown) - 10} more" if len(shown) > 10 else ""
+        raise errors.ConfigError(
+            f"{', '.join(shown[:10])}{more} differ in their suffix alone; rename or "
+            "remove all but one"
+        )
+    return {stem: paths[0] for stem, paths in found.items()}
+
+
+def distinct_stems(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Returns files, by their path in a folder, by this path without suffix.
+
+    Those that differ in their suffix alone keep it: `x.jpg` beside `x.png`.
+    """
+    stems = {name: _without_suffix(name) for name in files}
+    while len({*stems.values()}) < len(stems):
+        count = collections.Counter(stems.values())
+        stems = {n: stem if count[stem] == 1 else n for n, stem in stems.items()}
+    return {stem: files[name] for name, stem in stems.items()}
 
 
 def by_stem(where: Path) -> dict[str, Path]:
@@ -137,7 +177,7 @@ def refuse_inside(output: Path, source: Path) -> None:
 
 
 def refuse_unread(
-    files: Mapping[str, object], skipped: Mapping[str, str], source: Path
+    files: Mapping[str, object], skipped: Mapping[str, str], source: object
 ) -> None:
     """Raises `NoInputError` when all files below `source` had to be skipped."""
     if len(skipped) == len(files):
@@ -147,5 +187,11 @@ def refuse_unread(
         )
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(images.SUFFIXES) and not name.startswith(".")
+def _is_named(path: Path) -> bool:
+    return path.name.lower().endswith(images.SUFFIXES)
+
+
+def _without_suffix(name: str) -> str:
+    """The name without an image's suffix; another dot is part of it."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and f"{dot}{suffix}".lower() in images.SUFFIXES else name

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,10 +71,45 @@ def test_files_are_found_by_their_path_without_suffix(photographs):
     assert folders.by_stem(alone) == {"a": alone}
 
 
-def test_two_files_of_one_stem_are_refused(photographs):
-    images.encode(_picture(1), photographs / "a.jpg")
-    with pytest.raises(errors.ConfigError, match=r"a\.jpg and a\.png differ in their"):
+def test_all_files_of_one_stem_are_refused_by_name(photographs):
+    for name in ("a.jpg", "a.gif", "b.tif"):
+        (photographs / name).touch()
+    message = r"a\.gif and a\.jpg and a\.png, .*b\.png and b\.tif differ in their"
+    with pytest.raises(errors.ConfigError, match=message):
         folders.by_stem(photographs)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["x.jpg", "y.PNG", "z"], ["x", "y", "z"]),
+        (["x.jpg", "x.png", "y.png"], ["x.jpg", "x.png", "y"]),
+        (["x.jpg", "x.png", "x.jpg.png"], ["x.jpg", "x.png", "x.jpg.png"]),
+        (["x", "x.png"], ["x", "x.png"]),
+        (
+            ["scan.5", "scan.6", "a/x.jpg", "b/x.jpg"],
+            ["scan.5", "scan.6", "a/x", "b/x"],
+        ),
+    ],
+)
+def test_names_that_differ_in_their_suffix_keep_it(names, expected):
+    found = folders.distinct_stems({name: Path(name) for name in names})
+    assert [*found] == expected and [*found.values()] == [*map(Path, names)]
+
+
+def test_by_content_all_images_are_found_and_the_rest_is_named(photographs):
+    (photographs / "a.png").rename(photographs / "a")
+    (photographs / "below" / "c.webp").rename(photographs / "below" / "c.jfif")
+    for name in ("notes.txt", "c.avif", ".hidden"):
+        (photographs / name).write_text("no picture")
+    found, left_out = folders.find_by_content(photographs)
+    names = [path.relative_to(photographs).as_posix() for path in found]
+    assert names == ["a", "b.png", "below/c.jfif"]
+    assert [*left_out] == [str(photographs / n) for n in ("c.avif", "notes.txt")]
+    assert {*left_out.values()} == {"it is no PNG, JPEG, WEBP, BMP, TIFF, GIF image"}
+    (photographs / "below" / "c.jfif").unlink()
+    with pytest.raises(errors.NoInputError, match="holds no image files"):
+        folders.find_by_content(photographs / "below")
 
 
 def test_a_dot_in_a_name_is_part_of_the_stem(tmp_path):

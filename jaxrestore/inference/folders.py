@@ -1,9 +1,12 @@
-"""Files of images restored to files, one or all below a folder.
+"""Files of images restored to files: one, several, or all below folders.
 
-What cannot be done is refused by `check` or `planned`, before a network is loaded.
+What cannot be done is refused by `planned`, before a network is loaded.
 """
 
-from collections.abc import Mapping
+import collections
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,43 +21,61 @@ class Place(NamedTuple):
     destination: Path
 
 
-def check(source: Path, destination: Path, *, overwrite: bool = False) -> None:
-    """Refuses a file that could not be read, or a place that could not be written.
+class Plan(NamedTuple):
+    """What is to be restored, by name; what is not, and why; what is there already."""
 
-    Raises `ImageError` for what is no image; `UserError` for a suffix that no format
-    has, or whose format cannot hold the image's alpha; and `ConfigError` where the
-    folder is missing or, unless `overwrite`, the file exists.
+    places: dict[str, Place]
+    left_out: dict[str, str]
+    existing: int
+
+
+def planned(
+    sources: Sequence[Path],
+    output: Path,
+    *,
+    into: bool = False,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    max_pixels: int = images.MAX_PIXELS,
+) -> Plan:
+    """Returns which file each image among, or below, the sources is restored to.
+
+    One file is restored to the file `output`. Where that is a folder, or is made one by
+    `into`, by several sources or by a folder among them, a file becomes `NAME.png`
+    there, and each image below a folder `PATH.png`: of several sources below the name
+    of theirs. Where sources differ in their suffix alone these keep it: `x.jpg.png`.
+    Files that begin as images do are images, and what is none is left out.
+
+    Files that exist are refused, unless `overwrite`, or left as they are with
+    `skip_existing`. Raises besides `NoInputError` where there is no image; `ImageError`
+    for one file that cannot be read; and `ConfigError` for an `output` that is of no
+    use: a file, or called like one, for several; a folder inside a source; a file whose
+    folder is missing, or whose format is none or cannot hold the image.
     """
-    image = images.decode_as_stored(source)
-    # One pixel of as many channels: whether the suffix is known and can hold them.
-    images.encoded(image[:1, :1], destination.suffix, name=str(destination))
-    if not destination.parent.is_dir():
+    if overwrite and skip_existing:
         raise errors.ConfigError(
-            f"{destination}: its folder does not exist; create it first"
+            "`overwrite` replaces what `skip_existing` keeps; give one of the two"
         )
-    if not overwrite:
-        files.refuse_existing([destination])
-
-
-def planned(source: Path, output: Path, *, overwrite: bool = False) -> dict[str, Place]:
-    """Returns by stem each image file below `source`, and `output/STEM.png` for it.
-
-    Raises `NoInputError` when there is none; `ConfigError` for an `output` that is a
-    file or lies inside `source`, for two files of one stem, and for files that exist,
-    unless `overwrite`.
-    """
-    if output.is_file():
-        raise errors.ConfigError(
-            f"{output} is a file, but {source} a folder; give a folder for both"
-        )
-    folders.refuse_inside(output, source)
-    plan = {
-        stem: Place(path, *folders.places(output, stem, ("",)))
-        for stem, path in folders.by_stem(source).items()
-    }
-    if not overwrite:
-        files.refuse_existing(place.destination for place in plan.values())
-    return plan
+    left_out: dict[str, str] = {}
+    if len(sources) > 1 or into or output.is_dir() or sources[0].is_dir():
+        _refuse_as_folder(output, into)
+        found = _found(sources, output, left_out)
+        places = {
+            stem: Place(path, *folders.places(output, stem, ("",)))
+            for stem, path in folders.distinct_stems(found).items()
+        }
+    else:
+        places = {sources[0].stem: Place(sources[0], output)}
+    new = places
+    if skip_existing:
+        new = {k: p for k, p in places.items() if not p.destination.is_file()}
+    elif not overwrite:
+        choices = ", or `skip_existing` to go on without" if len(places) > 1 else ""
+        files.refuse_existing((p.destination for p in places.values()), choices=choices)
+    if len(sources) == 1 and not sources[0].is_dir():
+        for place in new.values():
+            _check(place, into or output.is_dir(), max_pixels)
+    return Plan(new, left_out, len(places) - len(new))
 
 
 def restore_file(
@@ -63,34 +84,109 @@ def restore_file(
     destination: Path,
     *,
     level: float | int | None = None,
+    max_pixels: int = images.MAX_PIXELS,
 ) -> None:
     """Writes the restored image of a file in the format of the destination's suffix.
 
-    A grey file is grey to the network, and stays grey where the network has one colour;
-    alpha is kept. `level` and what is raised are those of `restorer.restore_image`, and
-    `ImageError` for what cannot be read. The folder of `destination` is made.
+    Grey stays grey and alpha is kept. `level` and what is raised are those of
+    `restorer.restore_image`, and `ImageError` for what cannot be read, or has more than
+    `max_pixels`. The folder of `destination` is made.
     """
-    image = images.decode_as_stored(source)
-    restored = restorers.restore_image(restorer, image, level=level)
+    image = images.decode_as_stored(source, max_pixels=max_pixels)
+    try:
+        restored = restorers.restore_image(restorer, image, level=level)
+    except images.ImageError as error:
+        raise images.ImageError(f"{source}: {error}") from error
     folders.save([destination], [restored])
 
 
-def restore_folder(
+def restore_all(
     restorer: restorers.Restorer,
-    source: Path,
-    plan: Mapping[str, Place],
+    places: Mapping[str, Place],
     *,
     level: float | int | None = None,
+    max_pixels: int = images.MAX_PIXELS,
+    done: Callable[[str], object] = lambda name: None,
 ) -> dict[str, str]:
-    """Restores what is `planned` of `source`; returns by stem why others are skipped.
+    """Restores what is `planned`; returns by name why others are skipped.
 
-    Raises as `restore_file`, but `NoInputError` when no file can be read.
+    `done` is called with each name. Gives one `errors.Notice` of what the sources held
+    beside 8 bits of sRGB, which is all that is written. Raises as `restore_file`, but
+    `NoInputError` when none of several files can be read.
     """
-    skipped = {}
-    for stem, place in plan.items():
+    skipped: dict[str, str] = {}
+    behind: list[str] = []
+    for name, (source, destination) in places.items():
         try:
-            restore_file(restorer, *place, level=level)
+            restore_file(
+                restorer, source, destination, level=level, max_pixels=max_pixels
+            )
+            behind += images.left_behind(source)
         except images.ImageError as error:
-            skipped[stem] = str(error)
-    folders.refuse_unread(plan, skipped, source)
+            if len(places) == 1:
+                raise
+            skipped[name] = str(error)
+        done(name)
+    if places:
+        common = os.path.commonpath([place.source.parent for place in places.values()])
+        folders.refuse_unread(places, skipped, Path(common))
+    if behind:
+        counts = collections.Counter(behind).items()
+        said = ", ".join(f"{what} (of {count})" for what, count in counts)
+        warnings.warn(
+            f"images are written as 8-bit sRGB alone; left behind is {said}.",
+            errors.Notice,
+            stacklevel=2,
+        )
     return skipped
+
+
+def _refuse_as_folder(output: Path, into: bool) -> None:
+    """Refuses a place for several images that is a file, or is called like one."""
+    if output.is_file():
+        raise errors.ConfigError(
+            f"{output} is a file, but there are several images, or a folder, to "
+            "restore; give a folder"
+        )
+    if output.suffix.lower() in images.SUFFIXES and not (into or output.is_dir()):
+        raise errors.ConfigError(
+            f"{output} is called like a file, but there are several images, or a "
+            "folder, to restore; give a folder, or end its name with /"
+        )
+
+
+def _found(
+    sources: Sequence[Path], output: Path, left_out: dict[str, str]
+) -> dict[str, Path]:
+    """Returns each image by its path below `output`; what is none joins `left_out`."""
+    found: dict[str, Path] = {}
+    for source in sources:
+        if source.is_dir():
+            folders.refuse_inside(output, source)
+            paths, others = folders.find_by_content(source)
+            left_out |= others
+            room = source.resolve().name if len(sources) > 1 else ""
+            below = {Path(room, p.relative_to(source)).as_posix(): p for p in paths}
+        else:
+            if not source.exists():
+                raise images.ImageError(f"{source}: there is no such file")
+            below = {source.name: source}
+        for name, path in below.items():
+            if name in found:
+                raise errors.ConfigError(
+                    f"{found[name]} and {path} would be one file in {output}; restore "
+                    "them to different folders"
+                )
+            found[name] = path
+    return found
+
+
+def _check(place: Place, into: bool, max_pixels: int) -> None:
+    """Refuses a file that could not be read, or a place that could not be written."""
+    image = images.decode_as_stored(place.source, max_pixels=max_pixels)
+    # One pixel of as many channels: whether the suffix is known and can hold them.
+    images.encoded(image[:1, :1], place.destination.suffix, name=str(place.destination))
+    if not into and not place.destination.parent.is_dir():
+        raise errors.ConfigError(
+            f"{place.destination}: its folder does not exist; create it first"
+        )

@@ -29,7 +29,9 @@ def test_a_file_is_restored_to_a_file(pictures, tmp_path):
     folders.restore_file(_network(), pictures / "clear.png", out)
     restored = images.decode_with_alpha(out)
     np.testing.assert_array_equal(restored[..., 3], PIXELS[..., 3])
-    np.testing.assert_allclose(restored[..., :3], PIXELS[..., :3] / 2, atol=0.51)
+    seen = PIXELS[..., 3] > 0
+    expected = PIXELS[seen, :3] / 2
+    np.testing.assert_allclose(restored[seen, :3], expected, atol=0.51)
 
 
 def test_the_level_reaches_the_network(pictures, tmp_path):
@@ -40,27 +42,73 @@ def test_the_level_reaches_the_network(pictures, tmp_path):
 
 
 def test_a_plan_says_where_each_file_of_a_folder_goes(pictures, tmp_path):
-    plan = folders.planned(pictures, tmp_path / "out")
-    assert [*plan] == ["below/grey", "clear", "colour", "text"]
+    (pictures / "notes.txt").write_text("no picture")
+    plan = folders.planned([pictures], tmp_path / "out")
+    assert [*plan.places] == ["below/grey", "clear", "colour", "text"]
     grey = (pictures / "below" / "grey.tif", tmp_path / "out" / "below" / "grey.png")
-    assert plan["below/grey"] == grey and not (tmp_path / "out").exists()
+    assert plan.places["below/grey"] == grey and not (tmp_path / "out").exists()
+    assert [*plan.left_out] == [str(pictures / "notes.txt")] and plan.existing == 0
+
+
+def test_files_that_differ_in_their_suffix_are_all_restored(pictures, tmp_path):
+    images.encode(PIXELS[..., :1], pictures / "colour.jpg")
+    plan = folders.planned([pictures], tmp_path)
+    written = {place.destination.name for place in plan.places.values()}
+    assert written == {
+        "grey.png",
+        "clear.png",
+        "colour.jpg.png",
+        "colour.png.png",
+        "text.png",
+    }
 
 
 def test_a_folder_is_restored_and_what_is_no_image_is_told(pictures, tmp_path):
-    plan = folders.planned(pictures, tmp_path / "out")
-    network = _network(takes=("gray",))
-    skipped = folders.restore_folder(network, pictures, plan)
+    plan = folders.planned([pictures], tmp_path / "out")
+    network, done = _network(takes=("gray",)), []
+    skipped = folders.restore_all(network, plan.places, done=done.append)
     assert [*skipped] == ["text"] and "no PNG" in skipped["text"]
+    assert done == [*plan.places]
     written = sorted(p for p in (tmp_path / "out").rglob("*") if p.is_file())
-    assert written == [place.destination for s, place in plan.items() if s != "text"]
-    with Image.open(plan["below/grey"].destination) as picture:
+    places = plan.places
+    assert written == [place.destination for s, place in places.items() if s != "text"]
+    with Image.open(places["below/grey"].destination) as picture:
         assert picture.mode == "L"
-    with pytest.raises(errors.NoInputError, match="none of the 1 images"):
-        alone = {"text": plan["text"]}
-        folders.restore_folder(network, pictures, alone)
-    with pytest.raises(errors.ConfigError, match="exists, one of 3 such files"):
-        folders.planned(pictures, tmp_path / "out")
-    assert folders.planned(pictures, tmp_path / "out", overwrite=True) == plan
+    with pytest.raises(images.ImageError, match=r"text\.png: this is no PNG"):
+        folders.restore_all(network, {"text": places["text"]})
+    with pytest.raises(errors.NoInputError, match="none of the 2 images"):
+        folders.restore_all(network, dict.fromkeys("ab", places["text"]))
+    with pytest.raises(errors.ConfigError, match=r"one of 3 such files.*skip_existing"):
+        folders.planned([pictures], tmp_path / "out")
+    again = folders.planned([pictures], tmp_path / "out", overwrite=True)
+    assert again.places == places
+    rest = folders.planned([pictures], tmp_path / "out", skip_existing=True)
+    assert [*rest.places] == ["text"] and rest.existing == 3
+    with pytest.raises(errors.ConfigError, match="give one of the two"):
+        folders.planned([pictures], tmp_path, overwrite=True, skip_existing=True)
+
+
+def test_several_files_and_folders_are_restored_to_one_folder(pictures, tmp_path):
+    (tmp_path / "other").mkdir()
+    images.encode(PIXELS, tmp_path / "other" / "clear.png")
+    sources = [pictures / "colour.png", pictures / "below", tmp_path / "other"]
+    plan = folders.planned(sources, tmp_path / "out")
+    assert [*plan.places] == ["colour", "below/grey", "other/clear"]
+    twice = [pictures / "clear.png", tmp_path / "other" / "clear.png"]
+    with pytest.raises(errors.ConfigError, match="would be one file in"):
+        folders.planned(twice, tmp_path / "out")
+    with pytest.raises(images.ImageError, match="no such file"):
+        folders.planned([pictures, tmp_path / "absent"], tmp_path / "out")
+
+
+def test_a_file_is_restored_into_a_folder(pictures, tmp_path):
+    expected = (pictures / "clear.png", tmp_path / "clear.png")
+    plan = folders.planned([pictures / "clear.png"], tmp_path)
+    assert plan.places == {"clear": expected}
+    plan = folders.planned([pictures / "clear.png"], tmp_path / "new", into=True)
+    assert plan.places["clear"].destination == tmp_path / "new" / "clear.png"
+    with pytest.raises(errors.ConfigError, match=r"clear\.png exists; give another"):
+        folders.planned([pictures / "clear.png"], pictures)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +117,7 @@ def test_a_folder_is_restored_and_what_is_no_image_is_told(pictures, tmp_path):
         ("text.png", "out.png", "no PNG"),
         ("missing.png", "out.png", "no such file"),
         ("colour.png", "out.gif", "no image format"),
+        ("colour.png", "out", "no image format"),
         ("clear.png", "out.jpg", "keeps no alpha"),
         ("colour.png", "no/out.png", "its folder does not exist"),
         ("colour.png", "pictures/clear.png", "exists; give another place"),
@@ -78,12 +127,38 @@ def test_what_could_not_be_read_or_written_is_refused(
     pictures, tmp_path, source, out, message
 ):
     with pytest.raises(errors.UserError, match=message):
-        folders.check(pictures / source, tmp_path / out)
-    folders.check(pictures / "clear.png", tmp_path / "out.png")
-    folders.check(pictures / "clear.png", pictures / "colour.png", overwrite=True)
+        folders.planned([pictures / source], tmp_path / out)
+    folders.planned([pictures / "clear.png"], tmp_path / "out.png")
+    places = [pictures / "clear.png"], pictures / "colour.png"
+    folders.planned(*places, overwrite=True)
 
 
 def test_a_folder_is_not_put_in_a_file_or_in_itself(pictures, tmp_path):
-    for out in (pictures / "clear.png", pictures / "out"):
+    for out in (pictures / "clear.png", pictures / "out", tmp_path / "out.png"):
         with pytest.raises(errors.ConfigError):
-            folders.planned(pictures, out)
+            folders.planned([pictures], out)
+    folders.planned([pictures], tmp_path / "out.png", into=True)
+
+
+def test_more_pixels_than_the_limit_are_refused_until_it_is_raised(pictures, tmp_path):
+    source, out = pictures / "colour.png", tmp_path / "out.png"
+    with pytest.raises(images.ImageError, match="12x9 is more than `max_pixels`, 100"):
+        folders.planned([source], out, max_pixels=100)
+    plan = folders.planned([source], out, max_pixels=108)
+    with pytest.raises(images.ImageError, match="is more than"):
+        folders.restore_all(_network(), plan.places, max_pixels=100)
+    assert folders.restore_all(_network(), plan.places, max_pixels=108) == {}
+
+
+def test_what_is_left_behind_is_told_once(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (3, 2)).save(tmp_path / name, exif=exif)
+    Image.fromarray(np.full((2, 3), 40_000, np.uint16)).save(tmp_path / "c.png")
+    plan = folders.planned([tmp_path], tmp_path.with_name("out"))
+    with pytest.warns(errors.Notice) as told:
+        folders.restore_all(_network(), plan.places)
+    (notice,) = told
+    expected = "8-bit sRGB alone; left behind is EXIF (of 2), 16 bits (of 1)."
+    assert str(notice.message).endswith(expected)

@@ -1,6 +1,9 @@
 """`jaxrestore restore` and `models`: pictures restored, and the networks that ship."""
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,12 +21,21 @@ commands.add_typer(models, name="models")
 
 
 @commands.command()
-@ending.flags("checkpoint", "level", "overwrite", "step", "weights")
+@ending.flags(
+    "checkpoint", "level", "max_pixels", "overwrite", "skip_existing", "step", "weights"
+)
 def restore(
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="The damaged image, or a folder.")
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="IN", help="Damaged images, or folders.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write it.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The file, or folder, to write; a folder/ is made.",
+        ),
+    ],
     checkpoint: Annotated[
         Path | None, typer.Option(help="The workdir of a training run.")
     ] = None,
@@ -44,8 +56,18 @@ def restore(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that exist.")
     ] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Go on where a run has stopped.")
+    ] = False,
+    max_pixels: Annotated[
+        int | None, typer.Option(min=1, help="Of an image; 100,000,000 if not given.")
+    ] = None,
 ) -> None:
-    """Restore an image, or all below a folder, with a network of yours or ours."""
+    """Restore images, or all below folders, with a network of yours or ours.
+
+    In a folder results are PNG and keep their paths: a/x.jpg becomes OUT/a/x.png, and
+    x.jpg.png where x.png lies beside it. Contents, not names, say what is an image.
+    """
     if [checkpoint, weights, task].count(None) != 2:
         raise errors.ConfigError(
             "give one of --checkpoint RUN, --weights FILE and --task NAME"
@@ -55,17 +77,53 @@ def restore(
     # Imported here: --help answers without loading jax.
     from jaxrestore.inference import folders
 
+    limit = {} if max_pixels is None else {"max_pixels": max_pixels}
     # First, so that a bad file is told before a network is built.
-    if not source.is_dir():
-        folders.check(source, output, overwrite=overwrite)
+    plan = folders.planned(
+        sources,
+        Path(output),
+        into=output.endswith(("/", os.sep)),
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        **limit,
+    )
+    _tell(plan.left_out)
+    skipped: dict[str, str] = {}
+    if plan.places:
         network = _network(checkpoint, step, weights, task or "")
-        folders.restore_file(network, source, output, level=level)
-        return
-    plan = folders.planned(source, output, overwrite=overwrite)
-    network = _network(checkpoint, step, weights, task or "")
-    skipped = folders.restore_folder(network, source, plan, level=level)
-    print(f"{len(plan) - len(skipped)} images in {output}")
+        skipped = _with_a_bar(
+            lambda done: folders.restore_all(
+                network, plan.places, level=level, done=done, **limit
+            ),
+            len(plan.places),
+        )
+    _say(len(plan.places) - len(skipped), plan.existing, Path(output))
     errors.raise_partial(skipped, "skipped")
+
+
+def _tell(left_out: Mapping[str, str]) -> None:
+    """Gives notice of what is left out of folders, up to ten by name."""
+    if not left_out:
+        return
+    shown = [f"{name}: {why}" for name, why in [*left_out.items()][:10]]
+    more = [f"and {len(left_out) - 10} more"] if len(left_out) > 10 else []
+    listed = "\n  ".join([f"{len(left_out)} left out:", *shown, *more])
+    warnings.warn(listed, errors.Notice, stacklevel=2)
+
+
+def _with_a_bar(work: Callable[[Any], dict[str, str]], count: int) -> dict[str, str]:
+    """Returns what `work` does; it is given a function to call with each name done."""
+    if count == 1:
+        return work(lambda name: None)
+    label = f"restoring {count} images"
+    with typer.progressbar(length=count, label=label, file=sys.stderr) as bar:
+        return work(lambda name: bar.update(1))
+
+
+def _say(count: int, existing: int, output: Path) -> None:
+    if output.is_dir():
+        before = f", {existing} more were there" if existing else ""
+        print(f"{count} image{'' if count == 1 else 's'} in {output}{before}")
 
 
 @models.command("list")

@@ -145,10 +145,8 @@ def test_the_level_reaches_the_network(halving, pictures, tmp_path):
     assert (images.decode(tmp_path / "out.png") == 25).all()
 
 
-@pytest.mark.parametrize(("colors", "mode"), [("gray", "L"), ("rgb", "RGB")])
-def test_a_grey_file_stays_grey_with_a_grey_network(
-    halving, pictures, tmp_path, colors, mode
-):
+@pytest.mark.parametrize("colors", ["gray", "rgb"])
+def test_a_grey_file_stays_grey(halving, pictures, tmp_path, colors):
     halving(takes=(colors,))
     out = tmp_path / "out.png"
     result = run(
@@ -156,7 +154,7 @@ def test_a_grey_file_stays_grey_with_a_grey_network(
     )
     assert result.exit_code == 0
     with Image.open(out) as picture:
-        assert picture.mode == mode
+        assert picture.mode == "L"
 
 
 def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
@@ -189,8 +187,50 @@ def test_a_folder_of_which_nothing_can_be_read_is_no_input(halving, tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "text.png").write_text("no picture")
+    (folder / "more.png").write_text("no picture")
     result = run("restore", folder, "-o", tmp_path / "out", "--weights", "x")
     assert isinstance(result.exception, errors.NoInputError)
+
+
+def test_a_run_that_was_stopped_goes_on(halving, pictures, tmp_path):
+    words = ("restore", pictures, "-o", tmp_path / "out", "--weights", "x")
+    assert run(*words).exit_code == 0
+    kept = tmp_path / "out" / "colour.png"
+    kept.write_text("as it was")
+    (tmp_path / "out" / "below" / "grey.png").unlink()
+    again = run(*words, "--skip-existing")
+    assert again.exit_code == 0 and kept.read_text() == "as it was"
+    assert "1 image in" in again.output and "1 more were there" in again.output
+    assert "0 images in" in run(*words, "--skip-existing").output
+    both = run(*words, "--skip-existing", "--overwrite")
+    assert "--overwrite replaces what --skip-existing keeps" in str(both.exception)
+
+
+def test_files_are_restored_into_a_folder(halving, pictures, tmp_path):
+    out = tmp_path / "out"
+    result = run("restore", pictures / "colour.png", "-o", f"{out}/", "--weights", "x")
+    assert result.exit_code == 0 and (out / "colour.png").is_file()
+    both = (pictures / "colour.png", pictures / "below" / "grey.png")
+    words = ("restore", *both, "-o", out, "--weights", "x", "--overwrite")
+    assert "2 images in" in run(*words).output
+    named = run("restore", pictures, "-o", tmp_path / "o.png", "--weights", "x")
+    assert "is called like a file" in str(named.exception)
+
+
+@pytest.mark.filterwarnings("always")
+def test_what_is_left_out_of_a_folder_is_named(halving, pictures, tmp_path):
+    for index in range(11):
+        (pictures / f"{index:02}.avif").write_text("no picture")
+    with pytest.warns(errors.Notice, match=r"(?s)11 left out:.*00\.avif.*and 1 more"):
+        result = run("restore", pictures, "-o", tmp_path / "out", "--weights", "x")
+    assert result.exit_code == 0
+
+
+def test_the_limit_of_pixels_can_be_raised(halving, pictures, tmp_path):
+    words = ("restore", pictures / "colour.png", "-o", tmp_path / "a.png")
+    result = run(*words, "--weights", "x", "--max-pixels", "100")
+    assert "12x9 is more than --max-pixels, 100" in str(result.exception)
+    assert run(*words, "--weights", "x", "--max-pixels", "108").exit_code == 0
 
 
 def test_restored_pictures_are_not_put_among_their_sources(halving, pictures):
