@@ -151,6 +151,9 @@ KEYS = (
     Key("data.leaves", float, 0.5, low=0, high=1).means(
         "The share of painted dead-leaves images among the training images."
     ),
+    Key("data.drawings", float, 0.0, low=0, high=1, since=6).means(
+        "The share of these that are drawings instead: flat colours, outlines, text."
+    ),
     Key("data.leaves_bank", int, 160, unit="images", low=1).means(
         "Dead-leaves images that are held at a time."
     ),

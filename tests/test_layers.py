@@ -74,6 +74,7 @@ DOORS = {
         "jaxrestore/image_headers.py",
         "jaxrestore/srgb.py",
         "jaxrestore/data/dead_leaves.py",
+        "jaxrestore/data/drawings.py",
     ),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),

@@ -1,4 +1,4 @@
-"""A bank of dead-leaves images: endless, cheap to read, the same for the same seed."""
+"""A bank of painted images: endless, cheap to read, the same for the same seed."""
 
 import operator
 import sys
@@ -8,7 +8,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore.data import dead_leaves
+from jaxrestore.data import dead_leaves, drawings
 
 
 class Bank:
@@ -23,14 +23,26 @@ class Bank:
 
     channels = 3
 
-    def __init__(self, seed: int, *, count: int = 160, side: int = 192, refresh: int):
-        """Paints nothing yet: call `fill`, or let the first reads do it."""
+    def __init__(
+        self,
+        seed: int,
+        *,
+        count: int = 160,
+        side: int = 192,
+        refresh: int,
+        drawn: float | int = 0,
+    ):
+        """Paints nothing yet: call `fill`, or let the first reads do it.
+
+        `drawn` is the share of `drawings`; the others are dead leaves.
+        """
         if seed < 0 or min(count, side, refresh) < 1:
             raise ValueError(
                 "seed is at least 0, and count, side and refresh at least 1; "
                 f"got {seed=}, {count=}, {side=}, {refresh=}"
             )
         self.seed, self.count, self.side, self.refresh = seed, count, side, refresh
+        self.drawn = drawn
         # Slot to (generation, image). Loader threads share it without a lock: one
         # assignment is atomic, and at worst two threads paint the same pixels.
         self._painted: dict[int, tuple[int, np.ndarray]] = {}
@@ -51,7 +63,7 @@ class Bank:
         """Returns the arguments."""
         return (
             f"Bank({self.seed}, count={self.count}, side={self.side}, "
-            f"refresh={self.refresh})"
+            f"refresh={self.refresh}, drawn={self.drawn})"
         )
 
     def fill(self, *, index: int = 0) -> float:
@@ -70,7 +82,9 @@ class Bank:
         if known and known[0] == generation:
             return known[1]
         generator = np.random.default_rng((self.seed, slot, generation))
-        image = dead_leaves.paint(generator, self.side)
+        # Without drawings nothing is drawn for the choice: old runs see old images.
+        draw = self.drawn > 0 and generator.random() < self.drawn
+        image = (drawings if draw else dead_leaves).paint(generator, self.side)
         image.flags.writeable = False
         # Asked again, as another thread may have painted a later generation meanwhile.
         known = self._painted.get(slot)

@@ -64,7 +64,7 @@ def training_sources(data: Mapping[str, Any], seed: int) -> list[tuple[Any, floa
     `data` is a config's section; an older one is first `config_keys.completed`:
     `train` and `evaluation`: `"embedded"` (photographs inside scikit-image),
     `"public_domain"` (`samples.public_domain`), a folder, or several with commas;
-    `leaves`: the share of dead leaves, 0 to 1;
+    `leaves`: the share of dead leaves, 0 to 1; `drawings`: of them, that of `drawings`;
     `layout`: `"images"`, each file is one; `"AB"`, each is a pair, see
     `paired.SideBySide`; `"folders"`, two folders are pairs, see `paired.TwoFolders`;
     `direction`: `"AtoB"`, A is the input and B the target, or `"BtoA"`;
@@ -102,6 +102,7 @@ def _training(data, seed, cut):
             count=data["leaves_bank"],
             side=data["leaves_side"],
             refresh=data["leaves_refresh"],
+            drawn=data["drawings"],
         )
         chosen.append((leaves, share))
     return chosen

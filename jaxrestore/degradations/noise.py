@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxrestore import naming
 from jaxrestore.ops import color, draws
+from jaxrestore.ops import grain as grains
 
 _WHITE = 255  # photons that a value of 1 stands for
 
@@ -22,6 +23,7 @@ def degrade(
     kind: str | Mapping[str, Any] = "gaussian",
     level: draws.Number = 25 / 255,
     grey: float | int | Float[Array, ""] = 0.0,
+    grain: str | Mapping[str, float | int] = "white",
     level_map: bool = False,
 ) -> Float[Array, "h w cc"]:
     """Returns `image` with noise of a drawn level added.
@@ -40,8 +42,11 @@ def degrade(
     weight; an entry with a level of its own does without the common `level`.
 
     `grey` is the probability that the first two kinds add the same to all channels
-    (photons are then counted on the luma). With `level_map`, the drawn level is
-    appended as a constant channel, for networks told how noisy their input is.
+    (photons are then counted on the luma). `grain` is what Gaussian noise looks like, a
+    function of `ops.grain` or a table of weights to draw one by: `"white"`, or noise
+    whose neighbours are alike, `{"blurred": 1, "enlarged": 1, "mosaiced": 1,
+    "chroma": 1}`. With `level_map`, the drawn level is appended as a constant channel,
+    for networks told how noisy their input is.
 
     Raises `ValueError` for an unknown kind and a range that is no pair.
 
@@ -63,7 +68,8 @@ def degrade(
     ]
     drawn = jnp.stack(levels)[chosen]
     alike = jax.random.bernoulli(grey_key, grey)
-    branches = [_NOISES[word] for word in kinds]
+    gaussian = functools.partial(_gaussian, grain=_grains(grain))
+    branches = [{**_NOISES, "gaussian": gaussian}[word] for word in kinds]
     noisy = jax.lax.switch(chosen, branches, noise_key, image, drawn, alike)
     if not level_map:
         return noisy
@@ -89,9 +95,26 @@ def _kinds(
     return kinds
 
 
-def _gaussian(key, image, level, alike):
+def _grains(grain):
+    """Returns {function of `ops.grain`: weight}."""
+    weights = {grain: 1.0} if isinstance(grain, str) else dict(grain)
+    known = naming.public(grains)
+    for word in weights:
+        if word not in known:
+            raise ValueError(
+                f"noise has no grain {word!r}: {naming.nearest(word, known)}"
+            )
+    return {known[word]: weight for word, weight in weights.items()}
+
+
+def _gaussian(key, image, level, alike, *, grain):
     noise = jax.random.normal(key, image.shape)
-    return image + level * jnp.where(alike, noise[..., :1], noise)
+    noise = jnp.where(alike, noise[..., :1], noise)
+    if [*grain] == [grains.white]:
+        return image + level * noise
+    choice_key, shape_key = jax.random.split(jax.random.fold_in(key, 1))
+    chosen = draws.choice(choice_key, {f.__name__: w for f, w in grain.items()})
+    return image + level * jax.lax.switch(chosen, list(grain), shape_key, noise)
 
 
 def _poisson(key, image, level, alike):

@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from jaxrestore import errors, files, folders, images
+from jaxrestore.inference import jpeg_cells
 from jaxrestore.inference import restorer as restorers
 
 
@@ -85,18 +88,25 @@ def restore_file(
     *,
     level: float | int | None = None,
     max_pixels: int = images.MAX_PIXELS,
+    confine: bool = False,
 ) -> None:
     """Writes the restored image of a file in the format of the destination's suffix.
 
     Grey stays grey and alpha is kept. `level` and what is raised are those of
     `restorer.restore_image`, and `ImageError` for what cannot be read, or has more than
-    `max_pixels`. The folder of `destination` is made.
+    `max_pixels`. The folder of `destination` is made. With `confine` the restoration of
+    a JPEG file stays within what the file says of the original: see `jpeg_cells`.
     """
     image = images.decode_as_stored(source, max_pixels=max_pixels)
     try:
         restored = restorers.restore_image(restorer, image, level=level)
     except images.ImageError as error:
         raise images.ImageError(f"{source}: {error}") from error
+    planes = images.jpeg_planes(source) if confine and restorer.scale == 1 else None
+    if planes and image.shape == restored.shape:
+        components = [jpeg_cells.Component(*plane) for plane in planes]
+        levels = jpeg_cells.confined(restored.astype(np.float32), image, components)
+        restored = np.rint(levels.clip(0, 255)).astype(np.uint8)
     folders.save([destination], [restored])
 
 
@@ -106,6 +116,7 @@ def restore_all(
     *,
     level: float | int | None = None,
     max_pixels: int = images.MAX_PIXELS,
+    confine: bool = False,
     done: Callable[[str], object] = lambda name: None,
 ) -> dict[str, str]:
     """Restores what is `planned`; returns by name why others are skipped.
@@ -119,7 +130,12 @@ def restore_all(
     for name, (source, destination) in places.items():
         try:
             restore_file(
-                restorer, source, destination, level=level, max_pixels=max_pixels
+                restorer,
+                source,
+                destination,
+                level=level,
+                max_pixels=max_pixels,
+                confine=confine,
             )
             behind += images.left_behind(source)
         except images.ImageError as error:

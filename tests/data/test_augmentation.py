@@ -59,3 +59,25 @@ def test_channels_stay_together(side):
     result = turn(jax.random.key(5), image)
     np.testing.assert_array_equal(result[..., 1], -2 * result[..., 0])
     np.testing.assert_array_equal(np.sort(result[..., 0], None), np.arange(side**2))
+
+
+def test_other_colours_stay_in_range_and_keep_one_image_in_four_or_more():
+    images = jax.random.uniform(jax.random.key(0), (64, 8, 8, 3))
+    keys = jax.random.split(jax.random.key(1), 64)
+    changed = jax.jit(jax.vmap(augmentation.recolor))(keys, images)
+    assert changed.min() >= 0 and changed.max() <= 1
+    spread = lambda x: np.asarray(x.max(-1) - x.min(-1))
+    grey = (spread(changed) < 1e-6).all((1, 2)).mean()
+    assert 0.08 < grey < 0.35
+    same = np.isclose(changed, images, atol=1e-6).all((1, 2, 3)).mean()
+    assert 0.08 < same < 0.4
+    assert (spread(changed).mean((1, 2)) > 1.3 * spread(images).mean()).mean() > 0.1
+
+
+def test_a_grey_image_is_recoloured_as_its_negative_or_not_at_all():
+    image = jax.random.uniform(jax.random.key(0), (8, 8, 1))
+    keys = jax.random.split(jax.random.key(1), 40)
+    changed = jax.jit(jax.vmap(augmentation.recolor, (0, None)))(keys, image)
+    negative = np.isclose(changed, 1 - image, atol=1e-6).all((1, 2, 3))
+    kept = np.isclose(changed, image, atol=1e-6).all((1, 2, 3))
+    assert (negative ^ kept).all() and 0.05 < negative.mean() < 0.5

@@ -49,6 +49,12 @@ def restore(
         str | None,
         typer.Option(help="Or a network that ships: denoise, jpeg, pixel_shuffle."),
     ] = None,
+    confine: Annotated[
+        bool,
+        typer.Option(
+            "--confine", help="Keep to what a JPEG file says; --task jpeg does."
+        ),
+    ] = False,
     level: Annotated[
         float | None,
         typer.Option(help="Sigma of the noise, 0 to 255, for networks told it."),
@@ -93,7 +99,12 @@ def restore(
         network = _network(checkpoint, step, weights, task or "")
         skipped = _with_a_bar(
             lambda done: folders.restore_all(
-                network, plan.places, level=level, done=done, **limit
+                network,
+                plan.places,
+                level=level,
+                confine=confine or task == "jpeg",
+                done=done,
+                **limit,
             ),
             len(plan.places),
         )
