@@ -1,6 +1,5 @@
 """Runs and weight files of an older build open unchanged; see golden/old_build.py."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from golden import old_build as golden
 
 from configs import gan_full
 from jaxrestore.cli.commands import weights
@@ -21,16 +21,6 @@ GOLDEN = Path(__file__).parent / "golden"
 PRINTED = json.loads((GOLDEN / "old_build.json").read_text())
 WEIGHTS = GOLDEN / "old_card" / "weights.safetensors"
 ONE = jax.devices()[:1]
-
-
-def _maker():
-    spec = importlib.util.spec_from_file_location("golden", GOLDEN / "old_build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = _maker()
 
 
 @pytest.fixture

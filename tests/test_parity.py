@@ -1,13 +1,14 @@
 """200 random inputs each, against the libraries that the field counts by."""
 
-import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 import skimage.metrics
+from golden import ms_ssim
 
 from jaxrestore import metrics
 
@@ -15,16 +16,9 @@ GOLDEN = Path(__file__).parent / "golden" / "ms_ssim.json"
 COUNT, BATCH = 200, 20
 
 
-def _maker():
-    spec = importlib.util.spec_from_file_location("golden", GOLDEN.with_suffix(".py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def our_ms_ssim():
-    pair = _maker().pair
+    pair = ms_ssim.pair
     target, damaged = (np.stack(x) for x in zip(*map(pair, range(COUNT)), strict=True))
     compiled = jax.jit(metrics.ms_ssim)
     batches = [slice(start, start + BATCH) for start in range(0, COUNT, BATCH)]
@@ -46,7 +40,7 @@ def _pairs():
     return np.clip(target + level * noise, 0, 1), target
 
 
-SSIM = {"data_range": 1, "channel_axis": -1}
+SSIM: dict[str, Any] = {"data_range": 1, "channel_axis": -1}
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 PEERS = {
     "psnr": lambda a, b: skimage.metrics.peak_signal_noise_ratio(b, a, data_range=1),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
+from golden import lpips as golden
 
 from jaxrestore import errors, perceptual
 
@@ -15,14 +16,6 @@ STORED = Path(__file__).parent / "golden" / "lpips.json"
 VGG16 = {"convolutions": (2, 2, 3, 3, 3), "widths": (2, 2, 2, 2, 2)}
 
 
-def _maker():
-    spec = importlib.util.spec_from_file_location("golden", STORED.with_suffix(".py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = _maker()
 ORDERED = [jnp.asarray(batch) for batch in golden.images()]
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden import pix2pix as golden
 
 from jaxrestore import networks
 from jaxrestore.models import layers
@@ -42,16 +43,6 @@ FULL = [
     ("pixel_gan", {"filters": 64, "norm": "batch"}, 256),
 ]
 STORED = Path(__file__).parent / "golden" / "pix2pix.json"
-
-
-def _maker():
-    spec = importlib.util.spec_from_file_location("golden", STORED.with_suffix(".py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = _maker()
 
 
 def _images(count):
@@ -164,7 +155,7 @@ if importlib.util.find_spec("torch"):  # never among what [dev] installs
             48, kernel=4, kernel_init=kernel
         )
         variables = layer.init(jax.random.key(0), jnp.zeros((1, 8, 8, 24)))
-        ours = variables["params"]["conv"]["kernel"]
+        ours = np.asarray(variables["params"]["conv"]["kernel"])
         twin = torch.nn.ConvTranspose2d if transposed else torch.nn.Conv2d
         torch.manual_seed(0)
         theirs = DRAWN[kind](twin(24, 48, 4).weight).detach().numpy()

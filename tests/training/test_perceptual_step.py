@@ -1,30 +1,17 @@
 """The perceptual loss inside the train step; its formula: tests/test_perceptual.py."""
 
-import importlib.util
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
+from golden import lpips as golden
 
 from jaxrestore import errors, sharding
 from jaxrestore.training import compilation, features, recipe, setup, steps
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "lpips.py"
 ONE = jax.devices()[:1]
 LAYERS = {"conv1_2": 0.5, "conv2_1": 2.0}
-
-
-def _maker():
-    spec = importlib.util.spec_from_file_location("golden", GOLDEN)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = _maker()
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +68,14 @@ def _first(terms, name):
 def _by_hand(prepared):
     """The term of the first step: a new network restores nothing but its input."""
     tensors = safetensors.numpy.load_file(prepared.config["perceptual"]["weights"])
-    mean, deviation = np.float32([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
+    mean = np.array([0.485, 0.456, 0.406], np.float32)
+    deviation = np.array([0.229, 0.224, 0.225], np.float32)
 
     def maps(x):
         found = {}
         x = (x - mean) / deviation
         for place, name in ((0, "conv1_1"), (2, "conv1_2"), (5, "conv2_1")):
-            kernel = tensors[f"features.{place}.weight"].transpose(2, 3, 1, 0)
+            kernel = jnp.transpose(tensors[f"features.{place}.weight"], (2, 3, 1, 0))
             layout = ("NHWC", "HWIO", "NHWC")
             x = jax.lax.conv_general_dilated(
                 x, kernel, (1, 1), "SAME", dimension_numbers=layout

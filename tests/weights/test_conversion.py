@@ -8,6 +8,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden import published as golden
 
 from jaxrestore import errors, naming, networks
 from jaxrestore.weights import conversion, weight_files
@@ -15,14 +16,6 @@ from jaxrestore.weights import conversion, weight_files
 STORED = Path(__file__).parents[1] / "golden" / "published.json"
 
 
-def _maker():
-    spec = importlib.util.spec_from_file_location("golden", STORED.with_suffix(".py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = _maker()
 PUBLISHED = json.loads(STORED.read_text())
 PUBLISHED = {n: c for n, c in PUBLISHED.items() if n not in ("versions", "files")}
 cases = pytest.mark.parametrize("case", PUBLISHED)
