@@ -124,7 +124,7 @@ def line_up(pictures, only) -> tuple[dict[str, Callable], dict[str, dict[str, An
 
 def one_by_one(pictures) -> dict[str, Callable[[], Any]]:
     """Returns what Pillow and OpenCV do to 8-bit images in a loop, on one thread."""
-    bytes_ = list(np.uint8(np.round(255 * pictures)))
+    bytes_ = list(np.round(255 * pictures).astype(np.uint8))
     contestants = {}
     if image := harness.peer("PIL.Image"):
 

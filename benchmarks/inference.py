@@ -179,7 +179,7 @@ def theirs(
     layouts = {"": torch.contiguous_format, ", channels last": torch.channels_last}
     for name, layout in layouts.items():
         network = _network(generator, variables).eval().requires_grad_(False)
-        network = network.to(device, dtype, memory_format=layout)
+        network = network.to(device, dtype, memory_format=layout)  # pyright: ignore
         placed = torch.from_numpy(image).permute(0, 3, 1, 2).to(device, dtype)
         placed = placed.contiguous(memory_format=layout)
         for how, ready in (("eager", network), ("compile", torch.compile(network))):

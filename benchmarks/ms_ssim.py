@@ -166,7 +166,8 @@ def line_up(measure, pair) -> tuple[dict[str, Contestant], list[dict[str, str]]]
         contestants["dm-pix"] = ours(lambda a, b: 1 - dm_pix.ssim(a, b), pair)
     for name, each in rivals(measure, pair).items():
         try:
-            each.value(), each.gradient()
+            each.value()
+            each.gradient()
         except Exception as error:  # a rival's failure is a result, not ours
             note = {"note": f"failed: {type(error).__name__}", "why": str(error)}
             failed.append({"contestant": name} | note)

@@ -80,7 +80,7 @@ def photographs(batch: int, side: int) -> np.ndarray:
 
 def ours(pictures: np.ndarray) -> dict[str, Callable[[], Any]]:
     batch, side = pictures.shape[:2]
-    pictures = jnp.asarray(pictures)
+    images = jnp.asarray(pictures)
     keys = jax.random.split(jax.random.key(0), batch)
     contestants = {}
     for order in ("raster", "colour"):
@@ -88,10 +88,10 @@ def ours(pictures: np.ndarray) -> dict[str, Callable[[], Any]]:
             pixel_shuffle.degrade, rate=RATE, radius=RADIUS, order=order
         )
         run = jax.jit(jax.vmap(degrade))
-        contestants[order] = functools.partial(run, keys, pictures)
+        contestants[order] = functools.partial(run, keys, images)
     draw = jax.jit(lambda keys: draws(keys, side))
     given = jax.jit(exchanged)
-    contestants["raster, draws given"] = functools.partial(given, draw(keys), pictures)
+    contestants["raster, draws given"] = functools.partial(given, draw(keys), images)
     contestants["draws alone"] = functools.partial(draw, keys)
     shuffled = {"exchanged": contestants["raster, draws given"]()}
     harness.agree(shuffled | {"raster": contestants["raster"]()}, tolerance=0)
@@ -193,10 +193,11 @@ def against(pictures: np.ndarray) -> dict[str, Callable[[], Any]]:
 
 def glass_blurs(picture: np.ndarray) -> dict[str, Callable[..., np.ndarray]]:
     """Returns the swaps of the installed libraries' glass blurs, of one image each."""
-    picture = np.uint8(np.round(255 * picture))
+    picture = np.round(255 * picture).astype(np.uint8)
     found = {}
     if corruptions := imagecorruptions():
-        corruptions.gaussian = lambda image, **_: image  # no blur: its swaps alone
+        no_blur = lambda image, **_: image  # its swaps alone
+        vars(corruptions)["gaussian"] = no_blur
         found["imagecorruptions"] = lambda x=picture: corruptions.glass_blur(x, 2)
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     blurs = harness.peer("albumentations.augmentations.blur.functional")

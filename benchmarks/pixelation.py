@@ -19,6 +19,7 @@ from jaxrestore import protocols
 from jaxrestore.data import sources
 from jaxrestore.degradations import pixelate
 from jaxrestore.evaluation import evaluate
+from jaxrestore.ops import draws
 
 METHODS = {
     "pixelated": lambda key, image, side: pixelate.degrade(key, image, side=side),
@@ -31,7 +32,7 @@ METHODS = {
 }
 
 
-def score(folder: Path, *, crop: int, side: int | tuple[int, int], seed: int):
+def score(folder: Path, *, crop: int, side: draws.Number, seed: int):
     """Returns the PSNR of every image, in dB, for each method."""
     source = sources.Folder(folder)
 

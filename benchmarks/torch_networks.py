@@ -137,7 +137,7 @@ class UNet(nn.Module):
         for level in reversed(range(1, self.downs)):
             h = self._layer(f"up{level}", torch.relu(h))
             h = torch.cat([skips.pop(), h], 1)
-        return (torch.tanh(self.up0(torch.relu(h))).float() + 1) / 2
+        return (torch.tanh(self.get_submodule("up0")(torch.relu(h))).float() + 1) / 2
 
     def _add(self, name, layer):
         self.add_module(name, layer)

@@ -103,12 +103,13 @@ class TrainStep:
         self._generator_adam = self._adam("generator")
         self._discriminator_adam = self._adam("discriminator")
         self._average = [leaf.detach().clone() for leaf in self._averaged()]
-        self._generator_loss, self._discriminator_loss = (
-            torch.compile(loss, fullgraph=True, mode=variant.compiler)
-            if variant.compiler
-            else loss
-            for loss in (self._judged, self._contested)
-        )
+        self._generator_loss, self._discriminator_loss = self._judged, self._contested
+        if variant.compiler:
+            ready = functools.partial(
+                torch.compile, fullgraph=True, mode=variant.compiler
+            )
+            self._generator_loss = ready(self._judged)
+            self._discriminator_loss = ready(self._contested)
 
     def place(self, images: np.ndarray) -> torch.Tensor:
         """Returns [b, h, w, c], uint8 or float32, as float32 [b, c, h, w] to train on.
@@ -131,7 +132,8 @@ class TrainStep:
         self._move("generator", generator_loss, self._generator_adam)
         with torch.no_grad():
             current = [leaf.detach() for leaf in self._averaged()]
-            torch._foreach_lerp_(self._average, current, 1 - self._config["ema"])
+            share = 1 - self._config["ema"]
+            torch._foreach_lerp_(self._average, current, share)  # pyright: ignore
         self.discriminator.requires_grad_(True)
         restored = restored.detach()
         loss = self._discriminator_loss(target, degraded, restored)
@@ -186,7 +188,7 @@ class TrainStep:
             total = total + weight * torch_losses.LOSSES[name](restored, target)
         return total, restored
 
-    def _contested(self, target, degraded, restored):
+    def _contested(self, target, degraded, restored) -> Any:
         gan = self._config["adversarial"]
         wrong = {
             "mismatched": lambda: torch.roll(target, 1, 0),

@@ -129,7 +129,7 @@ def test_main_finds_a_recipe_that_is_not_in_the_working_folder(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     path, config = config_files.load("configs/gan_l1.py:low,demo")
     assert path.endswith("configs/gan_l1.py:low,demo")
-    assert config.objective.restored.to_dict() == {"l1": 1.0}
+    assert config.to_dict()["objective"]["restored"] == {"l1": 1.0}
 
 
 def test_a_users_own_recipe_may_import_the_packages(tmp_path, monkeypatch):
@@ -144,7 +144,7 @@ def test_a_users_own_recipe_may_import_the_packages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, config = config_files.load("configs/mine.py:demo")
     assert config.steps == 7
-    assert config.objective.restored.to_dict() == {"l1": 1.0}
+    assert config.to_dict()["objective"]["restored"] == {"l1": 1.0}
 
 
 @pytest.fixture(autouse=True)

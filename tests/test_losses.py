@@ -49,10 +49,9 @@ def _noise(*shape, seed=0):
     return np.random.default_rng(seed).random(shape, np.float32)
 
 
-def _special_pairs(height, width, channels):
+def _special_pairs(*shape):
     """Pairs that divide by zero, root zero or cancel, as two batches of one shape."""
-    image = _noise(height, width, channels)
-    other = _noise(height, width, channels, seed=1)
+    image, other = _noise(*shape), _noise(*shape, seed=1)
     black, white, constant = 0 * image, 0 * image + 1, 0 * image + 0.7
     pairs = [
         (image, image),
@@ -191,7 +190,7 @@ def test_a_batch_on_four_devices_costs_what_it_costs_on_one(name):
     gradient = GRADIENT[name]
     if name in WEIGHTED:
         gradient = WEIGHTED_GRADIENT[name]
-        inputs.append(np.float32(_noise(*shape, 1, seed=2) > 0.3))
+        inputs.append((_noise(*shape, 1, seed=2) > 0.3).astype(np.float32))
     (_, one), one_gradient = gradient(*inputs)
     mesh = sharding.mesh(jax.devices()[:4])
     cut = [sharding.put(value, mesh) for value in inputs]
@@ -397,7 +396,7 @@ def test_frequency_of_two_constants_is_their_difference_at_one_frequency():
 def test_frequency_equals_scipys_and_does_not_see_a_shift():
     restored, target = _noise(2, 9, 12, 3), _noise(2, 9, 12, 3, seed=1)
     spectra = [
-        np.abs(scipy.fft.fft2(image, axes=(1, 2), norm="ortho"))
+        np.abs(np.asarray(scipy.fft.fft2(image, axes=(1, 2), norm="ortho")))
         for image in (restored, target)
     ]
     expected = np.abs(spectra[0] - spectra[1]).mean((1, 2, 3))
@@ -478,10 +477,10 @@ def test_a_hole_counts_less_towards_its_middle():
 @pytest.mark.parametrize("known", [0.003, 0.05, 0.6])
 def test_the_discount_is_by_scipys_distance(known):
     restored, target = _noise(4, 22, 37, 3), _noise(4, 22, 37, 3, seed=1)
-    mask = np.float32(_noise(4, 22, 37, 1, seed=2) > known)
+    mask = (_noise(4, 22, 37, 1, seed=2) > known).astype(np.float32)
     mask[:, 7, 20] = 0
     distance = [scipy.ndimage.distance_transform_edt(m[..., 0]) for m in mask]
-    weight = mask * 0.9 ** np.stack(distance)[..., None]
+    weight = mask * 0.9 ** np.asarray(distance)[..., None]
     error = np.abs(restored - target).mean(-1, keepdims=True)
     expected = (weight * error).sum((1, 2, 3)) / weight.sum((1, 2, 3))
     inputs = (jnp.asarray(value) for value in (restored, target))

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,7 +34,7 @@ PAGES = {
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ADDRESSED = (("jaxrestore",), ("python", "-m"))
 ALTERNATIVES = re.compile(r"\w+(\|\w+)+")
-COMMAND_LINE = typer.main.get_command(app.app)
+COMMAND_LINE: Any = typer.main.get_command(app.app)
 # Of programs that are not ours; CI runs those of the README.
 OTHERS = {
     ("python", "-m", "venv"),

@@ -146,7 +146,7 @@ def test_epochs_are_turned_into_steps_of_the_data(tmp_path):
     # log_every is 1 epoch, 1.5 steps: rounded to even.
     assert resolved["log_every"] == 2
     rate = recipe.assemble(resolved, epoch=epoch).generator.rate
-    rates = [float(rate(jnp.asarray(count))) for count in range(6)]
+    rates = np.asarray([rate(jnp.asarray(count)) for count in range(6)])
     # Three epochs at the full rate end within update 4 (images 16 to 19 of 24).
     np.testing.assert_allclose(rates, [2e-4] * 5 + [1e-4], rtol=1e-5)
 

@@ -57,7 +57,7 @@ def test_esrgan_without_vgg19_says_what_to_do():
     with pytest.raises(errors.ConfigError, match="perceptual=none"):
         recipe.build(config)
     assert esrgan.get_config(BARE).perceptual is None
-    assert esrgan.get_config("real").perceptual.layers.to_dict()["conv1_2"] == 0.1
+    assert esrgan.get_config("real").to_dict()["perceptual"]["layers"]["conv1_2"] == 0.1
 
 
 @pytest.mark.parametrize("task", ["denoise", "jpeg", "pixel_shuffle"])

@@ -30,7 +30,7 @@ def rows(*, toy: bool) -> Iterator[contests.Row]:
                 unit="MP",
                 in_flight=2,
             ):
-                if call.workspace is not None:
+                if call.workspace is not None and call.arguments is not None:
                     held = call.workspace + call.arguments
                     row |= {"GiB": held / 2**30, "fits 8 GB cards": held <= LIMIT}
                 yield row

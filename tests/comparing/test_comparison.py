@@ -2,6 +2,7 @@
 
 import csv
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -96,11 +97,13 @@ def questions(target, degraded, damage=None):
     """Batches of two, the last one padded, as an evaluator yields them."""
     for first in range(0, len(target), 2):
         rows = [first, min(first + 1, len(target) - 1)]
-        take = lambda x, rows=rows: None if x is None else jnp.asarray(x[rows])
+        take = lambda x, rows=rows: jnp.asarray(x[rows])
         indices = [*range(first, min(first + 2, len(target)))]
         names = [f"image{i}" for i in indices]
-        asked = take(target), take(degraded), take(damage)
-        yield evaluate.Question(indices, names, None, *asked)
+        lost = None if damage is None else take(damage)
+        yield evaluate.Question(
+            indices, names, None, take(target), take(degraded), lost
+        )
 
 
 def pictures(count=3, seed=0):
@@ -118,7 +121,7 @@ def test_measures_are_those_of_scikit_image_on_8_bit_files():
     assert {len(values) for values in found.values.values()} == {3}
     for row in range(3):
         a, b = (compared_images.eight_bit(x[row]) / 255 for x in (degraded, target))
-        both = {"data_range": 1, "channel_axis": 2}
+        both: dict[str, Any] = {"data_range": 1, "channel_axis": 2}
         gaussian = {"gaussian_weights": True, "use_sample_covariance": False}
         expected = {
             "mse": np.square(a - b).mean(),

@@ -1,5 +1,6 @@
 import functools
 import inspect
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,13 +78,13 @@ def test_the_share_of_a_box_follows_the_image():
 @functools.cache
 def _oblong():
     # 12 px of 256 are 0.75 px here, which are drawn as 1.
-    options = {"count": 1.0, "width": 12.0}
-    return _damage((16, 48, 1), kinds=STROKES, **options)[1][..., 0]
+    made = _damage((16, 48, 1), kinds=STROKES, count=1.0, width=12.0)
+    return made[1][..., 0]
 
 
 def test_one_stroke_is_in_one_piece():
     for mask in _oblong():
-        assert mask.any() and measure.label(mask, connectivity=2).max() == 1
+        assert mask.any() and np.asarray(measure.label(mask, connectivity=2)).max() == 1
 
 
 def test_strokes_favour_no_side_of_an_oblong_image():
@@ -176,7 +177,9 @@ def test_degrade_is_damage_with_all_options_and_without_the_mask(monkeypatch):
     ]
     defaults = [{n: entry.default for n, entry in s.items()} for s in signatures]
     assert defaults[0] == defaults[1]
-    given = {name: 0.25 / i for i, name in enumerate(list(defaults[0])[2:], 1)}
+    given: dict[str, Any] = {
+        name: 0.25 / i for i, name in enumerate(list(defaults[0])[2:], 1)
+    }
     given |= {"kinds": BOX, "masks": "folder"}
     seen = {}
     fake = lambda key, image, **options: (seen.update(options), (image + 1, None))[1]

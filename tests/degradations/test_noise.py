@@ -25,7 +25,7 @@ def _degrade_many(count, image, **options):
 def test_gaussian_noise_is_normal_and_not_clipped():
     added = (_degrade(GREY, level=0.4) - 0.5) / 0.4
     assert scipy.stats.kstest(added.ravel(), "norm").pvalue > 0.01
-    assert abs(np.corrcoef(added.reshape(-1, 3).T)[0, 1]) < 0.1
+    assert abs(np.corrcoef(added[..., 0].ravel(), added[..., 1].ravel())[0, 1]) < 0.1
     assert added.min() < -0.5 / 0.4 and added.max() > 0.5 / 0.4
 
 

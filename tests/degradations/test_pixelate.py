@@ -28,7 +28,7 @@ def _random(height, width, channels=3):
 def _blocks(line):
     """Lengths of the runs of one value."""
     changes = np.flatnonzero(np.diff(line)) + 1
-    return np.diff([0, *changes, len(line)])
+    return np.diff(changes, prepend=0, append=len(line))
 
 
 def test_a_block_is_the_weighted_mean_of_a_triangle_by_hand():
@@ -113,11 +113,12 @@ def test_a_drawn_number_gives_the_image_of_the_fixed_number():
 
 def test_impossible_sides_are_refused():
     key, image = jax.random.key(0), jnp.zeros((20, 30, 3))
-    for options in ({"side": 21}, {"side": (5.0, 21.0)}, {"sides": [4, 21]}):
+    for side in (21, (5.0, 21.0)):
         with pytest.raises(ValueError, match="give numbers of blocks from 1 to 20"):
-            pixelate.degrade(key, image, **options)
-    with pytest.raises(ValueError, match="give numbers of blocks from 1 to 20"):
-        pixelate.degrade(key, image, sides=(0, 4))
+            pixelate.degrade(key, image, side=side)
+    for sides in ([4, 21], (0, 4)):
+        with pytest.raises(ValueError, match="give numbers of blocks from 1 to 20"):
+            pixelate.degrade(key, image, sides=sides)
     with pytest.raises(ValueError, match="a block has 1 pixel or more"):
         pixelate.degrade(key, image, block=(0.5, 2.0))
     with pytest.raises(ValueError, match="give only one"):

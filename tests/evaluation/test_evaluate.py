@@ -163,7 +163,7 @@ def test_a_question_can_be_asked_again_from_its_keys():
     recipe = {"name": "noise", "level": 0.1}
     one = evaluator(degradation=recipe, crop=24, batch_size=5, mesh=ALONE)
     (question,) = one.questions()
-    assert question.damage is None
+    assert question.damage is None and question.keys is not None
     again = batched.degrade(question.keys, question.target, recipe=recipe)
     np.testing.assert_allclose(again, question.degraded, atol=1e-6)
     for index, key in zip(question.indices, question.keys, strict=True):

@@ -220,7 +220,9 @@ def lpips():
 def test_lpips_is_one_more_column_of_every_protocol(trio, lpips):
     scores = folders.score(*trio, protocols=("gray8", "sr_y_x2"), lpips=lpips)
     sides = [images.decode(folder / "a.png") for folder in trio]
-    prediction, target, degraded = (np.float32(side)[None] / 255 for side in sides)
+    prediction, target, degraded = (
+        side[None].astype(np.float32) / 255 for side in sides
+    )
     measure = jax.jit(lambda a, b: perceptual.lpips(lpips, a, b))
     restored = float(measure(prediction, target)[0])
     before = float(measure(degraded, target)[0])
@@ -249,7 +251,7 @@ def test_masks_name_the_pixels_that_are_scored_apart(trio, tmp_path):
     mask = np.zeros((*SIZE, 3), np.uint8)
     mask[6:18, 7:22] = 255
     masks = _write(tmp_path / "masks", {f"{name}.png": mask for name in NAMES})
-    scores = folders.score(*trio, masks, protocols=["inpainting", "rgb8"])
+    scores = folders.score(*trio, masks=masks, protocols=["inpainting", "rgb8"])
     assert not scores.skipped
     for index, row in enumerate(scores.rows[::2]):
         target = _picture(index)
@@ -258,7 +260,7 @@ def test_masks_name_the_pixels_that_are_scored_apart(trio, tmp_path):
         assert row["restored_hole_psnr"] == pytest.approx(expected, abs=1e-3)
         assert row["gain_hole_psnr"] > 10 and row["degraded_hole_l1"] > 0
     (masks / "b.png").unlink()
-    assert folders.score(*trio, masks).skipped == {"b": "it has no mask"}
+    assert folders.score(*trio, masks=masks).skipped == {"b": "it has no mask"}
 
 
 def test_a_protocol_of_holes_wants_masks(trio):

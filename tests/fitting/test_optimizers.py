@@ -16,16 +16,20 @@ RECIPE = {
 }
 
 
+def _rate(schedule, count):
+    return float(np.asarray(schedule(count)))
+
+
 def test_cosine_starts_at_the_rate_and_ends_at_the_final_rate():
     schedule = optimizers.schedule(RECIPE, 100)
-    assert float(schedule(0)) == pytest.approx(1e-2)
-    assert float(schedule(50)) == pytest.approx((1e-2 + 1e-4) / 2)
-    assert float(schedule(100)) == pytest.approx(1e-4)
+    assert _rate(schedule, 0) == pytest.approx(1e-2)
+    assert _rate(schedule, 50) == pytest.approx((1e-2 + 1e-4) / 2)
+    assert _rate(schedule, 100) == pytest.approx(1e-4)
 
 
 def test_warmup_rises_in_equal_parts_and_the_first_update_already_moves():
     schedule = optimizers.schedule({**RECIPE, "warmup": 10}, 100)
-    rates = [float(schedule(count)) for count in range(11)]
+    rates = [_rate(schedule, count) for count in range(11)]
     assert rates[0] == pytest.approx(1e-3)
     assert all(np.diff(rates[:10]) > 0)
     assert rates[10] == pytest.approx(1e-2)
@@ -33,12 +37,12 @@ def test_warmup_rises_in_equal_parts_and_the_first_update_already_moves():
 
 def test_constant_stays():
     schedule = optimizers.schedule({**RECIPE, "schedule": "constant"}, 100)
-    assert float(schedule(0)) == float(schedule(99)) == pytest.approx(1e-2)
+    assert _rate(schedule, 0) == _rate(schedule, 99) == pytest.approx(1e-2)
 
 
 def test_a_warmup_longer_than_the_run_is_cut():
     schedule = optimizers.schedule({**RECIPE, "warmup": 50}, 10)
-    assert 0 < float(schedule(9)) <= 1e-2
+    assert 0 < _rate(schedule, 9) <= 1e-2
 
 
 def test_the_first_adam_update_has_the_size_of_the_rate_and_clipping_keeps_it():
@@ -48,7 +52,9 @@ def test_the_first_adam_update_has_the_size_of_the_rate_and_clipping_keeps_it():
         recipe = {**RECIPE, "clip": clip, "schedule": "constant"}
         transform = optimizers.adam(recipe, optimizers.schedule(recipe, 10))
         change, _ = transform.update(grads, transform.init(params), params)
-        np.testing.assert_allclose(change["w"], [-1e-2, 1e-2, 0], rtol=1e-4)
+        np.testing.assert_allclose(
+            optax.tree.get(change, "w"), [-1e-2, 1e-2, 0], rtol=1e-4
+        )
 
 
 def test_clipping_limits_the_norm_of_what_adam_sees():
@@ -87,7 +93,7 @@ def test_the_schedules_of_pix2pix_equal_the_reference(name):
     # 10 images in batches of 4: the first epoch is updates 0 to 2, the second 3 and 4.
     updates = round(7 * 10 / 4)
     schedule = optimizers.schedule(recipe, updates, epoch=(4, 10))
-    rates = [float(schedule(jnp.asarray(count))) for count in range(updates)]
+    rates = [_rate(schedule, jnp.asarray(count)) for count in range(updates)]
     epochs = [count * 4 // 10 for count in range(updates)]
     np.testing.assert_allclose(
         rates, [REFERENCE[name][epoch] for epoch in epochs], rtol=1e-5
@@ -99,14 +105,14 @@ def test_an_epoch_schedule_of_a_run_in_steps_never_rests():
     # 2.4 epochs are begun three times, so the third still moves.
     recipe = {**RECIPE, "schedule": "cosine_epochs"}
     schedule = optimizers.schedule(recipe, 24, epoch=(1, 10))
-    assert float(schedule(jnp.asarray(23))) == pytest.approx(1e-2 * 0.25)
+    assert _rate(schedule, jnp.asarray(23)) == pytest.approx(1e-2 * 0.25)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
 def test_a_linear_run_that_ends_before_its_decay_keeps_its_rate(epochs):
     recipe = {**RECIPE, "schedule": "linear_epochs", "constant_epochs": 3}
     schedule = optimizers.schedule(recipe, epochs * 10, epoch=(1, 10))
-    assert float(schedule(jnp.asarray(0))) == pytest.approx(1e-2)
+    assert _rate(schedule, jnp.asarray(0)) == pytest.approx(1e-2)
 
 
 def test_the_plateau_equals_the_reference():
@@ -120,5 +126,5 @@ def test_the_plateau_equals_the_reference():
     state, factors = optimizers.plateau(), []
     for error in errors:
         state = optimizers.on_plateau(state, float(error))
-        factors.append(float(state.scale))
+        factors.append(optax.tree.get(state, "scale"))
     np.testing.assert_allclose(factors, expected, rtol=1e-6)

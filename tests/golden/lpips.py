@@ -14,6 +14,7 @@ Source: Simonyan, Zisserman, ICLR 2015; Krizhevsky, arXiv 2014; Zhang et al., CV
 import json
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -191,9 +192,9 @@ def main():
     """Writes the file."""
     import torch
 
-    values = {name: distance(*case) for name, case in DISTANCES.items()}
+    values: dict[str, Any] = {name: distance(*case) for name, case in DISTANCES.items()}
     values |= {f"lpips {net}": lpips(net) for net in BACKBONES}
-    document = {"versions": {"torch": torch.__version__}}
+    document: dict[str, Any] = {"versions": {"torch": torch.__version__}}
     for name, numbers in values.items():
         document[name] = [round(float(number), 9) for number in numbers]
     FILE.write_text(json.dumps(document) + "\n")

@@ -73,7 +73,10 @@ def main():
             "restored": [round(float(n), 6) for n in np.ravel(restored)[::7]],
         }
 
-    document = {str(STEPS): numbers(STEPS), str(STOPPED): numbers(STOPPED)}
+    document = {
+        str(STEPS): numbers(STEPS),
+        str(STOPPED): numbers(STOPPED),
+    }
     for step in set(checkpoints.steps(run)) - {STOPPED}:
         shutil.rmtree(run / checkpoints.FOLDER / str(step))
     document["summary"] = outcome.score(run)

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 FILE = Path(__file__).with_name("shipped.json")
 SIDE = 64
@@ -29,18 +30,20 @@ def picture() -> np.ndarray:
     return np.clip(painted + 0.06 * noise, 0, 1).astype(np.float32)[None]
 
 
-def numbers(output: np.ndarray) -> np.ndarray:
+def numbers(output: ArrayLike) -> np.ndarray:
     """Returns the numbers of an output that are kept."""
     return np.ravel(output)[::KEPT]
 
 
 def main():
     """Writes the file."""
+    import jax.numpy as jnp
+
     from jaxrestore.inference import shipped
 
     document = {}
     for name in shipped.names():
-        restored = shipped.load(name).apply(picture())
+        restored = shipped.load(name).apply(jnp.asarray(picture()))
         document[name] = [round(float(number), 6) for number in numbers(restored)]
     FILE.write_text(json.dumps(document) + "\n")
 

@@ -14,7 +14,7 @@ def _noise(*shape, sigma=1.0, seed=0):
 def _stripes(height, width):
     """Vertical stripes, each 4 px of one colour."""
     dark = np.arange(width) // 4 % 2
-    colors = np.float32([[0.2, 0.3, 0.6], [0.8, 0.7, 0.4]])
+    colors = np.array([[0.2, 0.3, 0.6], [0.8, 0.7, 0.4]], np.float32)
     return np.broadcast_to(colors[dark], (height, width, 3))
 
 

@@ -28,7 +28,7 @@ def _half(images):
 
 def _doubled(images):
     """Enlarges by 2, each pixel a square."""
-    return np.repeat(np.repeat(images, 2, 1), 2, 2)
+    return jnp.repeat(jnp.repeat(images, 2, 1), 2, 2)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_under_alpha_0_stand_the_nearest_colours_or_black():
 @pytest.mark.parametrize("colors", ["gray", "rgb"])
 def test_alpha_and_colour_are_enlarged_with_the_network(colors):
     network = restorer.Restorer(_doubled, 2, 1, "stand_in", (colors,))
-    picture = np.broadcast_to(np.uint8([250, 20, 90, 77]), (5, 4, 4)).copy()
+    picture = np.full((5, 4, 4), (250, 20, 90, 77), np.uint8)
     picture[:, 2:, 3] = 200
     restored = restorer.restore_image(network, picture)
     assert restored.shape == (10, 8, 4)
@@ -275,14 +275,15 @@ def test_an_image_that_is_too_small_for_the_network_is_told():
 def _blurred(images):
     """The sum of 5 x 5 neighbours, zeros beyond the border; sees 2 px far."""
     height, width = images.shape[1:3]
-    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    rows = sum(padded[:, row : row + height] for row in range(5))
-    return sum(rows[:, :, left : left + width] for left in range(5)) / 25
+    padded = jnp.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    rows = sum((padded[:, row : row + height] for row in range(5)), jnp.zeros(()))
+    columns = (rows[:, :, left : left + width] for left in range(5))
+    return sum(columns, jnp.zeros(())) / 25
 
 
 def _blocks(images):
     """Each 4 x 4 block as its first pixel: what it is depends on where blocks begin."""
-    return np.repeat(np.repeat(images[:, ::4, ::4], 4, 1), 4, 2)
+    return jnp.repeat(jnp.repeat(images[:, ::4, ::4], 4, 1), 4, 2)
 
 
 @pytest.mark.parametrize("shape", [(50, 75, 3), (17, 120, 4), (120, 31, 1)])

@@ -18,7 +18,7 @@ ALEXNET[10] = (256, 256, 3)
 
 def _shapes(kernels):
     """What a torchvision file holds: `kernels` has (d, c, k) by place."""
-    shapes = {"classifier.0.weight": (4096, 25088)}
+    shapes: dict[str, tuple[int, ...]] = {"classifier.0.weight": (4096, 25088)}
     for place, (made, taken, size) in kernels.items():
         shapes[f"features.{place}.weight"] = (made, taken, size, size)
         shapes[f"features.{place}.bias"] = (made,)

@@ -1,10 +1,11 @@
 import functools
+from typing import Any
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import traverse_util
 
 from jaxrestore.models import mwcnn
 from jaxrestore.ops import wavelet
@@ -19,8 +20,14 @@ def _shapes(model, channels=3):
     return jax.eval_shape(init, jax.random.key(0), image)
 
 
-def _flat(variables):
-    return flax.traverse_util.flatten_dict(variables, sep="/")
+def _flat(variables) -> dict[str, Any]:
+    return traverse_util.flatten_dict(variables, sep="/")
+
+
+def _torch_shapes(model, channels=3):
+    """The shape of every tensor in a PyTorch file of the network, by its name."""
+    flat = _flat(_shapes(model, channels))
+    return {str(n): flat[path].shape[::-1] for path, n in model.torch_names().items()}
 
 
 @pytest.mark.parametrize(("channels", "count"), [(1, 16_145_892), (3, 16_168_940)])
@@ -39,17 +46,12 @@ def test_the_torch_names_are_those_of_all_variables_each_once():
 @pytest.mark.parametrize("convs", [1, 3])
 def test_the_options_are_read_from_the_tensors(channels, convs):
     options = {"widths": (6, 8, 10), "convs": convs, "channels": channels}
-    model = mwcnn.Generator(**options)
-    flat = _flat(_shapes(model, channels))
-    shapes = {
-        name: flat[path].shape[::-1] for path, name in model.torch_names().items()
-    }
+    shapes = _torch_shapes(mwcnn.Generator(**options), channels)
     assert mwcnn.torch_options(shapes) == options
 
 
 def test_the_second_version_is_another_architecture():
-    flat, names = _flat(_shapes(SMALL)), SMALL.torch_names()
-    shapes = {name: flat[path].shape[::-1] for path, name in names.items()}
+    shapes = _torch_shapes(SMALL)
     assert mwcnn.torch_options(shapes) is not None
     assert mwcnn.torch_options(shapes | {"d_l0.0.body.0.weight": (3,)}) is None
 

@@ -26,7 +26,7 @@ def test_weights_count_pixels_and_their_size_does_not():
 def test_an_image_that_nothing_weighs_has_mean_zero():
     weight = jnp.zeros((2, 5, 7, 1)).at[0].set(1)
     found = averages.image_mean(VALUES, weight)
-    np.testing.assert_allclose(found, [VALUES[0].mean(), 0], rtol=1e-6)
+    np.testing.assert_allclose(found, [float(VALUES[0].mean()), 0], rtol=1e-6)
 
 
 def test_sums_of_narrow_numbers_are_wide():

@@ -63,7 +63,8 @@ def test_a_gaussian_of_three_pixels_by_hand():
 
 @pytest.mark.parametrize("ellipse", ELLIPSES)
 def test_a_gaussian_is_the_density_of_scipy(ellipse):
-    normal = scipy.stats.multivariate_normal([0, 0], _covariance(*ellipse))
+    covariance = _covariance(*ellipse)
+    normal = scipy.stats.multivariate_normal([0, 0], covariance)  # pyright: ignore
     density = normal.pdf(np.stack(_grid(21), -1))
     np.testing.assert_allclose(
         gaussian(21, *ellipse), density / density.sum(), atol=1e-6
@@ -258,13 +259,11 @@ def test_convolve_with_a_kernel_an_image_equals_scipy(height, width, size):
     images, stack = _images(3, height, width), _random_kernels(3, size)
     made = jax.jit(jax.vmap(convolve))(images, stack)
     for image, kernel, result in zip(images, stack, made, strict=True):
-        borders = [size // 2] * 2
-        modes = ["reflect" if side > size // 2 else "edge" for side in (height, width)]
         padded = np.asarray(image, np.float64)
-        for axis, mode in enumerate(modes):
+        for axis, side in enumerate((height, width)):
             pad = [(0, 0)] * 3
-            pad[axis] = (borders[axis],) * 2
-            padded = np.pad(padded, pad, mode=mode)
+            pad[axis] = (size // 2,) * 2
+            padded = np.pad(padded, pad, "reflect" if side > size // 2 else "edge")
         expected = scipy.ndimage.correlate(padded, np.asarray(kernel)[..., None])
         middle = expected[size // 2 : -(size // 2), size // 2 : -(size // 2)]
         np.testing.assert_allclose(result, middle, atol=1e-6)

@@ -46,12 +46,12 @@ def _one_side_as_matlab(values, out, scale, kernel, width, antialias):
     return np.array(rows)
 
 
-def _as_matlab(image, height, width, scales, method, antialias):
+def _as_matlab(image, size, scales, method, antialias):
     kernel, support = {"bicubic": (_keys_cubic, 4), "bilinear": (_triangle, 2)}[method]
     shape = kernel, support, antialias
-    image = _one_side_as_matlab(image.astype(float), height, scales[0], *shape)
+    image = _one_side_as_matlab(image.astype(float), size[0], scales[0], *shape)
     image = np.swapaxes(image, 0, 1)
-    return np.swapaxes(_one_side_as_matlab(image, width, scales[1], *shape), 0, 1)
+    return np.swapaxes(_one_side_as_matlab(image, size[1], scales[1], *shape), 0, 1)
 
 
 @pytest.mark.parametrize("method", ["bicubic", "bilinear"])
@@ -61,7 +61,7 @@ def test_resizing_to_a_size_is_matlabs(method, antialias, size):
     image = _image(17, 23, 2)
     options = {"method": method, "antialias": antialias}
     scales = size[0] / 17, size[1] / 23
-    expected = _as_matlab(image, *size, scales, method, antialias)
+    expected = _as_matlab(image, size, scales, method, antialias)
     resized = resize.resize(jnp.asarray(image), *size, **options)
     np.testing.assert_allclose(resized, expected, atol=2e-6)
 
@@ -71,7 +71,7 @@ def test_resizing_to_a_size_is_matlabs(method, antialias, size):
 def test_resizing_by_a_scale_is_matlabs_also_where_it_does_not_divide(method, scale):
     image = _image(17, 23, 1)
     height, width = math.ceil(17 * scale), math.ceil(23 * scale)
-    expected = _as_matlab(image, height, width, (scale, scale), method, True)
+    expected = _as_matlab(image, (height, width), (scale, scale), method, True)
     resized = resize.rescale(jnp.asarray(image), scale, method=method)
     assert resized.shape == (height, width, 1)
     np.testing.assert_allclose(resized, expected, atol=2e-6)

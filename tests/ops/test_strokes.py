@@ -47,7 +47,7 @@ def test_the_distance_to_a_path_is_that_to_its_nearest_point():
     shares = np.linspace(0, 1, 2001)[:, None]
     points = [a + shares * (b - a) for a, b in itertools.pairwise(path)]
     points = np.concatenate(points)
-    pixels = np.stack(np.mgrid[:19, :23], -1).reshape(-1, 1, 2)
+    pixels = np.argwhere(np.ones((19, 23)))[:, None]
     nearest = [np.linalg.norm(points - pixel, axis=1).min() for pixel in pixels]
     distance = strokes.distance_to_path(jnp.asarray(path, jnp.float32), 19, 23)
     # Points lie at most 28 * sqrt(2) / 2000 = 0.02 px apart.

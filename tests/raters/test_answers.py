@@ -21,7 +21,7 @@ KEY = {
 }
 
 
-def _row(trial, answer="left", seconds=1.5):
+def _row(trial, answer: object = "left", seconds: object = 1.5):
     return {"trial": trial, "answer": answer, "seconds": seconds}
 
 

@@ -46,16 +46,10 @@ def test_the_covariance_is_that_of_a_logistic_regression():
         return -bradley_terry.log_likelihood(WINS, np.append(free, -free.sum()))
 
     free = bradley_terry.fit(WINS).strength[:3]
+    slope = lambda x: np.asarray(optimize.approx_fprime(x, loss))
     step = 1e-4
     hessian = np.array(
-        [
-            (
-                optimize.approx_fprime(free + e, loss)
-                - optimize.approx_fprime(free, loss)
-            )
-            / step
-            for e in step * np.eye(3)
-        ]
+        [(slope(free + e) - slope(free)) / step for e in step * np.eye(3)]
     )
     spread = np.vstack([np.eye(3), -np.ones(3)])
     expected = spread @ np.linalg.inv(hessian) @ spread.T

@@ -45,8 +45,10 @@ def ask(folder):
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
 
+        place = "127.0.0.1", server.server_port
+
         def asked(method, path, body=None, **headers):
-            connection = http.client.HTTPConnection(*server.server_address, timeout=10)
+            connection = http.client.HTTPConnection(*place, timeout=10)
             connection.putrequest(method, path, skip_host=False)
             for name, value in headers.items():
                 connection.putheader(name.replace("_", "-"), value)

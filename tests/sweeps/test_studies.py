@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import pkgutil
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_the_source_s_figures_three_to_twelve_are_there():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_says_its_figure_and_its_command(name):
-    text = importlib.import_module(f"configs.studies.{name}").__doc__
+    text = str(importlib.import_module(f"configs.studies.{name}").__doc__)
     assert text.startswith(f"Figure {int(name[-2:])}: ")
     assert f"jaxrestore sweep --study configs/studies/{name}.py" in text
 
@@ -40,7 +41,7 @@ def test_every_cell_of_our_own_studies_can_be_meant(name, scale):
         config = cells.config(study, cell)
         rules.check(config)
         assert cells.questions(study, config).keys() == study.tests.keys()
-    text = importlib.import_module(f"configs.studies.{name}").__doc__
+    text = str(importlib.import_module(f"configs.studies.{name}").__doc__)
     assert f"jaxrestore sweep --study configs/studies/{name}.py" in text
 
 
@@ -80,10 +81,10 @@ def test_a_tenth_has_at_most_a_tenth_of_the_epochs(name):
     assert epochs(0.1) <= epochs(1.0) / (2 if name == "figure_03" else 10)
 
 
-def axes(name):
+def axes(name) -> dict[str, Any]:
     found = grid.cells(load(name))
     keys = dict.fromkeys(key for cell in found for key in cell.arm)
-    return {key: [*dict.fromkeys(c.arm.get(key) for c in found)] for key in keys}
+    return {k: list(dict.fromkeys(cell.arm.get(k) for cell in found)) for k in keys}
 
 
 def test_the_axes_are_the_source_s():

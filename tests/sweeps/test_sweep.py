@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import operator
 import signal
 import threading
 
@@ -508,10 +509,11 @@ def test_cells_at_once_and_in_one_program_end_in_the_same_bits_as_in_turn(
 
 
 def test_programs_are_kept_with_the_sweep_unless_the_user_keeps_them(tmp_path):
-    chosen = jax.config.jax_compilation_cache_dir  # the tests' own
+    kept = operator.attrgetter("jax_compilation_cache_dir")
+    chosen = kept(jax.config)  # the tests' own
     assert chosen
     seen = []
-    note = lambda config: seen.append(jax.config.jax_compilation_cache_dir)
+    note = lambda config: seen.append(kept(jax.config))
     run(study(), tmp_path / "a", Trainer(note))
     assert set(seen) == {chosen}
     jax.config.update("jax_compilation_cache_dir", None)
@@ -519,7 +521,7 @@ def test_programs_are_kept_with_the_sweep_unless_the_user_keeps_them(tmp_path):
         seen.clear()
         run(study(), tmp_path / "b", Trainer(note))
         assert set(seen) == {str(tmp_path / "b" / ".programs")}
-        assert jax.config.jax_compilation_cache_dir is None
+        assert kept(jax.config) is None
     finally:
         jax.config.update("jax_compilation_cache_dir", chosen)
 

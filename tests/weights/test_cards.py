@@ -259,7 +259,7 @@ def test_no_file_is_replaced_unless_it_is_said(tmp_path, taken):
             command(source, out)
         assert (tmp_path / taken).read_text() == "mine"
     weights.convert(source, out, overwrite=True)
-    assert weight_files.load(out)
+    assert weight_files.load(out)[1]["params"]
 
 
 def test_an_unknown_layout_is_refused(tmp_path):

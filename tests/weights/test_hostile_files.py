@@ -34,7 +34,7 @@ class _Calls:
         return self.call
 
 
-def _zip(compression=zipfile.ZIP_STORED, **members):
+def _zip(members, compression=zipfile.ZIP_STORED):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as file:
         for name, data in members.items():
@@ -80,16 +80,16 @@ def _hostile(canary):
     objects = np.array([call], object)
     magic = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
     zeros = [bytes(2**20)] * 160
-    deflate, stored = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
+    deflate = zipfile.ZIP_DEFLATED
     wide = 2**62
     return _pickles(canary) | {
-        "archive.pth": _zip(**{"data.pkl": bad}),
-        "archive.safetensors": _zip(**{"data.pkl": bad}),
+        "archive.pth": _zip({"data.pkl": bad}),
+        "archive.safetensors": _zip({"data.pkl": bad}),
         "older.pth": b"".join([*magic, bad]),
-        "program.pt": _zip(**{"data.pkl": b"\x80\x02N.", "constants.pkl": bad}),
-        "bomb.pth": _zip(deflate, **{"data.pkl": zeros}),
-        "bomb_data.pth": _zip(deflate, **{"data.pkl": b"\x80\x02N.", "data_0": zeros}),
-        "unlike.pth": _zip(stored, **{"word_document.xml": b"<a/>"}),
+        "program.pt": _zip({"data.pkl": b"\x80\x02N.", "constants.pkl": bad}),
+        "bomb.pth": _zip({"data.pkl": zeros}, deflate),
+        "bomb_data.pth": _zip({"data.pkl": b"\x80\x02N.", "data_0": zeros}, deflate),
+        "unlike.pth": _zip({"word_document.xml": b"<a/>"}),
         "objects.npy": _npy(objects),
         "objects.npz": _npz(objects),
         "objects.pth": _npz(objects),
@@ -108,7 +108,7 @@ def _hostile(canary):
         "backwards.safetensors": _raw({"a": _entry(place=(4, 0))}, bytes(4)),
         "huge.safetensors": _raw({"a": _entry(shape=(wide, wide))}, bytes(4)),
         "deep.safetensors": _raw(b'{"a":' + b"[" * 10**5, bytes(4)),
-        "memo.pth": _zip(**{"data.pkl": b"\x80\x02Nr\x00\x00\x00\x80."}),
+        "memo.pth": _zip({"data.pkl": b"\x80\x02Nr\x00\x00\x00\x80."}),
         "bytes.pth": b"\x80\x04\x8e" + struct.pack("<Q", wide * 2 - 1),
         "text.pth": b"\x80\x04\x8d" + struct.pack("<Q", wide * 2 - 1),
         "nested.pth": b"\x80\x02" + b"]" * 10**6 + b"a" * (10**6 - 1) + b".",
@@ -117,7 +117,7 @@ def _hostile(canary):
         "frame.pth": b"\x80\x04\x95" + struct.pack("<Q", wide) + b"N.",
         "empty.pth": b"",
         "cut.pth": b"\x80",
-        "cut_archive.pth": _zip(**{"data.pkl": bad})[:-30],
+        "cut_archive.pth": _zip({"data.pkl": bad})[:-30],
     }
 
 

@@ -60,13 +60,13 @@ def tensor(offset=0, shape=(2, 3), strides=(3, 1), kept=None):
     return name("torch._utils", "_rebuild_tensor_v2") + arguments + b"R"
 
 
-def archive(thing, data=None, compression=zipfile.ZIP_STORED, **members):
+def archive(thing, data=None, compression=zipfile.ZIP_STORED, members=()):
     stream = io.BytesIO()
     data = np.arange(6, dtype="<f4").tobytes() if data is None else data
     with zipfile.ZipFile(stream, "w", compression) as file:
         file.writestr("archive/data.pkl", b"\x80\x02" + thing + b".")
         file.writestr("archive/data/0", data)
-        for member, content in members.items():
+        for member, content in dict(members).items():
             file.writestr(f"archive/{member}", content)
     return stream.getvalue()
 
@@ -247,8 +247,8 @@ def test_an_archive_that_torch_did_not_write_is_refused():
 
 
 def test_a_program_and_another_byte_order_are_refused():
-    assert "TorchScript" in _told(archive(b"N", **{"constants.pkl": b""}))
-    assert "b'big'" in _told(archive(b"N", byteorder=b"big"))
+    assert "TorchScript" in _told(archive(b"N", members={"constants.pkl": b""}))
+    assert "b'big'" in _told(archive(b"N", members={"byteorder": b"big"}))
 
 
 def test_a_member_that_reaches_beyond_the_file_is_refused():

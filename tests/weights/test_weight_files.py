@@ -13,8 +13,8 @@ from jaxrestore.weights import weight_files
 
 KERNEL = np.arange(12, dtype=np.float32).reshape(1, 1, 3, 4)
 VARIABLES = {
-    "params": {"conv": {"kernel": KERNEL, "bias": np.float32([1, -0.0])}},
-    "batch_stats": {"norm": {"batch": {"mean": np.float32([0.25])}}},
+    "params": {"conv": {"kernel": KERNEL, "bias": np.array([1, -0.0], np.float32)}},
+    "batch_stats": {"norm": {"batch": {"mean": np.full(1, 0.25, np.float32)}}},
 }
 CARD = {"generator": {"name": "fcn"}, "task": None, "license": "CC0"}
 
@@ -47,11 +47,12 @@ def test_a_card_holds_the_hash_of_the_weights(tmp_path):
 
 
 def test_half_precision_is_float32_once_loaded(tmp_path):
-    half = {"params": {"kernel": np.float16([0.1, 2])}}
-    _, variables = weight_files.load(_written(tmp_path, half))
+    half = np.array([0.1, 2], np.float16)
+    written = _written(tmp_path, {"params": {"kernel": half}})
+    _, variables = weight_files.load(written)
     kernel = variables["params"]["kernel"]
     assert kernel.dtype == np.float32
-    np.testing.assert_array_equal(kernel, np.float16([0.1, 2]))
+    np.testing.assert_array_equal(kernel, half)
 
 
 def test_flat_names_are_paths_and_nest_again():
