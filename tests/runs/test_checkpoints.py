@@ -187,29 +187,6 @@ SINCE = {
 }
 
 
-# What builds did before they had these keys: a changed default would change their runs.
-FIRST = {"adversarial": {"weight": 0.01}, "data": {}, "evaluation": {"every": 3}}
-FIRST |= {"optimizer": {"generator": {}, "discriminator": {}}}
-PLAYER = {"constant_epochs": 100, "drop_epochs": 50}
-SINCE = {
-    "epochs": 0,
-    "init_from": "",
-    "perceptual": None,
-    "adversarial": {"penalty": "none", "penalty_weight": 10.0, "pool": 0},
-    "data": {
-        "layout": "images",
-        "direction": "AtoB",
-        "colors": "rgb",
-        "include": "",
-        "split": [],
-        "preprocess": "crop",
-        "load_size": 286,
-    },
-    "optimizer": {"generator": PLAYER, "discriminator": PLAYER},
-    "evaluation": {"statistics": "eval", "consistency": False, "samples": 0},
-}
-
-
 def test_a_run_older_than_a_key_has_what_it_did_there(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(FIRST))
     found = checkpoints.read_config(tmp_path)
