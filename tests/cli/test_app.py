@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from jaxrestore import __version__, assignments, errors, files, images
+from jaxrestore import __version__, errors, files, images
 from jaxrestore.cli import app
 from jaxrestore.inference import of_runs, restorer
 from jaxrestore.runs import checkpoints
@@ -279,13 +279,6 @@ def test_of_a_file_of_weights_no_step_is_asked(command, tmp_path):
     converting = ("convert", tmp_path / "network.pth", tmp_path / "out.safetensors")
     code, _, told = command(*converting, "--step", 3)
     assert code == 2 and "leave --step out" in told
-
-
-def test_values_of_options_are_python_literals_and_words():
-    values = {"a=0.5": 0.5, "a=(0, 1)": (0, 1), "a={'x': 1}": {"x": 1}, "a=up": "up"}
-    for text, value in values.items():
-        assert assignments.read(text) == ("a", value)
-    assert assignments.read("a='='") == ("a", "=")
 
 
 @pytest.mark.parametrize(

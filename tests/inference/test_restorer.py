@@ -1,13 +1,10 @@
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxrestore import errors, images, networks
-from jaxrestore.inference import of_runs, restorer
-from jaxrestore.runs import checkpoints
+from jaxrestore.inference import restorer
 from jaxrestore.weights import weight_files
 
 FCN = {"name": "fcn", "width": 4, "blocks": 1}
@@ -99,54 +96,6 @@ def test_weights_that_are_not_those_of_the_card_are_refused(write):
     path.write_bytes(data)
     with pytest.raises(errors.MismatchError, match="SHA-256"):
         restorer.load_weights(path)
-
-
-@pytest.mark.parametrize(
-    ("degradation", "told"),
-    [
-        (None, False),
-        ({"name": "noise", "level": 0.1}, False),
-        ({"name": "noise", "level_map": True}, True),
-        (
-            {
-                "name": "chain",
-                "stages": [{"name": "blur"}, {"name": "noise", "level_map": True}],
-            },
-            True,
-        ),
-    ],
-)
-def test_a_run_on_noise_with_its_level_gives_a_network_that_is_told_it(
-    write, monkeypatch, degradation, told
-):
-    config = {"generator": FCN, "precision": "float32", "degradation": degradation}
-    known = {
-        "read_config": lambda _: config,
-        "steps": lambda _: [1],
-        "best_step": lambda _: 1,
-        "load_restorer": lambda *_: weight_files.load(write(inputs=3 + told))[1],
-    }
-    for name, answer in known.items():
-        monkeypatch.setattr(checkpoints, name, answer)
-    takes = of_runs.load(Path("a run")).takes
-    assert takes == (("rgb", "level") if told else ("rgb",))
-
-
-def test_a_run_on_masks_takes_one_and_restores_no_pictures(write, monkeypatch):
-    config = {
-        "generator": FCN,
-        "precision": "float32",
-        "degradation": {"name": "holes"},
-    }
-    for name in ("steps", "best_step"):
-        monkeypatch.setattr(checkpoints, name, lambda _: 1)
-    monkeypatch.setattr(checkpoints, "read_config", lambda _: config)
-    variables = weight_files.load(write(inputs=4))[1]
-    monkeypatch.setattr(checkpoints, "load_restorer", lambda *_: variables)
-    network = of_runs.load(Path("a run"))
-    assert network.takes == ("rgb", "mask")
-    with pytest.raises(errors.ConfigError, match="fcn takes a mask"):
-        restorer.restore_image(network, _picture(4, 4, 3))
 
 
 def test_what_a_card_says_of_channels_is_not_guessed_from_its_training(write):

@@ -10,7 +10,7 @@ import pytest
 from golden import pix2pix as golden
 
 from jaxrestore import networks
-from jaxrestore.models import layers, pix2pix_resnet, pix2pix_unet, pixel_gan
+from jaxrestore.models import layers, pix2pix_resnet, pix2pix_unet
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "pix2pix.json"
 GENERATORS = ("pix2pix_unet", "pix2pix_resnet")
@@ -71,16 +71,6 @@ def test_the_u_net_of_pix2pix_has_the_published_parameters(downs, norm, count):
 def test_the_res_net_of_pix2pix_has_the_published_parameters(blocks, norm, count):
     model = pix2pix_resnet.Generator(blocks=blocks, norm=norm)
     assert _count(model, _image(32)) == count
-
-
-def test_the_pixel_gan_has_the_published_parameters():
-    image = _image(16)
-    assert _count(pixel_gan.Discriminator(norm="batch"), image, image) == 9_024
-    # Three channels less into 64 filters.
-    alone = pixel_gan.Discriminator(norm="batch", conditional=False)
-    assert _count(alone, image, image) == 9_024 - 3 * 64
-    # A bias for 128 + 1 features instead of two times 128 of batch normalisation.
-    assert _count(pixel_gan.Discriminator(), image, image) == 9_024 - 256 + 129
 
 
 @pytest.mark.parametrize("case", golden.CASES)
@@ -175,27 +165,3 @@ def test_dropout_of_the_u_net_acts_in_training_on_the_inner_levels_only():
 def test_a_u_net_of_five_levels_has_no_level_with_dropout():
     model = pix2pix_unet.Generator(filters=2, downs=5)
     assert "dropout" not in _calls(model, _image(32))
-
-
-# PixelGAN
-
-
-def test_a_logit_of_the_pixel_gan_heeds_its_own_pixel_only():
-    model = pixel_gan.Discriminator(filters=4, norm="none")
-    image, condition = _noise(1, 6, 7, 3), _noise(1, 6, 7, 3, seed=1)
-    variables = _init(model, image, condition)
-    apply = functools.partial(model.apply, variables, train=False)
-    moved = apply(image.at[0, 2, 3].add(1.0), condition) != apply(image, condition)
-    expected = np.zeros((1, 6, 7, 1), bool)
-    expected[0, 2, 3] = True
-    np.testing.assert_array_equal(moved, expected)
-
-
-def test_one_number_of_the_pixel_gan_is_the_mean_of_its_map():
-    image, condition = _noise(2, 8, 8, 3), _noise(2, 8, 8, 3, seed=1)
-    model = pixel_gan.Discriminator(filters=4)
-    variables = _init(model, image, condition)
-    map_ = np.asarray(model.apply(variables, image, condition, train=False))
-    number = pixel_gan.Discriminator(filters=4, one_number=True)
-    result = np.asarray(number.apply(variables, image, condition, train=False))
-    np.testing.assert_allclose(result[:, 0, 0, 0], map_.mean((1, 2, 3)), atol=1e-6)

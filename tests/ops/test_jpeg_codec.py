@@ -9,7 +9,7 @@ import pytest
 import scipy.fft
 import skimage.data
 
-from jaxrestore.ops import jpeg_arithmetic, jpeg_codec
+from jaxrestore.ops import jpeg_codec
 
 tables = jax.jit(jpeg_codec.tables)
 
@@ -200,16 +200,6 @@ def test_the_smooth_codec_of_a_photograph_is_near_the_exact_one():
     exact = np.asarray(_decoded(pixels, jnp.int32(75), halved=True), np.float32) / 255
     difference = np.abs(exact - smooth(image, tables(jnp.int32(75)))).mean()
     assert 0 < difference < 0.5 * np.abs(exact - image).mean()
-
-
-def test_cubic_rounding_is_flat_at_whole_numbers_and_steep_between():
-    # 1.25: 1 + 0.25 ** 3; -0.4: -(0.4 ** 3); slopes 3 * rest ** 2.
-    values = jnp.array([2.0, 1.25, -0.4])
-    rounded, slope = jax.jvp(
-        jpeg_arithmetic.cubic_round, (values,), (jnp.ones_like(values),)
-    )
-    np.testing.assert_allclose(rounded, [2, 1.015625, -0.064], rtol=1e-5)
-    np.testing.assert_allclose(slope, [0, 0.1875, 0.48], rtol=1e-5)
 
 
 @pytest.mark.parametrize("code", [jpeg_codec.coded, jpeg_codec.coded_smoothly])

@@ -201,22 +201,6 @@ def test_sets_takes_the_detail_of_what_the_test_asks(
         pictures.sets(misspelt, scored, folders)
 
 
-def test_a_trend_is_the_line_of_least_squares():
-    assert figures.trend([0.0, 1.0, 2.0], [1.0, 3.0, 5.0]) == pytest.approx((2, 1, 1))
-    x, y = np.random.default_rng(0).random((2, 20))
-    found = figures.trend(x, y)
-    assert found == pytest.approx((*np.polyfit(x, y, 1), np.corrcoef(x, y)[0, 1]))
-    mirrored = figures.trend(x, -3 * y)
-    assert mirrored == pytest.approx((-3 * found[0], -3 * found[1], -found[2]))
-
-
-@pytest.mark.parametrize(
-    ("x", "y"), [([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3]), ([], [])]
-)
-def test_points_without_a_trend_have_none(x, y):
-    assert figures.trend([*map(float, x)], [*map(float, y)]) is None
-
-
 def test_detail_is_the_spatial_frequency():
     stripes = np.array([[[0], [3]], [[4], [7]]], np.uint8)
     assert pictures.detail(stripes) == 5.0  # the root of 3^2 across and 4^2 down

@@ -90,13 +90,6 @@ def test_a_degradation_that_cannot_be_is_told_before_anything_compiles(tiny):
         setup.prepare(config, ONE)
 
 
-@pytest.mark.parametrize(
-    ("size", "words"), [(1_048_576, "1.0 MiB"), (3 * 2**30, "3.0 GiB")]
-)
-def test_memory_is_said_in_a_unit_that_fits(size, words):
-    assert cost.in_words(size) == words
-
-
 def test_a_learning_rate_is_drawn_as_a_line_of_bars(tiny):
     recipe = tiny(steps=100)["optimizer"]["generator"]
     line = dry_run.curve(optimizers.schedule(recipe, 100), 100)
