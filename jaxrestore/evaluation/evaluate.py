@@ -1,7 +1,6 @@
 """Scoring a restorer on images that are degraded the same way every time."""
 
 import functools
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,11 +14,10 @@ from jaxtyping import Array, Float, Key, UInt8
 from jaxrestore import contracts, errors, naming, programs, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import strips as pictures
+from jaxrestore.evaluation import summaries
 from jaxrestore.ops import resize
 
 WAITING_BYTES = 2**28  # of images that wait for others of their shape
-
-_SCORES = ("degraded_", "restored_", "gain_")
 
 
 class Evaluation(NamedTuple):
@@ -231,50 +229,6 @@ def baseline(
     return resize.resize(degraded, height, width)
 
 
-def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the means over images and the spread of the gain, for every metric.
-
-    `median`, `p05` (5th percentile) and `ci95` (normal approximation of the mean's
-    95 % interval) describe the gain over images. `share_better_than_input` counts
-    images whose PSNR rose. Every other column of numbers has its mean under its own
-    name. A number that is not finite is None.
-    """
-    names = [name.removeprefix("gain_") for name in rows[0] if name.startswith("gain_")]
-    metrics = {}
-    for name in names:
-        metrics[name] = {
-            "degraded": finite(np.mean([row[f"degraded_{name}"] for row in rows])),
-            "restored": finite(np.mean([row[f"restored_{name}"] for row in rows])),
-            **_spread(np.array([row[f"gain_{name}"] for row in rows], np.float64)),
-        }
-    better = np.mean([row["gain_psnr"] > 0 for row in rows])
-    others = [
-        name
-        for name, value in rows[0].items()
-        if isinstance(value, float) and not name.startswith(_SCORES)
-    ]
-    return {
-        "metrics": metrics,
-        "share_better_than_input": float(better),
-        **{name: finite(np.mean([row[name] for row in rows])) for name in others},
-        "images": len(rows),
-    }
-
-
-def _spread(gain):
-    if not np.isfinite(gain).all():
-        nothing = dict.fromkeys(("gain", "median", "p05"))
-        return {**nothing, "ci95": [None, None]}
-    mean = gain.mean()
-    half = 1.96 * gain.std(ddof=1) / math.sqrt(len(gain)) if len(gain) > 1 else 0.0
-    return {
-        "gain": float(mean),
-        "median": float(np.median(gain)),
-        "p05": float(np.percentile(gain, 5)),
-        "ci95": [float(mean - half), float(mean + half)],
-    }
-
-
 def _row(scores, row):
     numbers = {}
     # PSNR first; jit has sorted the protocol's names by letter.
@@ -284,21 +238,9 @@ def _row(scores, row):
         numbers |= {
             f"degraded_{name}": before,
             f"restored_{name}": after,
-            f"gain_{name}": float(gain(before, after)),
+            f"gain_{name}": float(summaries.gain(before, after)),
         }
     return numbers
-
-
-def gain(before: np.ndarray | float, after: np.ndarray | float) -> np.ndarray:
-    """Returns `after - before`; 0 for equal ones, as a perfect input left perfect."""
-    before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
-    same = before == after  # infinities too, whose difference is NaN
-    return np.where(same, 0, after - np.where(same, 0, before))
-
-
-def finite(value: Any) -> float | None:
-    """Returns the number, or None for one that JSON cannot hold: NaN or infinite."""
-    return float(value) if np.isfinite(value) else None
 
 
 def _stack(group):

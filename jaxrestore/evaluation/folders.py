@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from jaxrestore import contracts, errors, folders, images, naming, perceptual, programs
 from jaxrestore.data import colors
-from jaxrestore.evaluation import evaluate, outcome
+from jaxrestore.evaluation import outcome, summaries
 
 BATCH_PIXELS = 2**20  # of one side of a batch
 WAITING_PIXELS = 2**24  # of images that wait for others of their shape
@@ -91,9 +91,11 @@ def score(
 def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
     """Returns by protocol `fixes`, a clause that says what; `images`; and `metrics`.
 
-    Each metric has the `mean`, `median` and `p05` (5th percentile) of the predictions.
-    Where inputs were scored too, it has their mean, `degraded`, and `gain` with `ci95`,
-    as `evaluate.summarize`. A number that is not finite is None.
+    Each metric has the `median` and `p05` (5th percentile) of the predictions where it
+    is defined, their `mean` over the `images`, so many, where it is finite, and for how
+    many it is `infinite`. Where inputs were scored too, it has their mean, `degraded`,
+    and `gain` with `ci95`, as `summaries.summarize`, over the images where both are
+    finite, as `mean` is then if there are any. A number that is not finite is None.
     """
     summary = {}
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
@@ -104,9 +106,10 @@ def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
             if name.startswith("restored_")
         }
         if "gain_psnr" in own[0]:
-            for name, against in evaluate.summarize(own)["metrics"].items():
-                kept = ("degraded", "gain", "ci95")
-                metrics[name] |= {key: against[key] for key in kept}
+            for name, against in summaries.summarize(own)["metrics"].items():
+                metrics[name] |= {k: against[k] for k in ("degraded", "gain", "ci95")}
+                if count := against["images"]:
+                    metrics[name] |= {"mean": against["restored"], "images": count}
         fixes = clause(protocol)
         summary[protocol] = {"fixes": fixes, "images": len(own), "metrics": metrics}
     return summary
@@ -121,8 +124,15 @@ def clause(protocol: str) -> str:
 
 def spread(summary: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns a sentence: how far PSNR depends on the protocol alone."""
-    means = {name: part["metrics"]["psnr"]["mean"] for name, part in summary.items()}
-    known = {name: mean for name, mean in means.items() if mean is not None}
+    means = {
+        name: (part["metrics"]["psnr"], part["images"])
+        for name, part in summary.items()
+    }
+    known = {
+        name: psnr["mean"]
+        for name, (psnr, images) in means.items()
+        if psnr["images"] == images
+    }
     if len(known) < 2:
         return (
             f"PSNR is infinite for an image under {len(means) - len(known)} of "
@@ -145,7 +155,7 @@ def document(
 ) -> dict[str, Any]:
     """Returns all that was found, ready for JSON, and the versions that found it."""
     numbers = [
-        {k: v if isinstance(v, str) else evaluate.finite(v) for k, v in row.items()}
+        {k: v if isinstance(v, str) else summaries.finite(v) for k, v in row.items()}
         for row in scores.rows
     ]
     return {
@@ -201,11 +211,20 @@ def _distance(lpips: perceptual.Lpips) -> Judge:
     return lambda images, target, damage: measure(*placed, images, target)
 
 
-def _spread(values: list[float]) -> dict[str, float | None]:
-    with np.errstate(invalid="ignore"):  # infinite PSNR: no percentile near it
-        middle, fifth = np.median(values), np.percentile(values, 5)
-    numbers = {"mean": np.mean(values), "median": middle, "p05": fifth}
-    return {name: evaluate.finite(number) for name, number in numbers.items()}
+def _spread(values: list[float]) -> dict[str, float | int | None]:
+    defined = np.array([value for value in values if not np.isnan(value)])
+    middle = fifth = np.nan
+    if len(defined):
+        with np.errstate(invalid="ignore"):  # infinite PSNR: no percentile near it
+            middle, fifth = np.median(defined), np.percentile(defined, 5)
+    infinite = int(np.isinf(defined).sum())
+    return {
+        "mean": summaries.finite_mean(defined),
+        "median": summaries.finite(middle),
+        "p05": summaries.finite(fifth),
+        "images": len(defined) - infinite,
+        "infinite": infinite,
+    }
 
 
 def _readable(
@@ -283,5 +302,5 @@ def _scored(judge: Judge, pictures: Batch) -> dict[str, np.ndarray]:
     for name in names:
         before, after = degraded[name], restored[name]
         scored |= {f"degraded_{name}": before, f"restored_{name}": after}
-        scored[f"gain_{name}"] = evaluate.gain(before, after)
+        scored[f"gain_{name}"] = summaries.gain(before, after)
     return scored

@@ -206,6 +206,27 @@ def test_a_set_that_was_degraded_is_scored_against_its_targets(
     assert code == 0 and (tmp_path / "x.csv").read_text().startswith("image,protocol")
 
 
+def test_one_image_has_no_interval_and_an_exact_one_is_left_out_of_means(
+    command, photographs, tmp_path
+):
+    a, b = photographs / "a.png", photographs / "b.png"
+    scoring = ("evaluate", "--protocol", "gray8", "--targets")
+    code, said, _ = command(*scoring, a, "--predictions", b, "--inputs", b)
+    assert code == 0 and "1 image;" in said and "+0.00" in said
+    assert "±" not in said and "interval" not in said
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for name in ("a", "b"):
+        (mixed / f"{name}.png").write_bytes(b.read_bytes())
+    code, said, _ = command(*scoring, photographs, "--predictions", mixed)
+    assert code == 0 and "psnr: mean of 1 of 2 images; it is infinite for" in said
+    assert said.splitlines()[2].split()[2] != "inf"
+    code, said, _ = command(
+        *scoring, photographs, "--predictions", mixed, "--all-protocols"
+    )
+    assert code == 0 and "\ngray8 psnr: mean of 1 of 2 images" in said
+
+
 def test_all_protocols_are_shown_with_what_sets_them_apart(
     command, photographs, tmp_path
 ):
