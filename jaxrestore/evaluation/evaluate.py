@@ -89,8 +89,9 @@ class Evaluator:
         Image i is degraded with the key `fold_in(key(seed), i)`: every checkpoint of
         every run with this seed is asked the same question. Without a `degradation`
         the images are pairs of six channels, the target's first. Its sides are first
-        cut down to multiples of `scale`, by which the restorer enlarges. `strips`
-        bounds how many images are shown. What a gain is measured against: see
+        cut down to multiples of `scale`, by which the restorer enlarges. A `batch_size`
+        is rounded up to what all devices share. `strips` bounds how many images are
+        shown. What a gain is measured against: see
         `baseline`.
 
         Raises `ConfigError` for a protocol that scores lost pixels apart where the
@@ -99,7 +100,7 @@ class Evaluator:
         self.source = source
         self._crop = crop
         self._scale = scale
-        self._batch_size = batch_size
+        self._batch_size = sharding.up_to_devices(batch_size, mesh)
         self._mesh = mesh
         self._not_shown = not_shown
         self._strips = strips

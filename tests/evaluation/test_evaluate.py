@@ -104,6 +104,16 @@ def test_the_question_is_the_same_for_any_batch_device_and_time():
     assert first[0]["degraded_psnr"] != other_seed[0]["degraded_psnr"]
 
 
+def test_a_batch_of_one_image_is_rounded_up_to_the_devices():
+    three = sharding.mesh(jax.devices()[:3])
+    options = {"protocol": "gray8", "degradation": {"name": "eight_bit"}, "crop": 24}
+    asked = evaluator(batch_size=1, mesh=three, **options)
+    assert [len(question.target) for question in asked.questions()] == [3, 3]
+    alone = evaluator(batch_size=1, mesh=ALONE, **options)(IDENTITY).rows
+    assert [row["image"] for row in asked(IDENTITY).rows] == [*SOURCE.names]
+    assert len(alone) == len(SIZES)
+
+
 def test_padding_rows_are_not_counted_and_restore_sees_full_batches():
     seen = []
 
