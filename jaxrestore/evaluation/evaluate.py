@@ -2,6 +2,8 @@
 
 import functools
 import time
+import types
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ from jaxrestore.evaluation import summaries
 from jaxrestore.ops import resize
 
 WAITING_BYTES = 2**28  # of images that wait for others of their shape
+SHOWN = 5  # names in a message
 
 
 class Evaluation(NamedTuple):
@@ -26,13 +29,15 @@ class Evaluation(NamedTuple):
     `rows` has one entry an image, in the order of the source: its name, `degraded_`,
     `restored_`, `gain_` of every metric, and the numbers of the probes. `strips` shows
     the images that may be shown, uint8: panels of one size side by side, which `panels`
-    names (input, restored, target and error come first).
+    names (input, restored, target and error come first). `left_out` says by name why an
+    image has no row.
     """
 
     rows: list[dict[str, Any]]
     strips: dict[str, UInt8[np.ndarray, "h w 3"]]
     seconds: float
     panels: tuple[str, ...] = pictures.PANELS
+    left_out: Mapping[str, str] = types.MappingProxyType({})
 
 
 class Question(NamedTuple):
@@ -100,6 +105,7 @@ class Evaluator:
         self.source = source
         self._crop = crop
         self._scale = scale
+        self._too_small: dict[str, str] = {}  # by name, those of the last questions
         self._batch_size = sharding.up_to_devices(batch_size, mesh)
         self._mesh = mesh
         self._not_shown = not_shown
@@ -133,15 +139,22 @@ class Evaluator:
     ) -> Evaluation:
         """Returns the scores of `restore`, which maps degraded to restored images.
 
-        Each of the `probes` looks at all restored images too; `maps` has some.
+        Each of the `probes` looks at all restored images too; `maps` has some. An image
+        that is too small for the network or the protocol is left out, and an
+        `errors.Notice` names it. Raises `NoInputError` when that leaves none.
         """
         started = time.perf_counter()
         rows: dict[int, dict[str, Any]] = {}
         strips: dict[str, Any] = {}
         panels: dict[str, Any] = {}
+        left_out: dict[str, str] = {}
         for question in self.questions():
-            restored = restore(question.degraded)
-            degraded, scores = self._scores(question, restored)
+            try:
+                restored = restore(question.degraded)
+                degraded, scores = self._scores(question, restored)
+            except ValueError as error:  # about their shape, which all of them share
+                left_out |= dict.fromkeys(question.names, str(error))
+                continue
             found = [probe(question, restored) for probe in probes]
             numbers = {name: x for one in found for name, x in one.numbers.items()}
             panels = {name: x for one in found for name, x in one.panels.items()}
@@ -152,9 +165,12 @@ class Evaluator:
                 rows[question.indices[row]] = scored
                 if name not in self._not_shown and len(strips) < self._strips:
                     strips[name] = pictures.strip(*(np.asarray(x[row]) for x in shown))
+        left_out |= self._too_small
+        _tell(left_out, nothing=not rows)
         ordered = [rows[index] for index in sorted(rows)]
         seconds = time.perf_counter() - started
-        return Evaluation(ordered, strips, seconds, (*pictures.PANELS, *panels))
+        names = (*pictures.PANELS, *panels)
+        return Evaluation(ordered, strips, seconds, names, left_out)
 
     def _scores(self, question, restored):
         """The input as it is compared, and by `degraded` and `restored` the scores."""
@@ -182,12 +198,18 @@ class Evaluator:
     def _groups(self) -> Iterator[tuple[list[int], list[str], np.ndarray]]:
         """Batches of images of one shape, short where no more come or memory ends."""
         waiting, held = defaultdict(list), 0
+        self._too_small = {}
         for index in range(len(self.source)):
             element = self.source[index]
             if element["name"] != self.source.name(index):
                 continue  # a substitute for a damaged file has its own index
             image = centre_crop(element["image"], self._crop)
             height, width = (n - n % self._scale for n in image.shape[:2])
+            if not height or not width:
+                size = f"{image.shape[1]}x{image.shape[0]}"
+                reason = f"{size} px is smaller than the scale of {self._scale}"
+                self._too_small[element["name"]] = reason
+                continue
             image = image[:height, :width]
             group = waiting[image.shape]
             group.append((index, element["name"], image))
@@ -242,6 +264,22 @@ def _row(scores, row):
             f"gain_{name}": float(summaries.gain(before, after)),
         }
     return numbers
+
+
+def _tell(left_out, *, nothing):
+    """Names what was left out; an error where there is nothing else."""
+    if not left_out:
+        return
+    name, reason = next(iter(left_out.items()))
+    if nothing:
+        raise errors.NoInputError(
+            f"no evaluation image can be scored; {name}: {reason}"
+        )
+    names = ", ".join([*left_out][:SHOWN])
+    names += f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+    warnings.warn(
+        f"left out of the evaluation: {names} ({reason})", errors.Notice, stacklevel=3
+    )
 
 
 def _stack(group):

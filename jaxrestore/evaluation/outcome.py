@@ -118,8 +118,10 @@ def _score(workdir, config, mesh):
         probes=_probes(config, model, placed),
     )
     size = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    left_out = {"left_out": dict(result.left_out)} if result.left_out else {}
     return result, {
         **summaries.summarize(result.rows),
+        **left_out,
         "protocol": config["evaluation"]["protocol"],
         "statistics": statistics,
         "seconds": round(result.seconds, 3),

@@ -257,6 +257,22 @@ def test_a_damaged_file_is_left_out_and_no_other_counts_twice(tmp_path):
     assert [entry["name"] for entry in folder.report()["damaged"]] == ["b.png"]
 
 
+def test_images_too_small_for_the_protocol_are_left_out_by_name():
+    sides = {"large": 24, "small": 6, "tiny": 3}
+    arrays = [GENERATOR.integers(0, 256, (n, n, 3), np.uint8) for n in sides.values()]
+    options = {"degradation": {"name": "eight_bit"}, "mesh": ALONE, "batch_size": 1}
+    one = evaluator(protocol="sr_y_x4", scale=4, **options)
+    one.source = sources.Arrays(arrays, [*sides])
+    with pytest.warns(errors.Notice, match=r"left out .*: small, tiny \(4x4 less a bo"):
+        result = one(IDENTITY)
+    assert [row["image"] for row in result.rows] == ["large"]
+    assert [*result.left_out] == ["small", "tiny"]
+    assert result.left_out["tiny"] == "3x3 px is smaller than the scale of 4"
+    one.source = sources.Arrays(arrays[1:], ["small", "tiny"])
+    with pytest.raises(errors.NoInputError, match="no evaluation image can be scored"):
+        one(IDENTITY)
+
+
 def test_a_mask_beside_the_colours_is_not_scored_and_not_shown():
     boxes = {"name": "holes", "kinds": {"box": 1.0}}
     one = evaluator(degradation=boxes, crop=24, batch_size=5, mesh=ALONE)
