@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from jaxrestore import contracts, errors, folders, images, naming, perceptual, programs
 from jaxrestore.data import colors
-from jaxrestore.evaluation import outcome, summaries
+from jaxrestore.evaluation import outcome, sizes, summaries
 
 BATCH_PIXELS = 2**20  # of one side of a batch
 WAITING_PIXELS = 2**24  # of images that wait for others of their shape
@@ -29,11 +29,13 @@ class Scores(NamedTuple):
     """What was scored and, by stem, why something was not.
 
     `rows` has one entry for each image and protocol: their names, `restored_` of every
-    metric and, where inputs were given, `degraded_` and `gain_`.
+    metric and, where inputs were given, `degraded_` and `gain_`. `notes` are sentences
+    about pictures that were cut or enlarged first, see `sizes.matched`.
     """
 
     rows: list[Row]
     skipped: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def score(
@@ -48,12 +50,13 @@ def score(
     """Returns the scores of the files below `predictions` against those of `targets`.
 
     Each is a folder, or one file. Files belong together by their path without suffix;
-    one that lacks a partner, cannot be read or has another size than its target is
-    skipped. An image whose target *file* is grey (one channel, as for MATLAB; three
-    equal channels are colour) is scored as grey, a colour prediction by its BT.601
-    luma. Alpha does not count. Where `masks` are white pixels were lost: protocols that
-    score those apart need them. With `lpips` each row has that distance of the whole
-    images too, whatever its protocol; an image too small for it is skipped.
+    one that lacks a partner, cannot be read or has a size that does not belong to its
+    target's is skipped, see `sizes.matched`. An image whose target *file* is grey (one
+    channel, as for MATLAB; three equal channels are colour) is scored as grey, a colour
+    prediction by its BT.601 luma. Alpha does not count. Where `masks` are white pixels
+    were lost: protocols that score those apart need them. With `lpips` each row has
+    that distance of the whole images too, whatever its protocol; an image too small for
+    it is skipped.
 
     Raises `ConfigError` for an unknown protocol and for one that needs `masks` where
     there are none, `NoInputError` when nothing is left.
@@ -67,7 +70,8 @@ def score(
         places["mask"] = masks
     partners, skipped = folders.partners(places)
     rows: dict[tuple[str, str], Row] = {}
-    for stems, pictures in _batches(_readable(partners, skipped)):
+    changes: dict[str, dict[str, str]] = {}
+    for stems, pictures in _batches(_readable(partners, skipped, changes)):
         try:
             more = {} if measure is None else _scored(measure, pictures)
         except ValueError as error:
@@ -85,7 +89,8 @@ def score(
     if not rows:
         raise errors.NoInputError(f"nothing was scored; {next(iter(skipped.values()))}")
     order = [(stem, name) for stem in partners for name in judges]
-    return Scores([rows[place] for place in order if place in rows], skipped)
+    ordered = [rows[place] for place in order if place in rows]
+    return Scores(ordered, skipped, sizes.notes(changes))
 
 
 def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
@@ -165,6 +170,7 @@ def document(
         "masks": None if masks is None else str(masks),
         "protocols": summarize(scores.rows),
         "skipped": scores.skipped,
+        "notes": [*scores.notes],
         "environment": outcome.environment(),
         "rows": numbers,
     }
@@ -228,26 +234,27 @@ def _spread(values: list[float]) -> dict[str, float | int | None]:
 
 
 def _readable(
-    partners: Mapping[str, Mapping[str, Path]], skipped: dict[str, str]
+    partners: Mapping[str, Mapping[str, Path]],
+    skipped: dict[str, str],
+    changes: dict[str, dict[str, str]],
 ) -> Iterator[tuple[str, Pictures]]:
-    """Yields what can be read and has one size; writes the others to `skipped`."""
+    """Yields what can be read, in one size; writes the others to `skipped`.
+
+    What a picture's size took is written to `changes`.
+    """
     for stem, files in partners.items():
         try:
-            yield stem, _pictures(files)
+            pictures, changed = sizes.matched(_pictures(files), files)
         except images.ImageError as error:
             skipped[stem] = str(error)
+            continue
+        for what, how in changed.items():
+            changes.setdefault(what, {})[stem] = how
+        yield stem, pictures
 
 
 def _pictures(files: Mapping[str, Path]) -> Pictures:
     pictures = {role: images.decode(file) for role, file in files.items()}
-    size = pictures["target"].shape[:2]
-    for role, picture in pictures.items():
-        if picture.shape[:2] != size:
-            theirs, ours = ("{1}x{0}".format(*x) for x in (picture.shape, size))
-            raise images.ImageError(
-                f"{files[role]}: the {role} is {theirs}, its target {ours}; files of "
-                "one size are compared"
-            )
     grey = images.is_grey(files["target"])
     for role, picture in pictures.items():
         if grey or role == "mask":

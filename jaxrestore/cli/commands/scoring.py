@@ -58,6 +58,8 @@ def evaluate(
         print(folders.spread(summary))
     else:
         _print_metrics(summary[protocol], protocol)
+    for note in scores.notes:
+        print(note)
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)
         files.write_csv(csv, scores.rows)
