@@ -94,7 +94,7 @@ KEYS = (
         "lengths then count epochs as well."
     ),
     Key("batch_size", int, 16, unit="images", low=1).means(
-        "Images in a batch, over all devices."
+        "Images in a batch, over as many devices as share it equally."
     ),
     Key("crop", int, 128, unit="px", low=8).means("The side of the training crops."),
     Key(
@@ -276,7 +276,7 @@ KEYS = (
         "statistics with dropout on, as pix2pix tests."
     ),
     Key("evaluation.batch_size", int, 4, unit="images", low=1).means(
-        "Images that are restored at a time, over all devices."
+        "Images that are restored at a time, rounded up to what all devices share."
     ),
     Key("evaluation.seed", int, 1, low=0, high=2**31 - 1).means(
         "The degradations of the evaluated images follow from it."

@@ -4,6 +4,8 @@ The message of each is one sentence or two: what, where, why, and what to do abo
 """
 
 import errno
+import os
+import sys
 from collections.abc import Mapping
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -101,6 +103,23 @@ def explained(error: Exception) -> UserError | None:
         return disk_error(error, error.filename)
     if "No space left on device" in str(error):  # as other libraries raise it
         return DiskError(f"{error}; {_MAKE_ROOM}")
+    return _no_device()
+
+
+def _no_device() -> ConfigError | None:
+    """Returns the sentence for a jax that has no device of the platform asked for."""
+    asked, jax = os.environ.get("JAX_PLATFORMS"), sys.modules.get("jax")
+    if not asked or jax is None:
+        return None
+    try:
+        jax.devices()  # its errors have no class of their own; so it is asked again
+    except Exception as error:
+        why = str(error).partition(" (set JAX_PLATFORMS")[0].rstrip(".")
+        why = why or "there is no such device here, or jax lacks what drives it"
+        return ConfigError(
+            f"jax cannot use JAX_PLATFORMS={asked} ({why}); unset JAX_PLATFORMS, or "
+            "set it to cpu; GPUs need pip install 'jaxrestore[cuda]'"
+        )
     return None
 
 

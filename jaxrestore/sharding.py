@@ -20,6 +20,17 @@ def mesh(devices: Sequence[Any] | None = None) -> Mesh:
     )
 
 
+def dividing(devices: Sequence[Any], rows: int) -> list[Any]:
+    """Returns as many of `devices` as share so many rows equally, the first ones."""
+    counts = range(1, len(devices) + 1)
+    return [*devices][: max(count for count in counts if rows % count == 0)]
+
+
+def up_to_devices(rows: int, mesh: Mesh) -> int:
+    """Returns the least number of rows, `rows` or more, that all devices share."""
+    return -(-rows // mesh.size) * mesh.size
+
+
 def replicated(mesh: Mesh) -> NamedSharding:
     """Returns the sharding of a value that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())

@@ -14,6 +14,15 @@ def test_a_batch_is_cut_along_its_rows_and_a_state_is_whole_everywhere():
     assert {shard.data.shape for shard in whole.addressable_shards} == {batch.shape}
 
 
+def test_as_many_devices_are_taken_as_share_a_batch_equally():
+    devices = [*range(8)]
+    taken = {rows: len(sharding.dividing(devices, rows)) for rows in (1, 6, 7, 16, 20)}
+    assert taken == {1: 1, 6: 6, 7: 7, 16: 8, 20: 5}
+    assert sharding.dividing(devices, 6) == [0, 1, 2, 3, 4, 5]
+    mesh = sharding.mesh(jax.devices()[:3])
+    assert [sharding.up_to_devices(rows, mesh) for rows in (1, 3, 4)] == [3, 3, 6]
+
+
 def test_gathers_with_computed_indices_work_on_the_mesh():
     # What explicit sharding, the default of jax.make_mesh, refuses.
     mesh = sharding.mesh(jax.devices()[:2])

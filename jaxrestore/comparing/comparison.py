@@ -18,7 +18,7 @@ from jaxrestore.comparing import images as compared_images
 from jaxrestore.comparing import runs as compared_runs
 from jaxrestore.comparing import significance, tables
 from jaxrestore.data import samples
-from jaxrestore.evaluation import evaluate, outcome
+from jaxrestore.evaluation import outcome, summaries
 from jaxrestore.inference import of_runs
 
 FILES = ("comparison.json", "comparison.csv", "comparison.md", "strips.png")
@@ -113,7 +113,7 @@ def _means(measured):
 def _mean(values):
     """The mean over the images that have pixels to measure; None if not finite."""
     known = values[~np.isnan(values)]
-    return evaluate.finite(known.mean()) if len(known) else None
+    return summaries.finite(known.mean()) if len(known) else None
 
 
 def _arm(arm, measured):
@@ -133,12 +133,13 @@ def _arm(arm, measured):
 
 
 def _best(losses):
-    """The arm with the least mean loss for each measure that some image has."""
+    """The arm with the least mean loss for each measure whose means are finite."""
     found = {}
     for key in next(iter(losses.values())):
         means = {label: own[key][:, _known(own[key])] for label, own in losses.items()}
         means = {label: own.mean() for label, own in means.items() if own.size}
-        if means:
+        # An infinite mean, of one exact image, says nothing of the others.
+        if means and np.isfinite([*means.values()]).all():
             found[key] = min(means, key=means.__getitem__)
     return found
 

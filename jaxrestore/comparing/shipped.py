@@ -7,7 +7,7 @@ import jax
 
 from jaxrestore import sharding
 from jaxrestore.data import samples
-from jaxrestore.evaluation import evaluate
+from jaxrestore.evaluation import evaluate, summaries
 from jaxrestore.inference import shipped
 
 _CROP = 256  # px
@@ -34,7 +34,7 @@ def judge(
     )
     scores = {}
     for name, restorer in restorers.items():
-        metrics = evaluate.summarize(evaluator(restorer).rows)["metrics"]
+        metrics = summaries.summarize(evaluator(restorer).rows)["metrics"]
         for method, part in (("input", "degraded"), (name, "restored")):
             scores[method] = {m: round(metrics[m][part], 4) for m in ("psnr", "ssim")}
     return scores

@@ -1,8 +1,9 @@
 """Scoring a restorer on images that are degraded the same way every time."""
 
 import functools
-import math
 import time
+import types
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,11 +16,11 @@ from jaxtyping import Array, Float, Key, UInt8
 from jaxrestore import contracts, errors, naming, programs, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import strips as pictures
+from jaxrestore.evaluation import summaries
 from jaxrestore.ops import resize
 
 WAITING_BYTES = 2**28  # of images that wait for others of their shape
-
-_SCORES = ("degraded_", "restored_", "gain_")
+SHOWN = 5  # names in a message
 
 
 class Evaluation(NamedTuple):
@@ -28,13 +29,15 @@ class Evaluation(NamedTuple):
     `rows` has one entry an image, in the order of the source: its name, `degraded_`,
     `restored_`, `gain_` of every metric, and the numbers of the probes. `strips` shows
     the images that may be shown, uint8: panels of one size side by side, which `panels`
-    names (input, restored, target and error come first).
+    names (input, restored, target and error come first). `left_out` says by name why an
+    image has no row.
     """
 
     rows: list[dict[str, Any]]
     strips: dict[str, UInt8[np.ndarray, "h w 3"]]
     seconds: float
     panels: tuple[str, ...] = pictures.PANELS
+    left_out: Mapping[str, str] = types.MappingProxyType({})
 
 
 class Question(NamedTuple):
@@ -91,8 +94,9 @@ class Evaluator:
         Image i is degraded with the key `fold_in(key(seed), i)`: every checkpoint of
         every run with this seed is asked the same question. Without a `degradation`
         the images are pairs of six channels, the target's first. Its sides are first
-        cut down to multiples of `scale`, by which the restorer enlarges. `strips`
-        bounds how many images are shown. What a gain is measured against: see
+        cut down to multiples of `scale`, by which the restorer enlarges. A `batch_size`
+        is rounded up to what all devices share. `strips` bounds how many images are
+        shown. What a gain is measured against: see
         `baseline`.
 
         Raises `ConfigError` for a protocol that scores lost pixels apart where the
@@ -101,7 +105,8 @@ class Evaluator:
         self.source = source
         self._crop = crop
         self._scale = scale
-        self._batch_size = batch_size
+        self._too_small: dict[str, str] = {}  # by name, those of the last questions
+        self._batch_size = sharding.up_to_devices(batch_size, mesh)
         self._mesh = mesh
         self._not_shown = not_shown
         self._strips = strips
@@ -134,15 +139,22 @@ class Evaluator:
     ) -> Evaluation:
         """Returns the scores of `restore`, which maps degraded to restored images.
 
-        Each of the `probes` looks at all restored images too; `maps` has some.
+        Each of the `probes` looks at all restored images too; `maps` has some. An image
+        that is too small for the network or the protocol is left out, and an
+        `errors.Notice` names it. Raises `NoInputError` when that leaves none.
         """
         started = time.perf_counter()
         rows: dict[int, dict[str, Any]] = {}
         strips: dict[str, Any] = {}
         panels: dict[str, Any] = {}
+        left_out: dict[str, str] = {}
         for question in self.questions():
-            restored = restore(question.degraded)
-            degraded, scores = self._scores(question, restored)
+            try:
+                restored = restore(question.degraded)
+                degraded, scores = self._scores(question, restored)
+            except ValueError as error:  # about their shape, which all of them share
+                left_out |= dict.fromkeys(question.names, str(error))
+                continue
             found = [probe(question, restored) for probe in probes]
             numbers = {name: x for one in found for name, x in one.numbers.items()}
             panels = {name: x for one in found for name, x in one.panels.items()}
@@ -153,9 +165,12 @@ class Evaluator:
                 rows[question.indices[row]] = scored
                 if name not in self._not_shown and len(strips) < self._strips:
                     strips[name] = pictures.strip(*(np.asarray(x[row]) for x in shown))
+        left_out |= self._too_small
+        _tell(left_out, nothing=not rows)
         ordered = [rows[index] for index in sorted(rows)]
         seconds = time.perf_counter() - started
-        return Evaluation(ordered, strips, seconds, (*pictures.PANELS, *panels))
+        names = (*pictures.PANELS, *panels)
+        return Evaluation(ordered, strips, seconds, names, left_out)
 
     def _scores(self, question, restored):
         """The input as it is compared, and by `degraded` and `restored` the scores."""
@@ -183,12 +198,18 @@ class Evaluator:
     def _groups(self) -> Iterator[tuple[list[int], list[str], np.ndarray]]:
         """Batches of images of one shape, short where no more come or memory ends."""
         waiting, held = defaultdict(list), 0
+        self._too_small = {}
         for index in range(len(self.source)):
             element = self.source[index]
             if element["name"] != self.source.name(index):
                 continue  # a substitute for a damaged file has its own index
             image = centre_crop(element["image"], self._crop)
             height, width = (n - n % self._scale for n in image.shape[:2])
+            if not height or not width:
+                size = f"{image.shape[1]}x{image.shape[0]}"
+                reason = f"{size} px is smaller than the scale of {self._scale}"
+                self._too_small[element["name"]] = reason
+                continue
             image = image[:height, :width]
             group = waiting[image.shape]
             group.append((index, element["name"], image))
@@ -231,50 +252,6 @@ def baseline(
     return resize.resize(degraded, height, width)
 
 
-def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the means over images and the spread of the gain, for every metric.
-
-    `median`, `p05` (5th percentile) and `ci95` (normal approximation of the mean's
-    95 % interval) describe the gain over images. `share_better_than_input` counts
-    images whose PSNR rose. Every other column of numbers has its mean under its own
-    name. A number that is not finite is None.
-    """
-    names = [name.removeprefix("gain_") for name in rows[0] if name.startswith("gain_")]
-    metrics = {}
-    for name in names:
-        metrics[name] = {
-            "degraded": finite(np.mean([row[f"degraded_{name}"] for row in rows])),
-            "restored": finite(np.mean([row[f"restored_{name}"] for row in rows])),
-            **_spread(np.array([row[f"gain_{name}"] for row in rows], np.float64)),
-        }
-    better = np.mean([row["gain_psnr"] > 0 for row in rows])
-    others = [
-        name
-        for name, value in rows[0].items()
-        if isinstance(value, float) and not name.startswith(_SCORES)
-    ]
-    return {
-        "metrics": metrics,
-        "share_better_than_input": float(better),
-        **{name: finite(np.mean([row[name] for row in rows])) for name in others},
-        "images": len(rows),
-    }
-
-
-def _spread(gain):
-    if not np.isfinite(gain).all():
-        nothing = dict.fromkeys(("gain", "median", "p05"))
-        return {**nothing, "ci95": [None, None]}
-    mean = gain.mean()
-    half = 1.96 * gain.std(ddof=1) / math.sqrt(len(gain)) if len(gain) > 1 else 0.0
-    return {
-        "gain": float(mean),
-        "median": float(np.median(gain)),
-        "p05": float(np.percentile(gain, 5)),
-        "ci95": [float(mean - half), float(mean + half)],
-    }
-
-
 def _row(scores, row):
     numbers = {}
     # PSNR first; jit has sorted the protocol's names by letter.
@@ -284,21 +261,25 @@ def _row(scores, row):
         numbers |= {
             f"degraded_{name}": before,
             f"restored_{name}": after,
-            f"gain_{name}": float(gain(before, after)),
+            f"gain_{name}": float(summaries.gain(before, after)),
         }
     return numbers
 
 
-def gain(before: np.ndarray | float, after: np.ndarray | float) -> np.ndarray:
-    """Returns `after - before`; 0 for equal ones, as a perfect input left perfect."""
-    before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
-    same = before == after  # infinities too, whose difference is NaN
-    return np.where(same, 0, after - np.where(same, 0, before))
-
-
-def finite(value: Any) -> float | None:
-    """Returns the number, or None for one that JSON cannot hold: NaN or infinite."""
-    return float(value) if np.isfinite(value) else None
+def _tell(left_out, *, nothing):
+    """Names what was left out; an error where there is nothing else."""
+    if not left_out:
+        return
+    name, reason = next(iter(left_out.items()))
+    if nothing:
+        raise errors.NoInputError(
+            f"no evaluation image can be scored; {name}: {reason}"
+        )
+    names = ", ".join([*left_out][:SHOWN])
+    names += f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+    warnings.warn(
+        f"left out of the evaluation: {names} ({reason})", errors.Notice, stacklevel=3
+    )
 
 
 def _stack(group):

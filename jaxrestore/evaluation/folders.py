@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from jaxrestore import contracts, errors, folders, images, naming, perceptual, programs
 from jaxrestore.data import colors
-from jaxrestore.evaluation import evaluate, outcome
+from jaxrestore.evaluation import outcome, sizes, summaries
 
 BATCH_PIXELS = 2**20  # of one side of a batch
 WAITING_PIXELS = 2**24  # of images that wait for others of their shape
@@ -29,11 +29,13 @@ class Scores(NamedTuple):
     """What was scored and, by stem, why something was not.
 
     `rows` has one entry for each image and protocol: their names, `restored_` of every
-    metric and, where inputs were given, `degraded_` and `gain_`.
+    metric and, where inputs were given, `degraded_` and `gain_`. `notes` are sentences
+    about pictures that were cut or enlarged first, see `sizes.matched`.
     """
 
     rows: list[Row]
     skipped: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def score(
@@ -48,12 +50,13 @@ def score(
     """Returns the scores of the files below `predictions` against those of `targets`.
 
     Each is a folder, or one file. Files belong together by their path without suffix;
-    one that lacks a partner, cannot be read or has another size than its target is
-    skipped. An image whose target *file* is grey (one channel, as for MATLAB; three
-    equal channels are colour) is scored as grey, a colour prediction by its BT.601
-    luma. Alpha does not count. Where `masks` are white pixels were lost: protocols that
-    score those apart need them. With `lpips` each row has that distance of the whole
-    images too, whatever its protocol; an image too small for it is skipped.
+    one that lacks a partner, cannot be read or has a size that does not belong to its
+    target's is skipped, see `sizes.matched`. An image whose target *file* is grey (one
+    channel, as for MATLAB; three equal channels are colour) is scored as grey, a colour
+    prediction by its BT.601 luma. Alpha does not count. Where `masks` are white pixels
+    were lost: protocols that score those apart need them. With `lpips` each row has
+    that distance of the whole images too, whatever its protocol; an image too small for
+    it is skipped.
 
     Raises `ConfigError` for an unknown protocol and for one that needs `masks` where
     there are none, `NoInputError` when nothing is left.
@@ -67,7 +70,8 @@ def score(
         places["mask"] = masks
     partners, skipped = folders.partners(places)
     rows: dict[tuple[str, str], Row] = {}
-    for stems, pictures in _batches(_readable(partners, skipped)):
+    changes: dict[str, dict[str, str]] = {}
+    for stems, pictures in _batches(_readable(partners, skipped, changes)):
         try:
             more = {} if measure is None else _scored(measure, pictures)
         except ValueError as error:
@@ -85,15 +89,18 @@ def score(
     if not rows:
         raise errors.NoInputError(f"nothing was scored; {next(iter(skipped.values()))}")
     order = [(stem, name) for stem in partners for name in judges]
-    return Scores([rows[place] for place in order if place in rows], skipped)
+    ordered = [rows[place] for place in order if place in rows]
+    return Scores(ordered, skipped, sizes.notes(changes))
 
 
 def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
     """Returns by protocol `fixes`, a clause that says what; `images`; and `metrics`.
 
-    Each metric has the `mean`, `median` and `p05` (5th percentile) of the predictions.
-    Where inputs were scored too, it has their mean, `degraded`, and `gain` with `ci95`,
-    as `evaluate.summarize`. A number that is not finite is None.
+    Each metric has the `median` and `p05` (5th percentile) of the predictions where it
+    is defined, their `mean` over the `images`, so many, where it is finite, and for how
+    many it is `infinite`. Where inputs were scored too, it has their mean, `degraded`,
+    and `gain` with `ci95`, as `summaries.summarize`, over the images where both are
+    finite, as `mean` is then if there are any. A number that is not finite is None.
     """
     summary = {}
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
@@ -104,9 +111,10 @@ def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
             if name.startswith("restored_")
         }
         if "gain_psnr" in own[0]:
-            for name, against in evaluate.summarize(own)["metrics"].items():
-                kept = ("degraded", "gain", "ci95")
-                metrics[name] |= {key: against[key] for key in kept}
+            for name, against in summaries.summarize(own)["metrics"].items():
+                metrics[name] |= {k: against[k] for k in ("degraded", "gain", "ci95")}
+                if count := against["images"]:
+                    metrics[name] |= {"mean": against["restored"], "images": count}
         fixes = clause(protocol)
         summary[protocol] = {"fixes": fixes, "images": len(own), "metrics": metrics}
     return summary
@@ -121,8 +129,15 @@ def clause(protocol: str) -> str:
 
 def spread(summary: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns a sentence: how far PSNR depends on the protocol alone."""
-    means = {name: part["metrics"]["psnr"]["mean"] for name, part in summary.items()}
-    known = {name: mean for name, mean in means.items() if mean is not None}
+    means = {
+        name: (part["metrics"]["psnr"], part["images"])
+        for name, part in summary.items()
+    }
+    known = {
+        name: psnr["mean"]
+        for name, (psnr, images) in means.items()
+        if psnr["images"] == images
+    }
     if len(known) < 2:
         return (
             f"PSNR is infinite for an image under {len(means) - len(known)} of "
@@ -145,7 +160,7 @@ def document(
 ) -> dict[str, Any]:
     """Returns all that was found, ready for JSON, and the versions that found it."""
     numbers = [
-        {k: v if isinstance(v, str) else evaluate.finite(v) for k, v in row.items()}
+        {k: v if isinstance(v, str) else summaries.finite(v) for k, v in row.items()}
         for row in scores.rows
     ]
     return {
@@ -155,6 +170,7 @@ def document(
         "masks": None if masks is None else str(masks),
         "protocols": summarize(scores.rows),
         "skipped": scores.skipped,
+        "notes": [*scores.notes],
         "environment": outcome.environment(),
         "rows": numbers,
     }
@@ -201,34 +217,44 @@ def _distance(lpips: perceptual.Lpips) -> Judge:
     return lambda images, target, damage: measure(*placed, images, target)
 
 
-def _spread(values: list[float]) -> dict[str, float | None]:
-    with np.errstate(invalid="ignore"):  # infinite PSNR: no percentile near it
-        middle, fifth = np.median(values), np.percentile(values, 5)
-    numbers = {"mean": np.mean(values), "median": middle, "p05": fifth}
-    return {name: evaluate.finite(number) for name, number in numbers.items()}
+def _spread(values: list[float]) -> dict[str, float | int | None]:
+    defined = np.array([value for value in values if not np.isnan(value)])
+    middle = fifth = np.nan
+    if len(defined):
+        with np.errstate(invalid="ignore"):  # infinite PSNR: no percentile near it
+            middle, fifth = np.median(defined), np.percentile(defined, 5)
+    infinite = int(np.isinf(defined).sum())
+    return {
+        "mean": summaries.finite_mean(defined),
+        "median": summaries.finite(middle),
+        "p05": summaries.finite(fifth),
+        "images": len(defined) - infinite,
+        "infinite": infinite,
+    }
 
 
 def _readable(
-    partners: Mapping[str, Mapping[str, Path]], skipped: dict[str, str]
+    partners: Mapping[str, Mapping[str, Path]],
+    skipped: dict[str, str],
+    changes: dict[str, dict[str, str]],
 ) -> Iterator[tuple[str, Pictures]]:
-    """Yields what can be read and has one size; writes the others to `skipped`."""
+    """Yields what can be read, in one size; writes the others to `skipped`.
+
+    What a picture's size took is written to `changes`.
+    """
     for stem, files in partners.items():
         try:
-            yield stem, _pictures(files)
+            pictures, changed = sizes.matched(_pictures(files), files)
         except images.ImageError as error:
             skipped[stem] = str(error)
+            continue
+        for what, how in changed.items():
+            changes.setdefault(what, {})[stem] = how
+        yield stem, pictures
 
 
 def _pictures(files: Mapping[str, Path]) -> Pictures:
     pictures = {role: images.decode(file) for role, file in files.items()}
-    size = pictures["target"].shape[:2]
-    for role, picture in pictures.items():
-        if picture.shape[:2] != size:
-            theirs, ours = ("{1}x{0}".format(*x) for x in (picture.shape, size))
-            raise images.ImageError(
-                f"{files[role]}: the {role} is {theirs}, its target {ours}; files of "
-                "one size are compared"
-            )
     grey = images.is_grey(files["target"])
     for role, picture in pictures.items():
         if grey or role == "mask":
@@ -283,5 +309,5 @@ def _scored(judge: Judge, pictures: Batch) -> dict[str, np.ndarray]:
     for name in names:
         before, after = degraded[name], restored[name]
         scored |= {f"degraded_{name}": before, f"restored_{name}": after}
-        scored[f"gain_{name}"] = evaluate.gain(before, after)
+        scored[f"gain_{name}"] = summaries.gain(before, after)
     return scored

@@ -15,7 +15,7 @@ import jax
 
 from jaxrestore import __version__, errors, files, naming, networks, sharding
 from jaxrestore.data import pipeline, samples
-from jaxrestore.evaluation import evaluate, maps, report
+from jaxrestore.evaluation import evaluate, maps, report, summaries
 from jaxrestore.runs import checkpoints
 
 
@@ -118,8 +118,10 @@ def _score(workdir, config, mesh):
         probes=_probes(config, model, placed),
     )
     size = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    left_out = {"left_out": dict(result.left_out)} if result.left_out else {}
     return result, {
-        **evaluate.summarize(result.rows),
+        **summaries.summarize(result.rows),
+        **left_out,
         "protocol": config["evaluation"]["protocol"],
         "statistics": statistics,
         "seconds": round(result.seconds, 3),
@@ -143,11 +145,12 @@ def _probes(config, model, variables):
 def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
     """Returns a line: the gain, and where the report lies."""
     psnr = summary["metrics"]["psnr"]
-    if None in (psnr["gain"], psnr["degraded"], psnr["restored"]):
-        return f"PSNR is not finite for an image; {workdir / 'report.html'}"
+    if not psnr["images"]:
+        return f"PSNR is finite for no image; {workdir / 'report.html'}"
     return (
         f"step {summary['step']}: PSNR {psnr['degraded']:.2f} -> "
-        f"{psnr['restored']:.2f} dB, gain {psnr['gain']:+.2f} dB, "
+        f"{psnr['restored']:.2f} dB, gain {psnr['gain']:+.2f} dB"
+        f"{summaries.of_finite(psnr, summary['images'])}, "
         f"{summary['share_better_than_input']:.0%} of {summary['images']} images "
         f"better than their input; {workdir / 'report.html'}"
     )
@@ -161,7 +164,7 @@ def _write(workdir, config, environment, result, summary):
         summary=summary,
         rows=[
             {
-                name: value if name == "image" else evaluate.finite(value)
+                name: value if name == "image" else summaries.finite(value)
                 for name, value in row.items()
             }
             for row in result.rows

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import errors, images, programs, protocols
-from jaxrestore.evaluation import evaluate
+from jaxrestore.evaluation import summaries
 
 TARGET, BLURRED = "target", "blurred"
 BLUR = 6  # a box as wide as this part of the shorter side, twice
@@ -78,7 +78,7 @@ def _item(
         {role: images.encoded(array, ".png") for role, array in pictures.items()},
         {r: hashlib.sha256(path.read_bytes()).hexdigest() for r, path in files.items()},
         {
-            name: {metric: evaluate.finite(v[row]) for metric, v in scores.items()}
+            name: {metric: summaries.finite(v[row]) for metric, v in scores.items()}
             for row, name in enumerate(methods)
         },
         float(np.mean((blurred.astype(float) - target) ** 2)),

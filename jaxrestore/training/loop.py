@@ -162,6 +162,16 @@ def _fill_banks(prepared, run):
             run.log.say(f"painted {images.count} dead-leaves images in {seconds:.1f} s")
 
 
+def _evaluated(group, number, timer):
+    """The scores of all runs; of one that fails, the states are saved without any."""
+    try:
+        return [runs.evaluated(run, number, timer) for run in group]
+    except Exception:
+        for run in group:
+            runs.save(run, number, None)
+        raise
+
+
 def _run(group, step, stop):
     """From the states of the runs to the last step, or to a signal."""
     leader = group[0].prepared
@@ -206,8 +216,8 @@ def _run(group, step, stop):
             waits = group[0].state.plateau is not None
             due = due and (stopped is None or waits)
             saves = last or due or number % config["checkpoint_every"] == 0
-            for run in group:
-                score = runs.evaluated(run, number, timer) if due else None
+            scores = _evaluated(group, number, timer) if due else [None] * len(group)
+            for run, score in zip(group, scores, strict=True):
                 if saves:
                     with timer.measure("checkpoint"):
                         runs.save(run, number, score)

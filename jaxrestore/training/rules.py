@@ -140,11 +140,6 @@ def _check_together(config, devices):
             f"config.batch_size is {config['batch_size']}; it must divide by "
             f"{devices} devices x {parts} parts (config.optimizer.accumulate)"
         )
-    if config["evaluation"]["batch_size"] % devices:
-        raise errors.ConfigError(
-            f"config.evaluation.batch_size is {config['evaluation']['batch_size']}; it "
-            f"must divide by the {devices} devices"
-        )
     together = config["steps_per_call"]
     # Lengths in epochs are rounded to whole calls.
     lengths = ("steps", *config_keys.intervals())

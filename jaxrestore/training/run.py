@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxrestore import errors, files, sharding
 from jaxrestore.data import bank
-from jaxrestore.evaluation import evaluate, outcome
+from jaxrestore.evaluation import outcome, summaries
 from jaxrestore.fitting import optimizers
 from jaxrestore.runs import checkpoints
 from jaxrestore.training import clock, compilation, inheritance, logbook, setup
@@ -116,12 +116,13 @@ def log(run: Run, number: int, times: dict[str, float], seconds: float) -> None:
 
 
 def evaluated(run: Run, number: int, timer: clock.Clock) -> float:
-    """Scores the averaged generator, writes it down; returns the mean PSNR in dB."""
+    """Scores the averaged generator, writes it down; returns what ranks it, in dB."""
     prepared, average = run.prepared, run.state.ema
     with timer.measure("evaluation"):
         restore = lambda degraded: prepared.restore(average, degraded)
         result = prepared.evaluator(restore)
-    metrics = evaluate.summarize(result.rows)["metrics"]
+    summary = summaries.summarize(result.rows)
+    metrics = summary["metrics"]
     scalars = {"seconds": timer.total}
     for name, numbers in metrics.items():
         scalars[f"evaluation/{name}"] = numbers["restored"]
@@ -130,12 +131,13 @@ def evaluated(run: Run, number: int, timer: clock.Clock) -> float:
     run.log.write(number, {name: x for name, x in scalars.items() if x is not None})
     run.log.show(number, result.strips)
     psnr = metrics["psnr"]
-    if None not in (psnr["gain"], psnr["restored"]):
+    if psnr["images"]:
         run.log.say(
             f"step {number}: evaluation PSNR {psnr['restored']:.2f} dB, "
-            f"gain {psnr['gain']:+.2f} dB ({result.seconds:.1f} s)"
+            f"gain {psnr['gain']:+.2f} dB"
+            f"{summaries.of_finite(psnr, summary['images'])} ({result.seconds:.1f} s)"
         )
-    score = float(np.mean([row["restored_psnr"] for row in result.rows]))
+    score = summaries.ranking(result.rows)
     if run.state.plateau is not None:
         # What is to fall is the mean square error.
         after = optimizers.on_plateau(run.state.plateau, 10 ** (-score / 10))

@@ -18,13 +18,15 @@ class Setup(NamedTuple):
     """A checked config and what follows from it.
 
     `sources` are (images, share) pairs to train on, `epoch` the images of an epoch,
-    where the config counts epochs. `state` and `batch` are the shapes and places of
+    where the config counts epochs. `mesh` has those of `devices`, so many, that share a
+    batch equally. `state` and `batch` are the shapes and places of
     what the train step takes, `restore` is jitted `(variables, degraded)`.
     """
 
     config: Mapping[str, Any]
     recipe: steps.Recipe
     mesh: jax.sharding.Mesh
+    devices: int
     sources: list[tuple[Any, float]]
     epoch: float | None
     evaluator: evaluate.Evaluator
@@ -36,11 +38,16 @@ class Setup(NamedTuple):
 def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> Setup:
     """Returns the setup of a run on `devices` (default: all); nothing is compiled.
 
+    Of the devices of one process it takes as many as share a batch equally.
+
     Raises `ConfigError` for a config that cannot be meant and `NoInputError` for a
     folder that is missing or empty, and for a file of weights that cannot be read.
     """
-    mesh = sharding.mesh(devices)
-    rules.check(config, mesh.size)
+    devices = jax.devices() if devices is None else devices
+    several = jax.process_count() > 1  # each must keep rows of its own
+    rules.check(config, len(devices) if several else 1)
+    rows = config["batch_size"] // config["optimizer"]["accumulate"]
+    mesh = sharding.mesh(devices if several else sharding.dividing(devices, rows))
     sources, scored = pipeline.both_sources(
         config["data"], config["seed"], config["crop"]
     )
@@ -75,7 +82,18 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
     )
     if config["evaluation"]["statistics"] == "pix2pix":
         _check_scoring(restore, shapes.ema, built, config, channels)
-    return Setup(config, built, mesh, sources, epoch, evaluator, restore, placed, batch)
+    return Setup(
+        config=config,
+        recipe=built,
+        mesh=mesh,
+        devices=len(devices),
+        sources=sources,
+        epoch=epoch,
+        evaluator=evaluator,
+        restore=restore,
+        state=placed,
+        batch=batch,
+    )
 
 
 def _degraded(built, side, channels):
@@ -142,8 +160,12 @@ def headline(setup: Setup) -> str:
     numbers = [leaf for leaf in jax.tree.leaves(setup.state) if not is_key(leaf)]
     held = sum(leaf.size * leaf.dtype.itemsize for leaf in numbers)
     device = setup.mesh.devices.flat[0]
+    place = f"{setup.mesh.size} x {device.device_kind} ({device.platform})"
+    if setup.devices > setup.mesh.size:
+        batch = setup.config["batch_size"]
+        place += f", of {setup.devices} the most that share a batch of {batch} equally"
     line = (
-        f"{setup.mesh.size} x {device.device_kind} ({device.platform}); parameters: "
+        f"{place}; parameters: "
         f"{', '.join(sizes)}; memory: state {cost.in_words(held)} of "
         f"{cost.in_words(cost.device_memory())}"
     )

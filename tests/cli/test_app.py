@@ -206,6 +206,47 @@ def test_a_set_that_was_degraded_is_scored_against_its_targets(
     assert code == 0 and (tmp_path / "x.csv").read_text().startswith("image,protocol")
 
 
+def test_one_image_has_no_interval_and_an_exact_one_is_left_out_of_means(
+    command, photographs, tmp_path
+):
+    a, b = photographs / "a.png", photographs / "b.png"
+    scoring = ("evaluate", "--protocol", "gray8", "--targets")
+    code, said, _ = command(*scoring, a, "--predictions", b, "--inputs", b)
+    assert code == 0 and "1 image;" in said and "+0.00" in said
+    assert "±" not in said and "interval" not in said
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for name in ("a", "b"):
+        (mixed / f"{name}.png").write_bytes(b.read_bytes())
+    code, said, _ = command(*scoring, photographs, "--predictions", mixed)
+    assert code == 0 and "psnr: mean of 1 of 2 images; it is infinite for" in said
+    assert said.splitlines()[2].split()[2] != "inf"
+    code, said, _ = command(
+        *scoring, photographs, "--predictions", mixed, "--all-protocols"
+    )
+    assert code == 0 and "\ngray8 psnr: mean of 1 of 2 images" in said
+
+
+def test_pictures_of_odd_sizes_made_smaller_are_scored_after_an_enlargement(
+    command, tmp_path
+):
+    clean, made, out = (tmp_path / name for name in ("clean", "set", "restored"))
+    clean.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (19, 16, 3), np.uint8)
+    images.encode(pixels, clean / "a.png")
+    making = ("degrade", clean, made, "--kind", "downsample", "--set", "scale=2")
+    assert command(*making)[0] == 0
+    small = images.decode(made / "input" / "a.png")
+    assert small.shape == (10, 8, 3)
+    out.mkdir()
+    images.encode(small.repeat(2, 0).repeat(2, 1), out / "a.png")
+    scoring = ("evaluate", "--predictions", out, "--targets", made / "target")
+    code, said, _ = command(*scoring, "--inputs", made / "input", "--protocol", "gray8")
+    assert code == 0
+    assert "\ncut to multiples of the scale: 1 (a: 16x19 to 16x18)" in said
+    assert "\ninputs scored as their bicubic enlargement: 1 (a: 8x10 by 2)" in said
+
+
 def test_all_protocols_are_shown_with_what_sets_them_apart(
     command, photographs, tmp_path
 ):

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 from jaxrestore import errors
@@ -52,6 +53,25 @@ def test_a_bug_leaves_its_trace_in_a_file_and_prints_the_path(capsys):
     path = Path(said.splitlines()[-1].removeprefix("its trace is in "))
     assert "ZeroDivisionError" in path.read_text()
     path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (AssertionError(), "there is no such device here"),
+        (RuntimeError("No 'x' in the list. (set JAX_PLATFORMS='' to)"), "No 'x' in"),
+    ],
+)
+def test_a_platform_that_jax_does_not_have_is_no_bug(capsys, monkeypatch, error, why):
+    def devices():
+        raise error
+
+    monkeypatch.setenv("JAX_PLATFORMS", "x")
+    monkeypatch.setattr(jax, "devices", devices)
+    ended, said = code(capsys, error)
+    assert ended == 2 and said.count("\n") == 1
+    assert f"jax cannot use JAX_PLATFORMS=x ({why}" in said
+    assert "set it to cpu" in said and "(set" not in said
 
 
 def test_a_missing_file_that_nobody_explains_is_a_bug(capsys, tmp_path):

@@ -10,7 +10,7 @@ from skimage import metrics as reference
 from jaxrestore import errors, programs, sharding
 from jaxrestore.data import sources
 from jaxrestore.degradations import batched
-from jaxrestore.evaluation import evaluate
+from jaxrestore.evaluation import evaluate, summaries
 from jaxrestore.ops import resize
 
 GENERATOR = np.random.default_rng(0)
@@ -75,7 +75,7 @@ def test_the_identity_gains_nothing_and_its_report_says_so():
     for row in result.rows:
         assert row["gain_psnr"] == 0
         assert row["degraded_psnr"] == row["restored_psnr"]
-    summary = evaluate.summarize(result.rows)
+    summary = summaries.summarize(result.rows)
     assert summary["share_better_than_input"] == 0
     assert summary["metrics"]["psnr"]["gain"] == 0
     assert summary["images"] == len(SIZES)
@@ -102,6 +102,16 @@ def test_the_question_is_the_same_for_any_batch_device_and_time():
         assert one["degraded_psnr"] == pytest.approx(other["degraded_psnr"], abs=1e-5)
     other_seed = evaluator(seed=4)(IDENTITY).rows
     assert first[0]["degraded_psnr"] != other_seed[0]["degraded_psnr"]
+
+
+def test_a_batch_of_one_image_is_rounded_up_to_the_devices():
+    three = sharding.mesh(jax.devices()[:3])
+    options = {"protocol": "gray8", "degradation": {"name": "eight_bit"}, "crop": 24}
+    asked = evaluator(batch_size=1, mesh=three, **options)
+    assert [len(question.target) for question in asked.questions()] == [3, 3]
+    alone = evaluator(batch_size=1, mesh=ALONE, **options)(IDENTITY).rows
+    assert [row["image"] for row in asked(IDENTITY).rows] == [*SOURCE.names]
+    assert len(alone) == len(SIZES)
 
 
 def test_padding_rows_are_not_counted_and_restore_sees_full_batches():
@@ -140,7 +150,7 @@ def test_a_perfect_restoration_is_infinite_and_the_summary_says_none():
     one.questions = remember
     rows = one(perfect).rows
     assert all(row["restored_psnr"] == float("inf") for row in rows)
-    summary = evaluate.summarize(rows)
+    summary = summaries.summarize(rows)
     assert summary["metrics"]["psnr"]["restored"] is None
     assert summary["metrics"]["psnr"]["gain"] is None
     assert summary["share_better_than_input"] == 1
@@ -219,26 +229,6 @@ def test_a_pair_is_asked_without_keys_and_without_damage():
     np.testing.assert_array_equal(asked, pixels)
 
 
-def test_the_summary_has_the_spread_of_the_gain():
-    gains = [1.0, 2.0, 3.0, 4.0, -1.0]
-    rows = [
-        {
-            "image": str(i),
-            "degraded_psnr": 20.0,
-            "restored_psnr": 20.0 + gain,
-            "gain_psnr": gain,
-        }
-        for i, gain in enumerate(gains)
-    ]
-    psnr = evaluate.summarize(rows)["metrics"]["psnr"]
-    assert psnr["gain"] == pytest.approx(1.8)
-    assert psnr["median"] == 2
-    assert psnr["p05"] == pytest.approx(np.percentile(gains, 5))
-    half = 1.96 * np.std(gains, ddof=1) / np.sqrt(5)
-    assert psnr["ci95"] == pytest.approx([1.8 - half, 1.8 + half])
-    assert evaluate.summarize(rows)["share_better_than_input"] == pytest.approx(0.8)
-
-
 def test_the_crop_is_the_centre_and_a_smaller_side_stays():
     image = np.arange(10 * 6 * 3, dtype=np.uint8).reshape(10, 6, 3)
     np.testing.assert_array_equal(evaluate.centre_crop(image, 4), image[3:7, 1:5])
@@ -265,6 +255,22 @@ def test_a_damaged_file_is_left_out_and_no_other_counts_twice(tmp_path):
     )
     assert [row["image"] for row in one(IDENTITY).rows] == ["a.png", "c.png"]
     assert [entry["name"] for entry in folder.report()["damaged"]] == ["b.png"]
+
+
+def test_images_too_small_for_the_protocol_are_left_out_by_name():
+    sides = {"large": 24, "small": 6, "tiny": 3}
+    arrays = [GENERATOR.integers(0, 256, (n, n, 3), np.uint8) for n in sides.values()]
+    options = {"degradation": {"name": "eight_bit"}, "mesh": ALONE, "batch_size": 1}
+    one = evaluator(protocol="sr_y_x4", scale=4, **options)
+    one.source = sources.Arrays(arrays, [*sides])
+    with pytest.warns(errors.Notice, match=r"left out .*: small, tiny \(4x4 less a bo"):
+        result = one(IDENTITY)
+    assert [row["image"] for row in result.rows] == ["large"]
+    assert [*result.left_out] == ["small", "tiny"]
+    assert result.left_out["tiny"] == "3x3 px is smaller than the scale of 4"
+    one.source = sources.Arrays(arrays[1:], ["small", "tiny"])
+    with pytest.raises(errors.NoInputError, match="no evaluation image can be scored"):
+        one(IDENTITY)
 
 
 def test_a_mask_beside_the_colours_is_not_scored_and_not_shown():
@@ -297,7 +303,7 @@ def test_a_smaller_input_is_scored_as_its_bicubic_enlargement():
     # Targets lose what is left of their sides: 25 x 33 become 24 x 32.
     assert result.strips["image2"].shape == (24, 4 * 32, 3)
     nearest = one(lambda x: x.repeat(4, 1).repeat(4, 2))
-    assert evaluate.summarize(nearest.rows)["metrics"]["psnr"]["gain"] < 0
+    assert summaries.summarize(nearest.rows)["metrics"]["psnr"]["gain"] < 0
     for one_row, other in zip(result.rows, nearest.rows, strict=True):
         assert one_row["degraded_psnr"] == other["degraded_psnr"]
 

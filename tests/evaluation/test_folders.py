@@ -117,6 +117,35 @@ def test_equal_files_are_infinitely_good_and_json_says_null(trio):
     assert document["environment"]["jax"] and document["inputs"] == str(targets)
 
 
+def test_means_are_over_finite_numbers_and_medians_over_defined_ones(trio):
+    predictions, targets, _ = trio
+    images.encode(_picture(0), predictions / "a.png")
+    rows = folders.score(*trio).rows
+    psnr = folders.summarize(rows)["rgb8"]["metrics"]["psnr"]
+    values = [row["restored_psnr"] for row in rows]
+    assert values[0] == np.inf
+    assert psnr["mean"] == pytest.approx(np.mean(values[1:]))
+    assert psnr["median"] == pytest.approx(max(values[1:]))
+    assert (psnr["images"], psnr["infinite"]) == (2, 1)
+    assert psnr["gain"] == pytest.approx(np.mean([r["gain_psnr"] for r in rows[1:]]))
+    # Inputs that are exact leave no gain, and the predictions their mean.
+    rows = folders.score(trio[2], targets, targets).rows
+    psnr = folders.summarize(rows)["rgb8"]["metrics"]["psnr"]
+    assert psnr["gain"] is None and 10 < psnr["mean"] < 30 and psnr["images"] == 3
+
+
+def test_an_image_without_a_hole_does_not_count_in_the_means_of_holes(trio, tmp_path):
+    mask = np.zeros((*SIZE, 3), np.uint8)
+    masks = _write(tmp_path / "masks", {f"{name}.png": mask for name in NAMES})
+    mask[6:18, 7:22] = 255
+    images.encode(mask, masks / "b.png")
+    scores = folders.score(trio[0], trio[1], None, masks, protocols=["inpainting"])
+    hole = folders.summarize(scores.rows)["inpainting"]["metrics"]["hole_psnr"]
+    expected = scores.rows[1]["restored_hole_psnr"]
+    assert hole["mean"] == hole["median"] == pytest.approx(expected)
+    assert (hole["images"], hole["infinite"]) == (1, 0)
+
+
 def test_what_cannot_be_scored_is_named_with_its_reason(trio):
     predictions, targets, _ = trio
     _write(predictions, {"a.png": _picture(0, size=(96, 124)), "z.png": _picture(0)})

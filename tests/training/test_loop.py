@@ -263,6 +263,40 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits(tiny, tmp_path, fini
     assert rows == sorted(set(rows))
 
 
+def test_of_runs_whose_evaluation_fails_the_states_are_saved(monkeypatch):
+    saved = []
+    failing = {"a": 30.0}.__getitem__
+    monkeypatch.setattr(loop.runs, "evaluated", lambda run, *_: failing(run))
+    monkeypatch.setattr(loop.runs, "save", lambda *asked: saved.append(asked))
+    assert loop._evaluated(["a"], 3, None) == [30.0] and not saved
+    with pytest.raises(KeyError):
+        loop._evaluated(["a", "b"], 3, None)
+    assert saved == [("a", 3, None), ("b", 3, None)]
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_fails_costs_no_step(tiny, tmp_path, finished, monkeypatch):
+    scored = loop.runs.evaluated
+
+    def fail(*_):
+        raise errors.NoInputError("the images are gone")
+
+    with monkeypatch.context() as changed, pytest.raises(errors.NoInputError):
+        changed.setattr(loop.runs, "evaluated", fail)
+        train(tiny(checkpoint_every=6), tmp_path)
+    assert checkpoints.steps(tmp_path) == [3]
+    steps = []
+
+    def remember(run, number, timer):
+        steps.append(number)
+        return scored(run, number, timer)
+
+    monkeypatch.setattr(loop.runs, "evaluated", remember)
+    train(tiny(checkpoint_every=6), tmp_path)
+    assert steps == [6]
+    assert final_hash(tmp_path, 6) == final_hash(finished[0], 6)
+
+
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bits(tiny_overrides, tmp_path):
     overrides = [

@@ -20,6 +20,17 @@ def test_the_first_line_tells_devices_parameters_and_memory(tiny, monkeypatch):
     assert "discriminator" not in alone
 
 
+def test_the_devices_that_share_a_batch_are_taken_and_the_first_line_says_so(tiny):
+    for batch, parts, used in ((4, 1, 2), (4, 2, 2), (6, 1, 3), (1, 1, 1), (5, 5, 1)):
+        config = tiny(batch_size=batch, optimizer__accumulate=parts, adversarial=None)
+        prepared = setup.prepare(config, jax.devices()[:3])
+        assert prepared.mesh.size == used
+        line = setup.headline(prepared).splitlines()[-1]
+        most = f", of 3 the most that share a batch of {batch} equally"
+        most = "" if used == 3 else most
+        assert line.startswith(f"{used} x cpu (cpu){most}; parameters: ")
+
+
 def test_a_gpu_that_jax_does_not_see_is_the_first_thing_said(tiny, monkeypatch):
     prepared = setup.prepare(tiny(), ONE)
     monkeypatch.delenv("JAX_PLATFORMS")

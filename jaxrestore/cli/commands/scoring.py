@@ -58,6 +58,8 @@ def evaluate(
         print(folders.spread(summary))
     else:
         _print_metrics(summary[protocol], protocol)
+    for note in scores.notes:
+        print(note)
     if csv is not None:
         csv.parent.mkdir(parents=True, exist_ok=True)
         files.write_csv(csv, scores.rows)
@@ -69,37 +71,61 @@ def evaluate(
 
 def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
     headings = ["protocol", "metric", "mean", "median", "5 %"]
-    note = f"{summary['images']} images; 5 %: the 5th percentile"
+    note = f"{_images(summary['images'])}; 5 %: the 5th percentile"
     if "gain" in summary["metrics"]["psnr"]:
         headings += ["inputs", "gain"]
-        note += "; inputs: their mean; gain: of the mean, and its 95 % interval"
+        note += "; inputs: their mean; gain: of the mean"
+        note += ", and its 95 % interval" if summary["images"] > 1 else ""
     rows = []
     for name, part in summary["metrics"].items():
-        cells = [_number(part[key], name) for key in ("mean", "median", "p05")]
+        keys = ("mean", "median", "p05")
+        cells = [_number(part[key], name, part["infinite"]) for key in keys]
         if "gain" in part:
-            gain, (low, high) = _number(part["gain"], name, "+"), part["ci95"]
+            gain, (low, high) = _number(part["gain"], name, sign="+"), part["ci95"]
             if low is not None:
                 gain += f" ± {_number((high - low) / 2, name)}"
             cells += [_number(part["degraded"], name), gain]
         rows.append([protocol, name, *cells])
     print(tables.aligned(headings, rows))
-    print(note)
+    print("\n".join([note, *_left_out(summary)]))
+
+
+def _left_out(summary: dict[str, Any], prefix: str = "") -> list[str]:
+    """A line for each metric whose mean does not count all images."""
+    return [
+        f"{prefix}{name}: mean of {part['images']} of {_images(summary['images'])}; it "
+        f"is {'infinite' if part['infinite'] else 'undefined'} for the others"
+        for name, part in summary["metrics"].items()
+        if 0 < part["images"] < summary["images"]
+    ]
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _print_protocols(summary: dict[str, dict[str, Any]]) -> None:
-    rows = []
+    rows, lines = [], []
     for protocol, part in summary.items():
         means = {name: values["mean"] for name, values in part["metrics"].items()}
         ssim = _number(means["ssim"], "ssim") if "ssim" in means else "-"
-        psnr = _number(means["psnr"], "psnr")
+        psnr = _number(means["psnr"], "psnr", part["metrics"]["psnr"]["infinite"])
+        lines += _left_out(part, f"{protocol} ")
         rows.append([protocol, str(part["images"]), psnr, ssim, part["fixes"]])
     print(
         tables.aligned(["protocol", "images", "psnr", "ssim", "what it scores"], rows)
     )
+    for line in lines:
+        print(line)
 
 
-def _number(value: float | None, metric: str, sign: str = "") -> str:
-    """Returns the number as papers print it: dB with two decimals, others with four."""
+def _number(
+    value: float | None, metric: str, infinite: int = 0, *, sign: str = ""
+) -> str:
+    """Returns the number as papers print it: dB with two decimals, others with four.
+
+    None is infinite where the metric is, for so many images, and otherwise undefined.
+    """
     if value is None:
-        return "-" if sign else "inf"  # a difference has lost its direction
-    return f"{value:{sign}.2f}" if metric.startswith("psnr") else f"{value:{sign}.4f}"
+        return "inf" if infinite else "-"
+    return f"{value:{sign}.2f}" if "psnr" in metric else f"{value:{sign}.4f}"
