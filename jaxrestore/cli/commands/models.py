@@ -18,7 +18,7 @@ commands.add_typer(models, name="models")
 
 
 @commands.command()
-@ending.flags("checkpoint", "level", "overwrite", "step", "weights")
+@ending.flags("checkpoint", "level", "overwrite", "part", "step", "weights")
 def restore(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="The damaged image, or a folder.")
@@ -31,7 +31,7 @@ def restore(
         int | None, typer.Option(help="A checkpoint of it; the best if not given.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Or a file that jaxrestore convert wrote.")
+        Path | None, typer.Option(help="Or a file of weights: .safetensors or .pth.")
     ] = None,
     task: Annotated[
         str | None,
