@@ -6,7 +6,7 @@ function of the package against these.
 """
 
 import inspect
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -67,6 +67,36 @@ class Scoring(Protocol):
     ) -> dict[str, Float[Array, " b"]]:
         """Returns one number an image for each metric, by its name."""
         ...
+
+
+def check(contract: type, function: Any) -> None:
+    """Raises `ValueError` where `function` cannot be called as `contract` says.
+
+    It names the function and what it takes: a wrong number of things by position, an
+    option that is not keyword-only, or one without a default.
+
+    >>> contracts.check(contracts.Loss, losses.l1)
+    """
+    called = f"{function.__module__}.{function.__name__}"
+    wanted = [*inspect.signature(contract.__call__).parameters][1:]
+    values = inspect.signature(function).parameters.values()
+    data = [p for p in values if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p.name for p in data if p.default is p.empty]
+    if len(needed) != len(wanted):
+        raise ValueError(
+            f"{called} takes ({', '.join(needed)}) by position; it must take "
+            f"({', '.join(wanted)}), see docs/your_own.md"
+        )
+    if options := [p.name for p in data if p.default is not p.empty]:
+        raise ValueError(
+            f"{called} takes {options[0]} by position; options stand behind a star: "
+            f"({', '.join(needed)}, *, {', '.join(options)})"
+        )
+    for option in values:
+        if option.kind is option.KEYWORD_ONLY and option.default is option.empty:
+            raise ValueError(
+                f"the option {option.name} of {called} has no default; give it one"
+            )
 
 
 def takes_damage(scoring: Scoring) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns the end of an error message: the nearest known name, or all of them."""
     known = sorted(known)
+    if not known:
+        return "there is none."
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if not close:
         return f"there is {', '.join(known)}."
@@ -26,12 +28,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def module(package: str, name: str) -> ModuleType:
     """Returns the module `jaxrestore.<package>.<name>`.
 
-    Raises `ValueError` with the nearest spelling when there is no such file.
+    Raises `ValueError` with the nearest spelling when there is no such file, and for
+    one that is no Python, or imports what is not there.
     """
     known = _files(package)
     if name not in known:
         raise ValueError(f"{package} has no {name!r}: {nearest(name, known)}")
-    return importlib.import_module(f"jaxrestore.{package}.{name}")
+    try:
+        return importlib.import_module(f"jaxrestore.{package}.{name}")
+    except (SyntaxError, ImportError) as error:  # of a file that a reader added
+        raise ValueError(f"{package}/{name}.py cannot be imported: {error}") from error
 
 
 def modules(package: str) -> list[ModuleType]:

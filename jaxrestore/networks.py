@@ -1,6 +1,7 @@
 """A network from its lines in a config: `{"name": file in models, …fields}`."""
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +21,8 @@ def build(role: str, recipe: Mapping[str, Any], precision: str = "float32") -> A
     """Returns the model `role` (`Generator`, `Discriminator`) that `recipe` names.
 
     Its arithmetic is in `precision`; its parameters are float32 in any case. Raises
-    `ValueError` with the nearest name for an unknown network or option.
+    `ValueError` with the nearest name for an unknown network or option, and for a class
+    that lacks what a network of this role needs.
     """
     model = model_class(role, recipe["name"])
     known = fields(model)
@@ -39,7 +41,55 @@ def model_class(role: str, name: str) -> type:
     home = naming.module("models", name)
     if not hasattr(home, role):
         raise ValueError(f"models/{name}.py has no {role}; choose another network")
-    return getattr(home, role)
+    model = getattr(home, role)
+    if missing := _missing(role, model):
+        raise ValueError(
+            f"{role} of models/{name}.py lacks {', '.join(missing)}; docs/your_own.md "
+            "has an example"
+        )
+    return model
+
+
+def _missing(role: str, model: Any) -> list[str]:
+    """What a class has not that `build`, training and restoring ask it for."""
+    if not (dataclasses.is_dataclass(model) and hasattr(model, "apply")):
+        return ["the base class flax.linen.Module"]
+    options = {field.name for field in dataclasses.fields(model)}
+    missing = [] if "dtype" in options else ["a field dtype"]
+    call = inspect.getattr_static(model, "__call__", None)
+    if call is None or "train" not in keyword_options(call):
+        missing.append("a keyword train in __call__")
+    if role == "Generator":
+        asked = ("scale", "multiple")
+        missing += [f"a class variable {n}" for n in asked if not hasattr(model, n)]
+    return missing
+
+
+def check_result(model: Any, degraded: jax.ShapeDtypeStruct) -> None:
+    """Raises `ValueError` where a generator does not return (restored, aux) of images.
+
+    `degraded` is the shape of a batch [b, h, w, c]; nothing is computed. Restored
+    images are float32, `scale` times as large, of `channels` channels.
+    """
+    where = f"{type(model).__name__} of {type(model).__module__}"
+    init = functools.partial(model.init_with_output, train=False)
+    result, _ = jax.eval_shape(init, jax.random.key(0), degraded)
+    if not (isinstance(result, tuple) and len(result) == 2) or not isinstance(
+        result[1], Mapping
+    ):
+        raise ValueError(
+            f"{where} must return a pair, the restored images and a dict of further "
+            "outputs, mostly empty: return restored, {}"
+        )
+    b, h, w, _ = degraded.shape
+    wanted = (b, h * model.scale, w * model.scale, channels(model))
+    told = getattr(result[0], "shape", None), str(getattr(result[0], "dtype", None))
+    if told != (wanted, "float32"):
+        raise ValueError(
+            f"{where} restores {told[1]}{[*(told[0] or ())]} from {[*degraded.shape]}; "
+            f"it must be float32{[*wanted]}, scale {model.scale} times as large and of "
+            "as many channels as its field channels says, 3 without one"
+        )
 
 
 def fields(model: type) -> set[str]:

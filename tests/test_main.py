@@ -130,3 +130,17 @@ def test_the_main_command_runs_as_typed_and_evaluate_rewrites_its_files(
     again = json.loads((workdir / "summary.json").read_text())
     assert again["metrics"] == first["metrics"]
     assert (workdir / "report.html").is_file()
+
+
+def test_help_is_no_failure_and_a_reader_that_goes_away_is_no_bug():
+    done, _ = run("--help")
+    assert done.returncode == 0 and "--workdir" in done.stdout and not done.stderr
+    closed = [sys.executable, "-m", "jaxrestore", "keys"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        closed, env=environment, stdout=writer, stderr=subprocess.PIPE, timeout=120
+    )
+    os.close(writer)
+    assert done.returncode == 141 and not done.stderr

@@ -2,7 +2,8 @@
 
 0 done; 1 a bug (its trace is in a file); 2 usage; 3 no readable input; 5 out of memory;
 6 partial; 65 data or training went bad; 66 config or checkpoint mismatch, or a
-damaged run; 74 disk; 130 and 143 interrupted, after a checkpoint was written.
+damaged run; 74 disk; 130 and 143 interrupted, after a checkpoint was written; 141 the
+reader of a pipe went away.
 """
 
 import contextlib
@@ -24,6 +25,10 @@ def run(task: Callable[[], object]) -> None:
     warnings.formatwarning = _formatted
     try:
         task()
+    except BrokenPipeError:
+        # Whoever reads, as `| head`, has enough; Python would complain as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         _end(130, "interrupted; what the last checkpoint holds is safe")
     except Exception as error:

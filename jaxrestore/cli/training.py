@@ -68,6 +68,8 @@ def parse(arguments: list[str]) -> list[str]:
     sys.argv = arguments  # where ml_collections looks for the overrides
     try:
         rest = flags.FLAGS(arguments)
+    except SystemExit as end:
+        raise SystemExit(0) from end  # absl ends --help with 1
     except (flags.Error, ValueError, AttributeError, TypeError) as error:
         raise errors.ConfigError(str(error)) from error
     if _CONFIG.value is None and _MODE.value == "train":

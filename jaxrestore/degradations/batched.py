@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 
-from jaxrestore import naming
+from jaxrestore import contracts, naming
 
 
 def image_keys(key: PRNGKeyArray, count: int) -> Key[Array, " b"]:
@@ -24,7 +24,8 @@ def degrade(
     """Returns `images` degraded by `recipe`, image i with `keys[i]`.
 
     `recipe` is `{"name": file in degradations, …keyword options of its degrade}`; its
-    `weight`, if there is one, is for `degrade_with_weight`.
+    `weight`, if there is one, is for `degrade_with_weight`. Raises `ValueError` for a
+    degradation that does not keep `contracts.Degrade`.
 
     >>> images = jnp.stack([jnp.eye(4), 1 - jnp.eye(4)])[..., None]
     >>> recipe = {"name": "downsample", "scale": 2, "method": "area"}
@@ -34,8 +35,20 @@ def degrade(
            [1. , 0.5]], dtype=float32)
     """
     one = naming.module("degradations", recipe["name"]).degrade
+    contracts.check(contracts.Degrade, one)
     options = _options(recipe)
-    return jax.vmap(lambda key, image: one(key, image, **options))(keys, images)
+
+    def degraded(key, image):
+        try:
+            return _checked(one(key, image, **options), image, recipe["name"])
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError) as error:
+            raise ValueError(
+                f"degradations/{recipe['name']}.py does with an image what jax cannot "
+                "compile, as NumPy, float() and `if` of its values; use jax.numpy "
+                f"({str(error).splitlines()[0]:.150})"
+            ) from error
+
+    return jax.vmap(degraded)(keys, images)
 
 
 def says_damage(recipe: Mapping[str, Any] | None) -> bool:
@@ -88,6 +101,22 @@ def degrade_with_weight(
             "with a damage function, such as scratches or holes"
         )
     return degraded, intact + (damaged - intact) * mask
+
+
+def _checked(degraded, image, name):
+    wanted = f"it must return float [h, w, c] in [0, 1], c at least {image.shape[-1]}"
+    if not isinstance(degraded, jax.Array):
+        raise ValueError(
+            f"degrade of degradations/{name}.py returns {type(degraded).__name__}; "
+            f"{wanted}"
+        )
+    kept = degraded.ndim == 3 and degraded.shape[-1] >= image.shape[-1]
+    if not (kept and jnp.issubdtype(degraded.dtype, jnp.floating)):
+        raise ValueError(
+            f"degrade of degradations/{name}.py returns {degraded.dtype}"
+            f"{list(degraded.shape)}; {wanted}"
+        )
+    return degraded
 
 
 def _options(recipe):

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from jaxrestore import contracts, errors, images, networks
 from jaxrestore.inference import tiles
 from jaxrestore.ops import color, resize
-from jaxrestore.weights import conversion, inputs
+from jaxrestore.weights import cards, conversion, inputs, weight_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +45,15 @@ class Restorer:
 
 
 def load_weights(path: Path) -> Restorer:
-    """Returns the network of a weight file of ours, as its card describes it.
+    """Returns the network of a file of weights: ours, or published ones as they are.
 
-    Raises what `conversion.load` raises: `MismatchError` for a file that is not the one
-    its card was written for; and `ConfigError` as `of_card`.
+    What no tensor of published ones tells is as by default; `jaxrestore convert` writes
+    it into a card. Raises `ConfigError` as `of_card`, and as `cards.of_file`; of those
+    with a card as `conversion.load`, so `MismatchError` for another card's file.
     """
-    return of_card(*conversion.load(path), name=str(path))
+    ours = path.suffix == ".safetensors" and weight_files.card_path(path).exists()
+    found = conversion.load(path) if ours else cards.of_file(path)
+    return of_card(*found, name=str(path))
 
 
 def of_card(

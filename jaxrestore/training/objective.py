@@ -27,7 +27,7 @@ def evaluate(
     `outputs` are the generator's: `restored` and what it names in `aux`. Rows are
     called `output/loss`. Each loss that takes a `weight` of pixels is given `weight`.
     The generator was moved `updates` times before. Raises `ValueError` for an output
-    that is none of the generator's.
+    that is none of the generator's, and for a loss that does not return [b].
     """
     total = jnp.zeros(())
     terms = {}
@@ -43,10 +43,22 @@ def evaluate(
             loss = naming.function("losses", name)
             if weight is not None and "weight" in networks.keyword_options(loss):
                 options["weight"] = weight
-            value = loss(outputs[output], target, **options).mean()
+            value = _checked(loss(outputs[output], target, **options), name, target)
             terms[f"{output}/{name}"] = value
             total = total + _share(warmup(entry), updates) * factor * value
     return total, terms
+
+
+def _checked(values, name, target):
+    """The mean of one number an image."""
+    if getattr(values, "shape", None) != target.shape[:1]:
+        found = getattr(values, "shape", None)
+        found = type(values).__name__ if found is None else f"shape {[*found]}"
+        raise ValueError(
+            f"losses.{name} returns {found} for a batch of {target.shape[0]}; it must "
+            "return one number an image, [b]: average over the other axes"
+        )
+    return values.mean()
 
 
 def weight_and_options(entry: Any) -> tuple[Any, dict[str, Any]]:

@@ -10,7 +10,7 @@ it must hold, and the nearest right name.
 from collections.abc import Mapping
 from typing import Any
 
-from jaxrestore import config_keys, errors, naming, networks
+from jaxrestore import config_keys, contracts, errors, naming, networks
 from jaxrestore.training import adversary, features, objective
 
 _PIXELS = ("damaged", "intact")  # those of `degradation.weight`
@@ -94,6 +94,7 @@ def _check_degradation(config):
         home = naming.module("degradations", config["degradation"]["name"])
         if not hasattr(home, "degrade"):
             raise ValueError(f"{home.__name__} has no degrade; choose another")
+        contracts.check(contracts.Degrade, home.degrade)
         options = set(config["degradation"]) - {"name", "weight"}
         _known(options, networks.keyword_options(home.degrade))
     if "weight" in config["degradation"]:
@@ -107,6 +108,7 @@ def _check_objective(config):
         for name, entry in rows.items():
             with _naming_key(f"config.objective.{output}.{name}"):
                 loss = naming.function("losses", name)
+                contracts.check(contracts.Loss, loss)
                 if isinstance(entry, Mapping) and "weight" not in entry:
                     raise ValueError("a row with options needs a weight")
                 weight, options = objective.weight_and_options(entry)

@@ -125,9 +125,10 @@ def _check_sizes(built, config, channels):
     """The generator brings degraded crops back to the size of the crop."""
     side, scale = config["crop"], built.generator.model.scale
     try:
-        height, width = _degraded(built, side, channels).shape[1:3]
+        degraded = _degraded(built, side, channels)
     except (TypeError, ValueError) as error:
         raise errors.ConfigError(f"config.degradation: {error}") from error
+    height, width = degraded.shape[1:3]
     if (scale * height, scale * width) != (side, side):
         damage = (config["degradation"] or {"name": "pairs"})["name"]
         names = damage, config["generator"]["name"]
@@ -137,6 +138,10 @@ def _check_sizes(built, config, channels):
             f"config.generator ({names[1]}) has scale {scale}; choose another one, or "
             "other options of the degradation"
         )
+    try:
+        networks.check_result(built.generator.model, degraded)
+    except (TypeError, ValueError) as error:
+        raise errors.ConfigError(f"config.generator: {error}") from error
 
 
 def initial(built: steps.Recipe, config: Mapping[str, Any]) -> Callable[..., Any]:

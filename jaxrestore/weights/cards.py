@@ -12,8 +12,7 @@ import jax
 import numpy as np
 
 from jaxrestore import errors, networks
-from jaxrestore.runs import checkpoints
-from jaxrestore.weights import conversion, inputs, weight_files
+from jaxrestore.weights import conversion, inputs, parts, published, weight_files
 
 Weights = tuple[Mapping[str, Any], Mapping[str, Any]]  # card and nested variables
 
@@ -49,29 +48,48 @@ def card(
 
 
 def opened(
-    path: Path, architecture: str = "auto", step: int | None = None
+    path: Path,
+    architecture: str = "auto",
+    step: int | None = None,
+    part: str | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns card and variables of weights: published ones, ours, or those of a run.
 
     Of a run it is the averaged generator at `step`, by default the best. Raises as
-    `weight_files.read`, `conversion.load`, `conversion.from_torch` and
-    `checkpoints.read_config`, and `ConfigError` for an architecture that is not asked
-    and for a `step` of what is no run.
+    `of_file` and `checkpoints.read_config`, and `ConfigError` for a `step` of what is
+    no run and a `part` of one.
     """
-    if step is not None and not path.is_dir():
-        raise errors.ConfigError(f"{path} is no run; leave `step` out")
-    tensors = {} if path.is_dir() else weight_files.read(path)
-    if tensors and not any("/" in name for name in tensors):
-        try:
-            generator, variables = conversion.from_torch(tensors, architecture)
-        except errors.MismatchError as error:
-            raise errors.MismatchError(f"{path}: {error}") from error
-        source = {"file": path.name, "sha256": weight_files.sha256(path)}
+    if not path.is_dir():
+        if step is not None:
+            raise errors.ConfigError(f"{path} is no run; leave `step` out")
+        return of_file(path, architecture, part)
+    if part is not None:
+        raise errors.ConfigError(f"{path} is a run; leave `part` out")
+    return _of_architecture(of_run(path, step), architecture, path)
+
+
+def of_file(
+    path: Path, architecture: str = "auto", part: str | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns card and variables of a file of weights, published ones or ours.
+
+    `part` is the path to a network in a file of several. Raises as `weight_files.read`,
+    `conversion.load`, `conversion.from_torch` and `published.prefix`, and `ConfigError`
+    for an architecture that is not asked.
+    """
+    home, tensors = weight_files.read_part(path, part)
+    if all("/" in name for name in tensors):
+        return _of_architecture(conversion.load(path), architecture, path)
+    source = {"file": path.name, "sha256": weight_files.sha256(path)}
+    try:
+        prefix = "" if part else published.prefix(tensors, str(path), architecture)
+        chosen = parts.beneath(tensors, prefix)
+        generator, variables = conversion.from_torch(chosen, architecture)
+        if taken := ".".join(filter(None, (home, prefix))):
+            source["part"] = taken
         return card(generator, variables, source=source), variables
-    found = conversion.load(path) if tensors else of_run(path, step)
-    if architecture not in ("auto", name := found[0]["generator"]["name"]):
-        raise errors.ConfigError(f"{path} holds {name}; leave `architecture` out")
-    return found
+    except errors.MismatchError as error:
+        raise errors.MismatchError(f"{path}: {error}") from error
 
 
 def of_run(
@@ -82,6 +100,9 @@ def of_run(
     The run's config is `card["source"]["config"]`. Raises `MismatchError` when
     `workdir` is no run, holds no finished checkpoint, or not `step`.
     """
+    # Imported here: Orbax is loaded for runs alone.
+    from jaxrestore.runs import checkpoints
+
     config = checkpoints.read_config(workdir)
     step = checkpoints.chosen_step(workdir, step)
     generator, variables = config["generator"], checkpoints.load_restorer(workdir, step)
@@ -140,6 +161,12 @@ def interpolated(
     source = {"interpolated": [c.get("source") for c, _ in ends], "alpha": alpha}
     merged = {**card_a, "source": source, "license": " and ".join(licenses)}
     return merged, weight_files.nested(leaves)
+
+
+def _of_architecture(found, architecture, path):
+    if architecture not in ("auto", name := found[0]["generator"]["name"]):
+        raise errors.ConfigError(f"{path} holds {name}; leave `architecture` out")
+    return found
 
 
 def _check_alike(a, b):

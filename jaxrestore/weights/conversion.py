@@ -125,12 +125,18 @@ def described(
 
     Its `scale`; the `colors` it gives, `rgb` or `gray`; how many channels it takes,
     `inputs`; `multiple`, what it divides sides by; and `networks.reach` and `smallest`,
-    in px. Raises `MismatchError` when the variables are not those of `generator`.
+    in px. Raises `MismatchError` when the variables are not those of `generator`, and
+    when it gives images of other than 1 or 3 channels.
     """
     model = network(generator)
+    if (gives := networks.channels(model)) not in (1, 3):
+        raise errors.MismatchError(
+            f"the network gives {gives} channels, but images have 1 (grey) or 3 "
+            "(colour), and their alpha is kept as it is; give a network of 1 or 3"
+        )
     found = weight_files.shapes_of(weight_files.flat(variables))
     count, _ = _fitted(model, found, lambda shapes: shapes)
-    colors = "gray" if networks.channels(model) == 1 else "rgb"
+    colors = "gray" if gives == 1 else "rgb"
     return {
         "scale": model.scale,
         "colors": colors,

@@ -23,6 +23,7 @@ from jaxrestore.weights.torch_pickles import (
     Foreign,
     Refused,
     Storage,
+    Unread,
     View,
 )
 
@@ -30,9 +31,6 @@ _PICKLE = b"\x80"
 _MAGIC = 0x1950A86A20F9469CFC6C  # PyTorch's, of the older format
 _ZIP = b"PK\x03\x04"
 _PROTOCOL = 1001  # of that format, not of pickle
-# Where state dicts stand in what training scripts save; the first that is there counts.
-_HOMES = ("params_ema", "params", "state_dict", "model_state_dict", "model")
-_DEPTH = 4
 _SHARED = 4  # how often a file's tensors may hold its bytes: weights can be tied
 
 
@@ -48,9 +46,10 @@ def read(data: bytes, name: str = "the file") -> Any:
     """Returns the nested dicts and lists of a file by its bytes; tensors are arrays.
 
     The arrays are read-only and views of `data` where NumPy has their type; bfloat16
-    comes as float32. Both formats are read, the ZIP archive and the older one. Raises
-    `NoInputError`, which calls the file `name`, when it is damaged or holds anything
-    but dicts, lists, tuples, numbers, strings and tensors.
+    comes as float32. What is no dict, list, tuple, number, string or tensor is an
+    `Unread`, and entries of dicts whose key is no text and no number are left out. Both
+    formats are read, the ZIP archive and the older one. Raises `NoInputError`, which
+    calls the file `name`, when it is damaged or would run code where it is loaded.
     """
     try:
         return _archive(data) if data.startswith(_ZIP) else _older(data)
@@ -70,34 +69,6 @@ def read(data: bytes, name: str = "the file") -> Any:
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
     """Returns float32 of the same values as bfloat16 numbers given as uint16."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def state_dict(document: Any, name: str = "the file") -> dict[str, np.ndarray]:
-    """Returns the tensors of what a training script saved, by name.
-
-    Of a checkpoint it is the state dict inside, averaged if there is one
-    (`params_ema`, `params`, `state_dict`, `model`, ...), less a prefix `module.` that
-    all names share; entries that are no tensors are left out. Raises `NoInputError`,
-    which calls the file `name`, when there is none.
-    """
-    for _ in range(_DEPTH):
-        if not isinstance(document, dict):
-            break
-        inner = [key for key in _HOMES if isinstance(document.get(key), dict)]
-        if not inner:
-            break
-        document = document[inner[0]]
-    entries = document if isinstance(document, dict) else {}
-    tensors = {str(n): x for n, x in entries.items() if isinstance(x, np.ndarray)}
-    if not tensors:
-        held = ", ".join(f"{entry!s:.80}" for entry in [*entries][:5]) or "no names"
-        raise errors.NoInputError(
-            f"{name} holds no state dict, but {type(document).__name__} with {held}; "
-            "save model.state_dict() instead"
-        )
-    if all(entry.startswith("module.") for entry in tensors):
-        return {entry.removeprefix("module."): x for entry, x in tensors.items()}
-    return tensors
 
 
 # The two formats
@@ -214,7 +185,7 @@ def _replaced(value, arrays, known, entered):
     if isinstance(value, View):
         return arrays[id(value)], 0
     if isinstance(value, Foreign | Storage):
-        raise Refused(f"it holds {value}, which is no weight")
+        return Unread(str(value) if isinstance(value, Foreign) else "a storage"), 0
     if not isinstance(value, dict | list | tuple):
         return value, 0
     if id(value) in entered or len(entered) > MOST_NESTED:

@@ -1,9 +1,11 @@
 """A machine for the pickles of `torch.save` that can do nothing but describe tensors.
 
 A pickle is a program for a small machine with a stack, which may call any function of
-any library. This one knows only the instructions for dicts, lists, tuples, numbers,
-strings and tensors, and refuses any other by its name. Nothing is imported, looked up
-or called on behalf of a file.
+any library. This one knows the instructions for dicts, lists, tuples, numbers, strings
+and tensors. Any other object is a name without a content (`Unread`): checkpoints carry
+options and schedulers beside their weights. A call is refused by its name unless it
+makes a tensor or one of a few values that are known to be harmless. Nothing is
+imported, looked up or called on behalf of a file.
 
 Source: `pickletools` of Python, which documents each instruction, and
 `torch/serialization.py` for what PyTorch makes of them.
@@ -35,7 +37,25 @@ _MOST_BITS = 128  # PyTorch's magic number has 77
 _REBUILD = ("torch._utils", "_rebuild_tensor_v2")
 _PARAMETER = ("torch._utils", "_rebuild_parameter")
 _ORDERED = ("collections", "OrderedDict")
-_KNOWN = {_REBUILD, _PARAMETER, _ORDERED, *(("torch", name) for name in DTYPES)}
+# What values that stand beside weights are made by, module by module.
+_HARMLESS = {
+    "torch": ("device", "Size"),
+    "collections": ("Counter", "defaultdict", "deque"),
+    "builtins": ("set", "frozenset", "complex", "slice", "range", "xrange"),
+    "pathlib": ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath"),
+    "datetime": ("datetime", "date", "time", "timedelta", "timezone"),
+    "numpy": ("dtype",),
+    "numpy.core.multiarray": ("scalar", "_reconstruct"),
+    "_codecs": ("encode",),
+    "copyreg": ("_reconstructor",),
+}
+# As older versions of Python and newer ones of NumPy and Python spell them.
+_SPELLED = {
+    "__builtin__": "builtins",  # where a range is an xrange
+    "copy_reg": "copyreg",
+    "numpy._core.multiarray": "numpy.core.multiarray",
+    "pathlib._local": "pathlib",
+}
 
 
 class Refused(Exception):
@@ -68,6 +88,17 @@ class Foreign:
     home: str
     name: str
 
+    def __str__(self) -> str:
+        """Returns the name as Python writes it."""
+        return f"{self.home}.{self.name}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unread:
+    """An object of which nothing but its kind is known, as of `argparse.Namespace`."""
+
+    kind: str
+
 
 class Machine:
     """Runs one pickle; `views` and `storages` (by key) are what it came across."""
@@ -83,8 +114,9 @@ class Machine:
     def run(self, stream: io.BytesIO) -> Any:
         """Returns what the pickle at the stream's position describes, and passes it.
 
-        Tensors are `View`s. Raises `Refused` for anything that no state dict needs, and
-        whatever Python raises on damaged bytes.
+        Tensors are `View`s. Raises `Refused` for a call that is not known to be
+        harmless and for instructions that `torch.save` does not write, and whatever
+        Python raises on damaged bytes.
         """
         self._stack, self._marks, self._memo = [], [], {}
         for instruction, argument, _ in pickletools.genops(stream):
@@ -136,27 +168,36 @@ class Machine:
 
     def _top(self, kind):
         if not self._stack or not isinstance(self._stack[-1], kind):
-            raise Refused(f"it misses a {kind.__name__}")
+            raise Refused("it fills what is not there")
         return self._stack[-1]
 
     def _append(self, values):
-        self._top(list).extend(values)
+        if isinstance(home := self._top(list | Unread), list):
+            home.extend(values)
 
     def _set(self, items):
-        home = self._top(dict)
+        if isinstance(home := self._top(dict | Unread), Unread):
+            return
         for key, value in zip(items[::2], items[1::2], strict=True):
-            # No tuples: to hash a deep one would exhaust the stack of the interpreter.
-            if not isinstance(key, str | int):
-                raise Refused(f"it has a {type(key).__name__} for a key")
-            home[key] = value
+            # Tensors have texts for names. To hash a deep tuple would exhaust the stack
+            # of the interpreter.
+            if isinstance(key, str | int):
+                home[key] = value
 
     def _name(self, home, name):
         if not (isinstance(home, str) and isinstance(name, str)):
             raise Refused("it names a function by what is no text")
-        if (home, name) not in _KNOWN:
-            asked = f"{home}.{name}"
-            raise Refused(f"it asks for {asked!r:.80}, which no state dict needs")
         self._push(Foreign(home, name))
+
+    def _new(self, kind, *arguments):
+        """An instance of a class, without its content."""
+        if not isinstance(kind, Foreign) or not isinstance(arguments[0], tuple):
+            raise Refused("it makes an instance of what is no class")
+        self._push(Unread(str(kind)))
+
+    def _collect(self, _):
+        self._marked()
+        self._push(Unread("builtins.frozenset"))
 
     def _call(self, _):
         function, arguments = self._pop(2)
@@ -170,10 +211,11 @@ class Machine:
         elif name == _REBUILD and len(arguments) in (6, 7):
             self._push(_view(*arguments[:4]))
             self.views.append(self._stack[-1])
+        elif _is_harmless(function):
+            self._push(Unread(str(function)))
         else:
-            count = len(arguments)
             raise Refused(
-                f"it calls {'.'.join(name)} with {count} arguments of its own"
+                f"it calls {str(function)!r:.80}, which is not known to be harmless"
             )
 
     def _storage(self, _):
@@ -181,9 +223,11 @@ class Machine:
         if not isinstance(entry, tuple) or len(entry) not in (5, 6):
             raise Refused("it speaks of a storage without saying which")
         word, kind, key, _, count, *view = entry
-        known = isinstance(kind, Foreign) and kind.name in DTYPES
+        known = isinstance(kind, Foreign) and kind.home == "torch"
         if word != "storage" or not known or view not in ([], [None]):
             raise Refused("it speaks of a storage of an unknown kind")
+        if kind.name not in DTYPES:
+            raise Refused(f"it has tensors of the type {str(kind)!r:.80}")
         if not (isinstance(key, str) and _is_count(count)):
             raise Refused("it speaks of a storage without its size")
         storage = Storage(key, kind.name, count)
@@ -194,7 +238,12 @@ class Machine:
     def _build(self, _):
         # An OrderedDict has attributes: `_metadata`, versions of modules. Left out.
         self._pop()
-        self._top(dict)
+        self._top(dict | Unread)
+
+
+def _is_harmless(function: Foreign) -> bool:
+    home = _SPELLED.get(function.home, function.home)
+    return function.name in _HARMLESS.get(home, ())
 
 
 def _ordered(pairs=()):
@@ -236,10 +285,12 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
     "EMPTY_LIST": list,
     "EMPTY_TUPLE": tuple,
+    "EMPTY_SET": lambda: Unread("builtins.set"),
 }
 _LITERALS = {"INT", "LONG", "LONG1", "LONG4", "BININT", "BININT1", "BININT2", "FLOAT"}
 _LITERALS |= {"BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE"}
 _LITERALS |= {"BINUNICODE", "BINUNICODE8", "SHORT_BINUNICODE"}
+_LITERALS |= {"BINBYTES", "BINBYTES8", "SHORT_BINBYTES", "BYTEARRAY8"}
 _STEPS: dict[str, Callable[[Machine, Any], None]] = (
     {
         "MARK": Machine._mark,
@@ -251,8 +302,12 @@ _STEPS: dict[str, Callable[[Machine, Any], None]] = (
         "APPENDS": lambda machine, _: machine._append(machine._marked()),
         "SETITEM": lambda machine, _: machine._set(machine._pop(2)),
         "SETITEMS": lambda machine, _: machine._set(machine._marked()),
+        "ADDITEMS": lambda machine, _: machine._append(machine._marked()),
+        "FROZENSET": Machine._collect,
         "GLOBAL": lambda machine, names: machine._name(*names.split(" ", 1)),
         "STACK_GLOBAL": lambda machine, _: machine._name(*machine._pop(2)),
+        "NEWOBJ": lambda machine, _: machine._new(*machine._pop(2)),
+        "NEWOBJ_EX": lambda machine, _: machine._new(*machine._pop(3)),
         "REDUCE": Machine._call,
         "BINPERSID": Machine._storage,
         "BUILD": Machine._build,

@@ -18,7 +18,7 @@ import safetensors
 import safetensors.numpy
 
 from jaxrestore import __version__, errors, files
-from jaxrestore.weights import torch_files
+from jaxrestore.weights import parts, torch_files
 
 FORMAT = "jaxrestore weights 1"
 Shapes = dict[str, tuple[int, ...]]
@@ -28,9 +28,16 @@ _SHOWN = 5  # names of a list
 def read(path: Path) -> dict[str, np.ndarray]:
     """Returns the tensors of a safetensors file or of a PyTorch file, by name.
 
-    Of a checkpoint of training it is the state dict inside, averaged if there is one
-    (`params_ema`, `params`, `state_dict`, `model`, ...), less a prefix `module.` that
-    all names share; entries that are no tensors are left out. bfloat16 comes as
+    Of a checkpoint of training they are those of the state dict inside. The rest is as
+    `read_part` has it.
+    """
+    return read_part(path)[1]
+
+
+def read_part(path: Path, part: str | None = None) -> tuple[str, dict[str, np.ndarray]]:
+    """Returns the path to one state dict in a file, "" if it is all, and its tensors.
+
+    Which one, and what is raised, is as in `parts.state_dict`. bfloat16 comes as
     float32, all else as it is stored; arrays may be read-only. Nothing of the file is
     executed. Raises `NoInputError` when it is missing, damaged, or of another kind.
     """
@@ -39,7 +46,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         document = torch_files.read(data, str(path))
     else:
         document = _safetensors(data, str(path))
-    return torch_files.state_dict(document, str(path))
+    return parts.state_dict(document, str(path), part)
 
 
 def write(path: Path, variables: Mapping[str, Any], card: Mapping[str, Any]) -> None:
@@ -161,10 +168,10 @@ def difference(found: Shapes, wanted: Shapes) -> str:
         for name, shape in wanted.items()
         if found.get(name, shape) != shape
     ]
-    parts = {"missing": missing, "not used": unused, "of another shape": other}
+    groups = {"missing": missing, "not used": unused, "of another shape": other}
     return "; ".join(
         f"{len(names)} {what}: {listed(names)}"
-        for what, names in parts.items()
+        for what, names in groups.items()
         if names
     )
 
@@ -177,8 +184,8 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _nested(leaves, path):
-    parts = [name.split("/") for name in leaves]
-    folders = {"/".join(names[:end]) for names in parts for end in range(len(names))}
+    paths = [name.split("/") for name in leaves]
+    folders = {"/".join(names[:end]) for names in paths for end in range(len(names))}
     if foreign := [name for name in leaves if "/" not in name or name in folders]:
         raise errors.MismatchError(
             f"{path} holds {foreign[0]!r}, which is no path of a variable, such as "

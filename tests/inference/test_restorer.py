@@ -2,10 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from jaxrestore import errors, images, networks
 from jaxrestore.inference import restorer
-from jaxrestore.weights import weight_files
+from jaxrestore.weights import conversion, weight_files
 
 FCN = {"name": "fcn", "width": 4, "blocks": 1}
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -74,6 +75,22 @@ def test_a_weight_file_of_grey_with_a_level_map_takes_two_channels(write):
     picture = _picture(7, 5, 1)
     restored = restorer.restore_image(network, picture, level=25)
     np.testing.assert_array_equal(restored, picture)
+
+
+def test_published_weights_restore_without_being_converted(tmp_path):
+    generator = {"name": "dncnn", "width": 2, "depth": 3, "norm": "none"}
+    model = networks.build("Generator", generator)
+    init = lambda images: model.init(jax.random.key(0), images, train=False)
+    shapes = jax.eval_shape(init, jnp.zeros((1, 8, 8, 3)))
+    nothing = jax.tree.map(lambda x: np.zeros(x.shape, np.float32), shapes)
+    tensors = conversion.to_torch(generator, nothing)
+    for name, before in (("plain", ""), ("wrapped", "netG.")):
+        path = tmp_path / f"{name}.safetensors"
+        named = {before + entry: tensor for entry, tensor in tensors.items()}
+        safetensors.numpy.save_file(named, path)
+        network = restorer.load_weights(path)
+        picture = _picture(7, 5, 3)  # zeros as weights: no noise to take away
+        np.testing.assert_array_equal(restorer.restore_image(network, picture), picture)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,48 @@ def test_the_card_of_published_weights_tells_what_they_are(tmp_path):
     }
 
 
+def test_a_network_of_a_checkpoint_is_opened_by_its_part(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    both = {"teacher": A, "student": B}
+    tensors = {
+        f"{part}.{name}": tensor
+        for part, variables in both.items()
+        for name, tensor in conversion.to_torch(GENERATOR, variables).items()
+    }
+    safetensors.numpy.save_file(tensors, path)
+    for part, variables in both.items():
+        card, found = cards.opened(path, part=part)
+        _same(found, variables)
+        assert card["source"]["part"] == part
+    with pytest.raises(errors.ConfigError, match="teacher, student; name one with"):
+        cards.opened(path)
+    with pytest.raises(errors.ConfigError, match="is a run; leave `part` out"):
+        cards.opened(tmp_path, part="teacher")
+
+
+def test_the_command_says_which_part_it_took(tmp_path, capsys):
+    tensors = conversion.to_torch(GENERATOR, A)
+    path, output = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    beside = {"netD.a.weight": np.ones((2, 2), np.float32)}
+    generator = {f"netG.{name}": tensor for name, tensor in tensors.items()}
+    safetensors.numpy.save_file({**generator, **beside}, path)
+    weights.convert(path, output)
+    assert "of the part netG; card beside" in capsys.readouterr().out
+    _same(weight_files.load(output)[1], A)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_network_of_other_images_than_grey_and_colour_gets_no_card(channels):
+    generator = {**GENERATOR, "channels": channels}
+    network = conversion.network(generator)
+    image = jax.ShapeDtypeStruct((1, 8, 8, channels), np.float32)
+    init = functools.partial(network.init, train=False)
+    shapes = jax.eval_shape(init, jax.random.key(0), image)
+    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
+    with pytest.raises(errors.MismatchError, match=f"gives {channels} channels, but"):
+        cards.card(generator, nothing, source={})
+
+
 def test_a_run_is_opened_at_its_best_step_with_its_config(tmp_path):
     card, variables = cards.opened(_run(tmp_path, A))
     _same(variables, A)

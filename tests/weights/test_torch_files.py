@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxrestore import errors
-from jaxrestore.weights import torch_files
+from jaxrestore.weights import torch_files, torch_pickles
 
 FILES = json.loads(
     (Path(__file__).parents[1] / "golden" / "published.json").read_text()
@@ -131,6 +131,50 @@ def test_only_archives_and_pickles_are_taken_for_files_of_torch():
     assert not torch_files.is_one(b"")
 
 
+# What stands beside weights and is not read
+
+
+def called(home, what, *arguments):
+    return name(home, what) + row(*arguments) + b"R"
+
+
+def instance(home, what, **entries):
+    return name(home, what) + b")\x81" + table(**entries) + b"b"
+
+
+INERT = {
+    "options": instance("argparse", "Namespace", lr=number(1), made=instance("a", "B")),
+    "a device": called("torch", "device", text("cuda"), number(0)),
+    "milestones": called("collections", "Counter", b"}" + number(3) + number(1) + b"s"),
+    "a dict with a default": called("collections", "defaultdict", name("a", "b"))
+    + b"("
+    + text("a")
+    + number(1)
+    + b"u",
+    "a set": b"\x8f(" + number(1) + b"\x90",
+    "a set that stays": b"(" + number(1) + b"\x91",
+    "a path": called("pathlib", "PosixPath", text("a")),
+    "a path of Python 3.13": called("pathlib._local", "PosixPath", text("a")),
+    "a scalar": called("numpy._core.multiarray", "scalar", b"N", b"N"),
+    "a class": name("os", "getcwd"),
+    "a storage": storage(),
+    "an instance by options": name("a", "B") + b")}\x92",
+}
+
+
+@pytest.mark.parametrize("case", INERT)
+@pytest.mark.parametrize("make", [archive, older])
+def test_an_object_beside_weights_is_not_read(case, make):
+    read = torch_files.read(make(table(state_dict=table(a=tensor()), x=INERT[case])))
+    assert isinstance(read["x"], torch_pickles.Unread)
+    np.testing.assert_array_equal(read["state_dict"]["a"], np.reshape(range(6), (2, 3)))
+
+
+def test_bytes_are_bytes_and_a_key_that_is_no_text_names_nothing():
+    document = b"}(" + row(number(1)) + b"N" + text("a") + b"C\x01b" + b"u"
+    assert torch_files.read(archive(document)) == {"a": b"b"}
+
+
 # What is refused
 
 
@@ -145,24 +189,33 @@ def doubled(times):
 
 
 REFUSED = {
-    "another function": (name("os", "system"), "'os.system'"),
-    "a function of torch": (name("torch.storage", "_load_from_bytes"), "_load_from"),
-    "a function by its text": (text("os") + text("system") + b"\x93", "'os.system'"),
-    "a class": (name("collections", "OrderedDict") + b")\x81", "NEWOBJ"),
+    "another function": (name("os", "getcwd") + b")R", "'os.getcwd'"),
+    "a function of torch": (name("torch", "load") + b")R", "'torch.load'"),
+    "a function by its text": (
+        text("os") + text("getcwd") + b"\x93)R",
+        "'os.getcwd'",
+    ),
+    "a function in an object": (
+        table(a=name("a", "B") + b")\x81" + name("os", "getcwd") + b")Rb"),
+        "'os.getcwd'",
+    ),
+    "a class that is called": (name("argparse", "Namespace") + b")R", "Namespace'"),
+    "an instance of a text": (text("os") + b")\x81", "of what is no class"),
     "an instance": (b"(ios\nsystem\n", "INST"),
     "an extension": (b"\x82\x01", "EXT1"),
-    "bytes": (b"C\x01a", "SHORT_BINBYTES"),
     "a call of a text": (text("os") + b")R", "calls what is no function"),
     "arguments for a dict": (
         name("collections", "OrderedDict") + row(text("a")) + b"R",
         "no pairs",
     ),
-    "a storage called": (name("torch", "FloatStorage") + b")R", "calls torch.Float"),
-    "a class as a weight": (table(a=name("torch", "FloatStorage")), "no weight"),
-    "a storage as a weight": (table(a=storage()), "no weight"),
+    "a storage called": (name("torch", "FloatStorage") + b")R", "'torch.Float"),
     "a storage of another kind": (
         row(text("module"), text("a"), text("0"), text("cpu"), number(6)) + b"Q",
         "unknown kind",
+    ),
+    "a storage of complex numbers": (
+        storage(kind="ComplexFloatStorage"),
+        "type 'torch.ComplexFloatStorage'",
     ),
     "a storage without a key": (
         row(text("storage"), name("torch", "FloatStorage"), b"N", b"N", b"N") + b"Q",
@@ -193,7 +246,6 @@ REFUSED = {
     "nine axes": (table(a=tensor(0, (1,) * 9, (1,) * 9)), "9 axes"),
     "a stride of 0": (table(a=tensor(0, (7,), (0,))), "repeats its storage"),
     "a huge stride of 0": (table(a=tensor(0, (2**31 - 1,), (0,))), "many times"),
-    "a tuple for a key": (b"}" + row(text("a")) + b"Ns", "tuple for a key"),
     "a memo of 2^31": (b"Nr\x00\x00\x00\x80", "number 2147483648"),
     "a memo that is empty": (b"h\x05", "damaged"),
     "a number of many bits": (b"\x8a\xff" + b"\x7f" * 255, "bits"),
@@ -279,27 +331,3 @@ def test_an_older_file_of_another_kind_is_refused():
 
 def test_a_storage_that_the_older_format_lacks_is_refused():
     assert "damaged" in _told(older(table(a=tensor(kept=storage(key="1"))), keys=()))
-
-
-# State dicts in what training scripts save
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        {"a": ROW},
-        {"module.a": ROW},
-        {"params": {"a": ROW}, "iter": 3},
-        {"params": {"b": ROW}, "params_ema": {"a": ROW}},
-        {"state_dict": {"module.a": ROW}, "optimizer": {"state": {}}, "epoch": 1},
-        {"model": {"state_dict": {"a": ROW, "version": 2}}},
-    ],
-)
-def test_the_state_dict_is_found_in_what_scripts_save(document):
-    assert list(torch_files.state_dict(document)) == ["a"]
-
-
-@pytest.mark.parametrize("document", [{}, [ROW], {"a": 1}, {"model": {"a": {}}}, None])
-def test_a_document_without_tensors_is_refused(document):
-    with pytest.raises(errors.NoInputError, match="x holds no state dict"):
-        torch_files.state_dict(document, "x")

@@ -22,7 +22,14 @@ commands.add_typer(models, name="models")
 
 @commands.command()
 @ending.flags(
-    "checkpoint", "level", "max_pixels", "overwrite", "skip_existing", "step", "weights"
+    "checkpoint",
+    "level",
+    "max_pixels",
+    "overwrite",
+    "part",
+    "skip_existing",
+    "step",
+    "weights",
 )
 def restore(
     sources: Annotated[
@@ -43,7 +50,7 @@ def restore(
         int | None, typer.Option(help="A checkpoint of it; the best if not given.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Or a file that jaxrestore convert wrote.")
+        Path | None, typer.Option(help="Or a file of weights: .safetensors or .pth.")
     ] = None,
     task: Annotated[
         str | None,

@@ -22,7 +22,7 @@ Overwrite = Annotated[
 
 
 @commands.command()
-@ending.flags("architecture", "overwrite", "step")
+@ending.flags("architecture", "overwrite", "part", "step")
 def convert(
     weights: Annotated[
         Path,
@@ -36,6 +36,10 @@ def convert(
     ] = "auto",
     step: Annotated[
         int | None, typer.Option(help="Of a run: a checkpoint; the best if not given.")
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(help="Of a file with several networks: one, as generator_ema."),
     ] = None,
     license: Annotated[
         str | None, typer.Option(help="The terms of the weights, for the card.")
@@ -64,7 +68,7 @@ def convert(
     from jaxrestore.weights import cards, conversion
 
     options = dict(assignments.read(text) for text in option or [])
-    card, tensors = cards.opened(weights, architecture, step)
+    card, tensors = cards.opened(weights, architecture, step, part)
     if options:
         card = cards.with_options(card, tensors, options)
     if license is not None:
@@ -114,4 +118,5 @@ def _write(
     name = generator.pop("name")
     options = ", ".join(f"{option} {value}" for option, value in generator.items())
     size = sum(leaf.size for leaf in leaves)
-    print(f"{output}: {name} ({options}), {size:,} numbers; card beside it")
+    taken = f", of the part {part}" if (part := card["source"].get("part")) else ""
+    print(f"{output}: {name} ({options}), {size:,} numbers{taken}; card beside it")
