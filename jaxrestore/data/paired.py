@@ -14,7 +14,7 @@ from jaxrestore import errors, folders, images, naming
 from jaxrestore.data import sources
 
 DIRECTIONS = ("AtoB", "BtoA")
-_ROOMS = (("A", "B"), ("input", "target"))
+ROOMS = (("A", "B"), ("input", "target"))
 
 
 class SideBySide(sources.Folder):
@@ -81,12 +81,13 @@ class TwoFolders(sources.Folder):
             self.damaged[name] = f"left out: it has no partner in {missing}"
         self.damaged |= other.damaged
 
-    def _files(self, position: int) -> list[Path]:
+    def files(self, position: int) -> list[Path]:
+        """Returns the two files of a pair, that of A first."""
         path = self.paths[position]
         return [path, self._partners[path]]
 
     def _read(self, position: int) -> UInt8[np.ndarray, "h w 6"]:
-        a, b = (images.decode(path) for path in self._files(position))
+        a, b = (images.decode(path) for path in self.files(position))
         try:
             return _pair(a, b, self.direction)
         except ValueError as error:
@@ -129,9 +130,9 @@ def _checked(direction: str) -> str:
 
 def _rooms(root: Path) -> tuple[Path, Path]:
     """Returns the folders of A and of B that `root` means."""
-    direct = [(root / a, root / b) for a, b in _ROOMS]
+    direct = [(root / a, root / b) for a, b in ROOMS]
     parts = [
-        (root.parent / a / root.name, root.parent / b / root.name) for a, b in _ROOMS
+        (root.parent / a / root.name, root.parent / b / root.name) for a, b in ROOMS
     ]
     found = [pair for pair in direct + parts if all(room.is_dir() for room in pair)]
     if not found:

@@ -100,9 +100,10 @@ class Folder:
 
     def fingerprints(self, position: int) -> list[str]:
         """Returns the SHA-256 of each file of an image (a pair may have two)."""
-        return [splits.fingerprint(path) for path in self._files(position)]
+        return [splits.fingerprint(path) for path in self.files(position)]
 
-    def _files(self, position: int) -> list[Path]:
+    def files(self, position: int) -> list[Path]:
+        """Returns the files of an image: one, or two of a pair."""
         return [self.paths[position]]
 
     def name(self, position: int) -> str:

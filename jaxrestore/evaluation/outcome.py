@@ -59,9 +59,17 @@ def score(workdir: Path, mesh: jax.sharding.Mesh | None = None) -> dict[str, Any
     config = checkpoints.read_config(workdir)
     environment = files.read_json(workdir / "environment.json")  # before the work
     result, summary = _score(workdir, config, mesh or sharding.mesh())
+    if notices := _notices(workdir):
+        summary["notices"] = notices
     if jax.process_index() == 0:
         _write(workdir, config, environment, result, summary)
     return summary
+
+
+def _notices(workdir):
+    """What the training found doubtful about its images."""
+    path = workdir / "data_report.json"
+    return files.read_json(path).get("notices") if path.is_file() else None
 
 
 def score_under(
@@ -157,6 +165,8 @@ def verdict(summary: Mapping[str, Any], workdir: Path) -> str:
 
 
 def _write(workdir, config, environment, result, summary):
+    if "notices" in summary:
+        environment = {**environment, "notice": "; ".join(summary["notices"])}
     files.write_csv(workdir / "evaluation.csv", result.rows)
     files.write_json(workdir / "summary.json", summary)
     run = report.Run(

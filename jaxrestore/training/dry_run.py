@@ -21,6 +21,8 @@ def show(config: Mapping[str, Any]) -> None:
     """
     prepared = setup.prepare(config)
     print(setup.headline(prepared))
+    for notice in prepared.notices:
+        print(f"note: {notice}")
     together, batch, side, _, channels = prepared.batch.shape
     print(f"batch: uint8 [{batch}, {side}, {side}, {channels}], {together} a call")
     players = {"generator": prepared.state.generator}

@@ -29,11 +29,11 @@ def train(
 
     `workdir` is made or resumed. With `fork` the run in `workdir` is continued in the
     new folder `fork` under the changed config. Raises `MismatchError` when `workdir`
-    holds a run of another config, `ConfigError` for a fork that is to start from other
-    weights, `DamagedError` when a file of the run it goes on from is missing or broken,
-    `TrainingError` when updates stay non-finite, and `Interrupted` after a
-    signal, the state saved. Signals are watched here unless `stop`, which several runs
-    may share, does it.
+    holds a run of another config or on other images, `ConfigError` for a fork that is
+    to start from other weights, `DamagedError` when a file of the run it goes on from
+    is missing or broken, `TrainingError` when updates stay non-finite, and
+    `Interrupted` after a signal, the state saved. Signals are watched here unless
+    `stop`, which several runs may share, does it.
     """
     folders = [workdir]
     if fork is not None:
@@ -41,7 +41,7 @@ def train(
         _check_fork(config.get("init_from", ""), workdir)
         folders, workdir = [fork, workdir], fork
     prepared = setup.prepare(config, devices)
-    _claim(workdir, config)
+    _claim(workdir, config, runs.images(prepared))
     first = _latest(folders)
     if first is not None:
         _inherit_history(first[0], workdir)
@@ -64,7 +64,7 @@ def train_together(
     """
     prepared = [setup.prepare(config, devices) for config in configs]
     for config, workdir in zip(configs, workdirs, strict=True):
-        _claim(workdir, config)
+        _claim(workdir, config, runs.images(prepared[0]))
     saved = set.intersection(*(set(checkpoints.finished(x)) for x in workdirs))
     first = [(workdir, max(saved)) for workdir in workdirs] if saved else None
     for workdir, _ in first or ():
@@ -89,6 +89,8 @@ def _train(prepared, workdirs, first, compile_step, stop):
             )
             group.append(runs.Run(one, workdir, entered.enter_context(log)))
         group[0].log.say(setup.headline(leader))
+        for notice in leader.notices:
+            group[0].log.say(f"note: {notice}")
         # Before anything is compiled, which takes longer than to see a mismatch.
         for index, run in enumerate(group):
             runs.begin(run, first and first[index])
@@ -127,8 +129,8 @@ def _check_fork(wanted, workdir):
         )
 
 
-def _claim(workdir, config):
-    """Makes `workdir` this config's, unless it is another's."""
+def _claim(workdir, config, images=None):
+    """Makes `workdir` this config's, with these images, unless it is another's."""
     known = workdir / "config.json"
     config = json.loads(json.dumps(config))
     # Without a checkpoint there is nothing yet that another config could contradict.
@@ -140,10 +142,13 @@ def _claim(workdir, config):
                 f"{'; '.join(changed)}. Give another `workdir`, or a new folder as "
                 "`fork` to go on from it there."
             )
+        runs.check_images(workdir, images)
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
         files.write_json(known, checkpoints.versioned(config))
         files.write_json(workdir / "environment.json", outcome.environment())
+        if images is not None:
+            files.write_json(workdir / runs.IMAGES, images)
 
 
 def _latest(folders):

@@ -9,11 +9,13 @@ import jax
 import numpy as np
 
 from jaxrestore import errors, files, sharding
-from jaxrestore.data import bank
+from jaxrestore.data import bank, inventory
 from jaxrestore.evaluation import outcome, summaries
 from jaxrestore.fitting import optimizers
 from jaxrestore.runs import checkpoints
 from jaxrestore.training import clock, compilation, inheritance, logbook, setup
+
+IMAGES = "images.json"  # in a run's folder: what its images were when it began
 
 
 class Run:
@@ -37,6 +39,12 @@ def begin(run: Run, first: tuple[Path, int] | None) -> None:
     prepared, config = run.prepared, run.prepared.config
     if first is not None:
         folder, latest = first
+        if latest > config["steps"]:
+            raise errors.MismatchError(
+                f"{folder} is at step {latest}, beyond the {config['steps']} steps of "
+                "this config (which may count epochs of fewer images); raise "
+                "config.steps or config.epochs to train on"
+            )
         if latest % config["steps_per_call"]:
             raise errors.MismatchError(
                 f"{folder} stopped at step {latest}, which does not divide by "
@@ -167,13 +175,50 @@ def data_report(run: Run) -> Iterator[None]:
         yield
     finally:
         prepared = run.prepared
-        photographs = [images for images, _ in prepared.sources]
-        found = [x.report() for x in photographs if not isinstance(x, bank.Bank)]
+        found = [x.report() for x in _photographs(prepared)]
         if jax.process_index() == 0:
             files.write_json(
                 run.workdir / "data_report.json",
-                {"training": found, "evaluation": prepared.evaluator.source.report()},
+                {
+                    "training": found,
+                    "evaluation": prepared.evaluator.source.report(),
+                    "notices": prepared.notices,
+                },
             )
+
+
+def images(prepared: setup.Setup) -> dict[str, Any]:
+    """Returns what a run keeps in `IMAGES`, to know its images again."""
+    training = [inventory.record(source) for source in _photographs(prepared)]
+    scored = inventory.record(prepared.evaluator.source)
+    return {"training": training, "evaluation": [scored]}
+
+
+def _photographs(prepared):
+    return [x for x, _ in prepared.sources if not isinstance(x, bank.Bank)]
+
+
+def check_images(workdir: Path, found: dict[str, Any] | None) -> None:
+    """Raises `MismatchError` where a run that is to go on had other images.
+
+    A run older than the record goes on with what there is.
+    """
+    path = workdir / IMAGES
+    if found is None or not path.is_file():
+        return
+    known = files.read_json(path)
+    changed = [
+        f"{side} {how}"
+        for side in found
+        for before, after in zip(known[side], found[side], strict=True)
+        if (how := inventory.changes(before, after))
+    ]
+    if changed:
+        raise errors.MismatchError(
+            f"{workdir} holds a run on other images than there are now. Changed: "
+            f"{'; '.join(changed)}. Bring them back as they were, or give a new folder "
+            "as `fork` to go on with those that there are."
+        )
 
 
 def seconds_before(workdir: Path) -> float:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore import errors, networks, sharding
-from jaxrestore.data import pipeline
+from jaxrestore.data import inventory, pipeline
 from jaxrestore.evaluation import evaluate, outcome
 from jaxrestore.fitting import state
 from jaxrestore.training import batches, cost, features, recipe, rules, steps
@@ -19,8 +19,9 @@ class Setup(NamedTuple):
 
     `sources` are (images, share) pairs to train on, `epoch` the images of an epoch,
     where the config counts epochs. `mesh` has those of `devices`, so many, that share a
-    batch equally. `state` and `batch` are the shapes and places of
-    what the train step takes, `restore` is jitted `(variables, degraded)`.
+    batch equally. `notices` are sentences about doubtful images. `state` and `batch`
+    are the shapes and places of what the train step takes, `restore` is jitted
+    `(variables, degraded)`.
     """
 
     config: Mapping[str, Any]
@@ -30,6 +31,7 @@ class Setup(NamedTuple):
     sources: list[tuple[Any, float]]
     epoch: float | None
     evaluator: evaluate.Evaluator
+    notices: list[str]
     restore: Callable[..., Any]
     state: state.TrainState
     batch: jax.ShapeDtypeStruct
@@ -90,6 +92,9 @@ def prepare(config: Mapping[str, Any], devices: Sequence[Any] | None = None) -> 
         sources=sources,
         epoch=epoch,
         evaluator=evaluator,
+        notices=inventory.notices(
+            config["data"], [images for images, _ in sources], scored
+        ),
         restore=restore,
         state=placed,
         batch=batch,

@@ -128,6 +128,61 @@ def test_the_same_command_on_a_finished_run_changes_nothing(finished, tiny):
     ]
 
 
+def test_images_that_are_no_longer_those_of_the_run_are_refused(
+    tiny, tmp_path, finished
+):
+    (photographs,) = json.loads((finished[0] / "images.json").read_text())["training"]
+    assert photographs["images"] == 10
+    workdir = shutil.copytree(finished[0], tmp_path / "run")
+    record = json.loads((workdir / "images.json").read_text())
+    before = record["training"][0]
+    before["sha256"], before["images"] = "0", 11
+    before["files"]["gone"] = [7]
+    (workdir / "images.json").write_text(json.dumps(record))
+    with pytest.raises(errors.MismatchError) as caught:
+        train(tiny(), workdir)
+    assert "Changed: training 11 -> 10 images, removed gone. Bring" in str(caught.value)
+    assert "`fork`" in str(caught.value)
+    assert json.loads((workdir / "images.json").read_text()) == record
+
+
+def test_a_run_from_before_the_record_of_its_images_goes_on(
+    tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loop.checkpoints, "finished", lambda workdir: [3])
+    made = {"training": [], "evaluation": []}
+    loop._claim(tmp_path, tiny(), made)
+    (tmp_path / "images.json").unlink()
+    loop._claim(tmp_path, tiny(), made)
+    assert json.loads((tmp_path / "images.json").read_text()) == made
+
+
+def test_a_run_beyond_the_steps_of_its_config_is_told(tiny, tmp_path, finished):
+    with pytest.raises(errors.MismatchError, match="at step 6, beyond the 4 steps"):
+        train(
+            tiny(steps=4, evaluation__every=4, checkpoint_every=4),
+            finished[0],
+            fork=tmp_path / "new",
+        )
+
+
+@pytest.mark.slow
+def test_what_is_doubtful_about_the_images_is_said_and_kept(tiny, tmp_path, capsys):
+    # The same nine photographs are trained on and scored.
+    both = {"data__train": "public_domain", "data__evaluation": "public_domain"}
+    (said,) = train(tiny(**both), tmp_path)["notices"]
+    assert said.startswith("of the images that are evaluated 9 are also trained on")
+    assert f"note: {said}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_doubt_about_the_images_stands_in_summary_and_report(finished, tmp_path):
+    assert "notices" not in finished[1]
+    workdir = shutil.copytree(finished[0], tmp_path / "run")
+    (workdir / "data_report.json").write_text('{"notices": ["a doubt"]}')
+    assert outcome.score(workdir, sharding.mesh(ONE))["notices"] == ["a doubt"]
+    assert "a doubt" in (workdir / "report.html").read_text()
+
+
 def test_a_run_that_lost_its_history_is_told(finished, tiny, tmp_path):
     workdir = shutil.copytree(finished[0], tmp_path / "run")
     (workdir / "metrics.jsonl").unlink()

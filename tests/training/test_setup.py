@@ -42,6 +42,13 @@ def test_a_gpu_that_jax_does_not_see_is_the_first_thing_said(tiny, monkeypatch):
     assert len(setup.headline(prepared).splitlines()) == 1
 
 
+def test_images_that_are_trained_on_and_scored_are_noticed_before_the_run(tiny):
+    assert setup.prepare(tiny(), ONE).notices == []
+    config = tiny(data__train="public_domain", data__evaluation="public_domain")
+    (said,) = setup.prepare(config, ONE).notices
+    assert said.startswith("of the images that are evaluated 9 are also trained on (")
+
+
 def test_the_compiled_step_says_its_hours_and_memory(tiny):
     said = []
     compiled = compilation.compile_step(setup.prepare(tiny(), ONE), said.append)
