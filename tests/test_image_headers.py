@@ -14,8 +14,8 @@ from jaxrestore import errors, image_headers, images
 
 RANDOM = np.random.default_rng(0)
 RGB16 = RANDOM.integers(0, 65536, (20, 30, 3), np.uint16)
-GREY8 = np.uint8([[0, 128, 255]])
-GREY16 = np.uint16([[0, 128, 300, 32768, 65535]])
+GREY8 = np.array([[0, 128, 255]], np.uint8)
+GREY16 = np.array([[0, 128, 300, 32768, 65535]], np.uint16)
 SRGB = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 P3 = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
 
@@ -143,7 +143,9 @@ def test_dark_8_bits_are_not_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         images.decode(png([0, 3], 8, 0))
-        images.decode(tiff(np.uint16([[65535, 65000]]), photometric="miniswhite"))
+        images.decode(
+            tiff(np.array([[65535, 65000]], np.uint16), photometric="miniswhite")
+        )
 
 
 # TIFF
@@ -197,7 +199,7 @@ def test_where_zero_is_white_the_picture_is_no_negative(values, compression):
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
-        (np.int8([[0, 64, 127]]), "signed integers of 8 bits"),
+        (np.array([[0, 64, 127]], np.int8), "signed integers of 8 bits"),
         (GREY8.astype(np.int16), "signed integers of 16 bits"),
         (GREY8.astype(np.int32), "signed integers of 32 bits"),
         (GREY8.astype(np.uint32), "unsigned integers of 32 bits"),
@@ -229,8 +231,8 @@ def test_a_kind_of_tiff_that_is_not_read_is_named(data, kind):
 
 
 def test_cielab_of_8_bits_is_brought_to_srgb():
-    signed = np.int8([[[50, 20, -30], [90, 0, 0]]])  # within sRGB
-    stored = signed.view(np.uint8) * np.uint8([1, 1, 1])
+    signed = np.array([[[50, 20, -30], [90, 0, 0]]], np.int8)  # within sRGB
+    stored = signed.view(np.uint8) * np.array([1, 1, 1], np.uint8)
     stored[..., 0] = np.rint(signed[..., 0] * 2.55)
     expected = color.lab2rgb(signed.astype(float)) * 255
     decoded = images.decode(tiff(stored, photometric="cielab"))
@@ -240,7 +242,7 @@ def test_cielab_of_8_bits_is_brought_to_srgb():
 
 
 def test_premultiplied_grey_is_divided_by_its_alpha():
-    values = np.uint8([[[64, 128], [10, 255]]])
+    values = np.array([[[64, 128], [10, 255]]], np.uint8)
     data = tiff(values, photometric="minisblack", extrasamples=["assocalpha"])
     decoded = images.decode_with_alpha(data)[0, :, [0, 3]]
     np.testing.assert_allclose(decoded, [[127.5, 10], [128, 255]], atol=0.5)

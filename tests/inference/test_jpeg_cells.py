@@ -87,5 +87,7 @@ def test_files_whose_pixels_are_not_theirs_alone_have_no_planes(tmp_path):
     for name in ("turned.jpg", "rgb.jpg", "inks.jpg", "picture.png"):
         assert images.jpeg_planes(tmp_path / name) is None
     picture.convert("L").save(tmp_path / "grey.jpg", progressive=True)
-    ((steps, *shared),) = images.jpeg_planes(tmp_path / "grey.jpg")
+    planes = images.jpeg_planes(tmp_path / "grey.jpg")
+    assert planes is not None and len(planes) == 1
+    steps, *shared = planes[0]
     assert steps.shape == (8, 8) and shared == [1, 1]

@@ -145,7 +145,7 @@ def test_a_grey_network_changes_the_luma_of_a_colour_picture_alone():
 
 
 def test_a_network_of_colours_takes_grey_as_equal_channels_and_leaves_it_grey():
-    cast = np.float32([0.5, 0.25, 1.0])
+    cast = np.array([0.5, 0.25, 1.0], np.float32)
     network, grey = _network(lambda images: images * cast), _picture(6, 9, 1)
     expected = np.rint(grey * (cast @ LUMA))
     np.testing.assert_allclose(restorer.restore_image(network, grey), expected, atol=1)
@@ -169,13 +169,11 @@ def test_hidden_colours_do_not_leak_into_what_is_seen(colors, channels, scale, t
     picture[8:20, 5:33, -1] = 0
     other = picture.copy()
     other[8:20, 5:33, :-1] = _picture(12, 28, channels - 1, seed=1)
-    results = [
-        restorer.restore_image(network, image, tile=tile, overlap=4)
-        for image in (picture, other)
-    ]
-    np.testing.assert_array_equal(*results)
+    restore = lambda image: restorer.restore_image(network, image, tile=tile, overlap=4)
+    restored = restore(picture)
+    np.testing.assert_array_equal(restored, restore(other))
     if scale == 1:
-        np.testing.assert_array_equal(results[0][..., -1], picture[..., -1])
+        np.testing.assert_array_equal(restored[..., -1], picture[..., -1])
 
 
 def test_under_alpha_0_stand_the_nearest_colours_or_black():

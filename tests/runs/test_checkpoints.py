@@ -181,6 +181,7 @@ SINCE = {
         "split": [],
         "preprocess": "crop",
         "load_size": 286,
+        "drawings": 0.0,
     },
     "optimizer": {"generator": PLAYER, "discriminator": PLAYER},
     "evaluation": {"statistics": "eval", "consistency": False, "samples": 0},
