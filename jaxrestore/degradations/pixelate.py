@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxrestore.ops import draws
+from jaxrestore.ops import draws, resize
+
+_METHODS = {"linear": "bilinear", "cubic": "bicubic"}
 
 
 def degrade(
@@ -30,7 +32,8 @@ def degrade(
 
     In the source, a photograph of 256 px gets `side=64` or, varied, `side=(48, 128)`,
     which its text says, or `sides=(85, 128)`, which its code does. Blocks are as high
-    as wide up to rounding; where they do not divide a side, they differ by a pixel.
+    as wide up to rounding; where they do not divide a side, they differ by a pixel (one
+    whose centre lies between two blocks goes to the right or lower one, as in Pillow).
     Nothing is rounded to 8 bit.
 
     Raises `ValueError` for blocks below a pixel, more blocks than pixels, and `side`
@@ -60,18 +63,23 @@ def interpolated(
 ) -> Float[Array, "h w c"]:
     """Returns what can be made of the pixelated image without learning anything.
 
-    It is enlarged smoothly from its blocks, whose number is known; `method` is
-    `"linear"` or `"cubic"`. With the key and the options of `degrade` it is that
-    image's. A restoration worth its name is better.
+    It is enlarged smoothly from its blocks, whose number is known and which are
+    mirrored at the borders; `method` is `"linear"` or `"cubic"`. With the key and the
+    options of `degrade` it is that image's. A restoration worth its name is better.
+
+    Raises what `degrade` does, and `ValueError` for another method.
     """
+    if method not in _METHODS:
+        raise ValueError(f"method is {method!r}; it must be {' or '.join(_METHODS)}")
     small, rows, columns = _shrunk(key, image, block, side, sides)
     height, width = image.shape[:2]
-    # Beyond the last block the canvas holds no more of the picture: its edge goes on.
-    row, column = jnp.arange(height), jnp.arange(width)
-    small = small[jnp.minimum(row, rows - 1)[:, None], jnp.minimum(column, columns - 1)]
-    scale = jnp.stack([height / rows, width / columns]).astype(jnp.float32)
-    return jax.image.scale_and_translate(
-        small, image.shape, (0, 1), scale, jnp.zeros(2), method, antialias=False
+    return resize.resize_extent(
+        small,
+        resize.Extent(rows, columns),
+        resize.Extent(height, width),
+        (height, width),
+        method=resize.METHODS.index(_METHODS[method]),
+        antialias=False,
     )
 
 
