@@ -11,6 +11,7 @@ its numbers could be compared with nobody's.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -305,7 +306,8 @@ def ms_ssim(
 
     Contrast-structure at the finer scales, whole SSIM at the coarsest, each mean
     raised to its published weight; per channel, then averaged. Negative means count
-    as 1e-6, which keeps value and gradient finite.
+    as 1e-6, which keeps the value finite; its gradient there is the exponent times
+    that of the mean, as 0 would leave an image in negative for good.
 
     Five scales need a side above 160. `scales=0` takes as many as fit, largest first
     to go: above 80 four, above 40 three, above 20 two, else one; the weights left are
@@ -332,15 +334,18 @@ def ms_ssim(
     if scales < len(MS_SSIM_WEIGHTS):  # the five as published: they sum to 1.0001
         exponents = exponents / exponents.sum()
     product = jnp.ones(())
+    below = jnp.zeros(())
     for scale, exponent in enumerate(exponents.tolist()):
         last = scale == scales - 1
         factor = similarity.ssim if last else similarity.contrast_structure
         mean = factor(a, b, similarity.gaussian(*a.shape[1:3]), weight)
         product = product * jnp.maximum(mean, 1e-6) ** exponent
+        below = below + exponent * jnp.minimum(mean - 1e-6, 0)
         if not last:
             a, b = filters.halve(a), filters.halve(b)
             weight = None if weight is None else filters.halve(weight)
-    return product.mean(-1)
+    # A slope without a value.
+    return (product + (below - jax.lax.stop_gradient(below))).mean(-1)
 
 
 def ms_ssim_scales(side: int) -> int:

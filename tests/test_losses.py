@@ -464,6 +464,18 @@ def test_kl_of_an_odd_axis_is_refused():
         losses.kl_gaussian(jnp.zeros((2, 5)), jnp.zeros(()))
 
 
+def test_an_image_in_negative_is_led_out_by_the_slope_of_ms_ssim():
+    target = jnp.asarray(_noise(1, 48, 48, 1))
+    loss = lambda x: losses.ms_ssim(x, target).sum()
+
+    def step(_, image):
+        slope = jax.grad(loss)(image)
+        return image - 0.5 * slope / (jnp.linalg.norm(slope) + 1e-9)
+
+    assert loss(1 - target) == pytest.approx(1, abs=2e-6)  # all factors at the floor
+    assert loss(jax.lax.fori_loop(0, 100, step, 1 - target)) < 0.8
+
+
 def test_a_hole_counts_less_towards_its_middle():
     hole = jnp.array([0.0, 1, 1, 1, 0]).reshape(1, 1, 5, 1)
     restored = jnp.array([9.0, 0.1, 0.2, 0.3, 9]).reshape(1, 1, 5, 1)
