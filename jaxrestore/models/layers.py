@@ -126,6 +126,10 @@ class Norm(nn.Module):
 
     Both use epsilon 1e-5 and PyTorch's momentum (0.9 here); `instance` has no
     parameters, as in pix2pix. Batch statistics are those of the global batch.
+
+    The running variance averages variances over n values, images times pixels, where
+    PyTorch averages those over n - 1: it is (n - 1) / n of PyTorch's, 0.75 for 2x2 maps
+    of single images and 0.94 for 4x4. Nothing else, and no gradient, depends on it.
     """
 
     kind: str
