@@ -168,6 +168,36 @@ def test_what_an_override_cannot_say_is_refused_with_what_can(override, message)
         training.found(["--config=configs/gan_full.py", f"--config.{override}"])
 
 
+def test_of_a_key_given_twice_the_last_value_counts():
+    words = ["--config=configs/gan_l1.py", "--config", "gan_full.py"]
+    words += ["--config.generator.width=3", "--workdir", "x", "--config.seed", "-1"]
+    words += ["--config.data.split=(0.1, 2)", "--config.data.split=(0.2, 3)"]
+    words += ["--config.generator.width", "4", "--config.evaluation.consistency"]
+    words += ["--config.data.include=", "--dry_run"]
+    first, *rest = training.found(words)
+    assert first.startswith("--config=") and first.endswith("gan_full.py")
+    assert sorted(rest) == sorted(
+        [
+            "--config.generator.width=4",
+            "--config.seed=-1",
+            "--config.data.split=(0.2, 3)",
+            "--config.evaluation.consistency",
+            "--config.data.include=",
+            "--workdir",
+            "x",
+            "--dry_run",
+        ]
+    )
+
+
+def test_a_number_may_be_overridden_by_a_fraction_and_a_folder_has_slashes():
+    words = ["--config=configs/gan_full.py", "--config.degradation.rate=1/4"]
+    words += ["--config.data.train=1/2"]
+    _, rate, train = training.found(words)
+    assert rate == "--config.degradation.rate=0.25"
+    assert train == "--config.data.train=1/2"
+
+
 def test_a_number_of_a_degradation_may_become_a_range_by_an_override(monkeypatch):
     words = ["main", "--config.degradation.rate=(0.1, 0.5)"]
     monkeypatch.setattr(sys, "argv", words)  # where ml_collections looks for them

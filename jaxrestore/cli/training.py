@@ -1,12 +1,16 @@
 """`jaxrestore train`, which is `python -m jaxrestore.main`: flags and what they do."""
 
+import functools
+import operator
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags
 from ml_collections import config_flags
 
-from jaxrestore import config_files, errors
+from jaxrestore import assignments, config_files, errors
 from jaxrestore.cli import ending
 from jaxrestore.training import allocator
 
@@ -80,24 +84,49 @@ def parse(arguments: list[str]) -> list[str]:
 def found(arguments: list[str]) -> list[str]:
     """Returns the arguments with --config=FOUND first, for flags to be parsed.
 
-    Raises `ConfigError`, naming the nearest right one, for a recipe that is not there
-    and for an override of a key that the recipe does not have.
+    Of a key that is given twice the last value counts, and a number may be a fraction,
+    such as 25/255. Raises `ConfigError`, naming the nearest right one, for a recipe
+    that is not there and for an override of a key that the recipe does not have.
     """
-    joined = list(arguments)
-    for index, word in enumerate(joined[:-1]):
-        if word in ("--config", "-config"):
-            joined[index : index + 2] = [f"--config={joined[index + 1]}"]
-            break
-    chosen = [word for word in joined if word.startswith("--config=")]
-    if not chosen:
-        return joined
-    joined.remove(chosen[-1])
-    path, config = config_files.load(chosen[-1].removeprefix("--config="))
-    for word in joined:
-        if word.startswith("--config."):
-            key, _, value = word.removeprefix("--config.").partition("=")
-            config_files.check_override(config, key, value)
-    return [f"--config={path}", *joined]
+    others, values = _values(arguments)
+    if not (recipe := values.pop("config", None)):
+        return list(arguments)
+    path, config = config_files.load(recipe)
+    overrides = []
+    for name, value in values.items():
+        key = name.removeprefix("config.")
+        config_files.check_override(config, key, value or "")
+        overrides.append(_override(config, key, value))
+    return [f"--config={path}", *overrides, *others]
+
+
+def _values(arguments: list[str]) -> tuple[list[str], dict[str, str | None]]:
+    """Returns other arguments, and the values of --config and its keys, by name.
+
+    The last value counts, as that of any flag does: ml_collections would join tuples.
+    """
+    others, values, index = [], {}, 0
+    while index < len(arguments):
+        word, following = arguments[index], arguments[index + 1 : index + 2]
+        index += 1
+        name, equals, value = word.lstrip("-").partition("=")
+        if word[:1] != "-" or not re.match(r"config($|\.)", name):
+            others.append(word)
+            continue
+        if not equals and following and not re.match("--?[a-z]", following[0]):
+            equals, value = "=", following[0]
+            index += 1
+        values[name] = value if equals else None
+    return others, values
+
+
+def _override(config: Any, key: str, value: str | None) -> str:
+    if value is None:
+        return f"--config.{key}"
+    held = functools.reduce(operator.getitem, key.split("."), config)
+    if "/" in value and not isinstance(held, str):
+        value = str(assignments.literal(value))
+    return f"--config.{key}={value}"
 
 
 def run(arguments: list[str]) -> None:
