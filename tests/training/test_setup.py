@@ -31,12 +31,11 @@ def test_a_gpu_that_jax_does_not_see_is_the_first_thing_said(tiny, monkeypatch):
     assert len(setup.headline(prepared).splitlines()) == 1
 
 
-def test_the_compiled_step_says_its_hours_and_memory(tiny):
+def test_the_compiled_step_says_its_memory_and_no_minutes_that_nobody_measured(tiny):
     said = []
     compiled = compilation.compile_step(setup.prepare(tiny(), ONE), said.append)
-    assert said[0].startswith("no accelerator: 6 steps should take about")
-    assert "demo" not in said[0]
-    assert "a step holds" in said[1]
+    (line,) = said
+    assert "a step holds" in line
     # The batch, twice the state that is donated, and what lies between.
     assert compiled.memory > 4 * 32 * 32 * 3
 
