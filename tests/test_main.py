@@ -110,6 +110,8 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, tiny_overrides):
         "learning rates",
         "discriminator  █",
         "a step holds",
+        "disk: a checkpoint",
+        "a step takes",
     ):
         assert text in done.stdout, text
     assert not list(tmp_path.iterdir())
