@@ -48,11 +48,15 @@ def flags(*names: str) -> Iterator[None]:
     try:
         yield
     except errors.UserError as error:
-        text = str(error)
-        for name in names:
-            text = text.replace(f"`{name}`", f"--{name.replace('_', '-')}")
-        error.args = (text,)
+        error.args = (spelled(str(error), *names),)
         raise
+
+
+def spelled(text: str, *names: str) -> str:
+    """Returns the text of the library with these arguments as options."""
+    for name in names:
+        text = text.replace(f"`{name}`", f"--{name.replace('_', '-')}")
+    return text
 
 
 _plainly = warnings.formatwarning

@@ -22,7 +22,7 @@ _WORKDIR = flags.DEFINE_string(
 )
 _MODE = flags.DEFINE_enum("mode", "train", ["train", "evaluate"], "What to do.")
 _DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "Print shapes, parameters, memory and learning rates; no run."
+    "dry_run", False, "Print shapes, learning rates, memory, disk, hours; no run."
 )
 _FORK = flags.DEFINE_string(
     "fork", None, "New folder in which to go on from --workdir with a changed config."

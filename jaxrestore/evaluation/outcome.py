@@ -32,8 +32,6 @@ def evaluator_of(
     source: Any, config: Mapping[str, Any], mesh: jax.sharding.Mesh
 ) -> evaluate.Evaluator:
     """Returns the same for the `pipeline.evaluation_source` that was opened already."""
-    data = config["data"]
-    elsewhere = data["evaluation"] != "embedded" or data.get("split")
     model = networks.build("Generator", config["generator"], config["precision"])
     return evaluate.Evaluator(
         source,
@@ -44,9 +42,14 @@ def evaluator_of(
         crop=config["data"]["evaluation_crop"],
         mesh=mesh,
         scale=model.scale,
-        # Only the embedded samples hold a person's photograph.
-        not_shown=frozenset() if elsewhere else samples.NOT_SHOWN,
+        not_shown=_withheld(config["data"]),
     )
+
+
+def _withheld(data):
+    """Only the embedded samples hold a person's photograph."""
+    elsewhere = data["evaluation"] != "embedded" or data.get("split")
+    return frozenset() if elsewhere else samples.NOT_SHOWN
 
 
 def score(workdir: Path, mesh: jax.sharding.Mesh | None = None) -> dict[str, Any]:
@@ -181,6 +184,7 @@ def _write(workdir, config, environment, result, summary):
         ],
         strips=result.strips,
         panels=result.panels,
+        withheld=_withheld(config["data"]),
         history=read_history(workdir / "metrics.jsonl"),
         config=dict(config),
         environment=environment,

@@ -8,6 +8,7 @@ A run's `checkpoints/STEP/` holds `state` (all that a resumed run needs), `resto
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import orbax.checkpoint as ocp
 from jaxrestore import config_keys, errors, files
 
 FOLDER = "checkpoints"
+KEPT = 3  # at most: the latest two and the best one
 _SCORE = "psnr"
 
 
@@ -34,7 +36,7 @@ def manager(workdir: Path) -> ocp.CheckpointManager:
     score = lambda metrics: metrics[_SCORE]
     keep = policies.AnyPreservationPolicy(
         [
-            policies.LatestN(2),
+            policies.LatestN(KEPT - 1),
             policies.BestN(
                 get_metric_fn=score, n=1, keep_checkpoints_without_metrics=False
             ),
@@ -95,6 +97,11 @@ def restore(manager: ocp.CheckpointManager, step: int, template: Any) -> Any:
             step, args=ocp.args.Composite(state=ocp.args.StandardRestore(template))
         )
     except (ValueError, KeyError) as error:
+        if not path.exists() and (path.parent / "restorer").is_dir():
+            raise errors.MismatchError(
+                f"of {path.parent} the generator alone was kept, so that no training "
+                "can go on from it; start one from its weights with config.init_from"
+            ) from error
         if _metadata(path) is None:
             raise _damaged(path) from error
         raise errors.MismatchError(
@@ -122,6 +129,17 @@ def _damaged(path):
         f"{path} is missing or broken in part, so this checkpoint cannot be used; take "
         "it from a copy, or remove its folder to use an earlier one"
     )
+
+
+def keep_generators(workdir: Path) -> None:
+    """Removes from a run's checkpoints all but the averaged generator and its scores.
+
+    What uses a run goes on as before; training does not (`restore` says why).
+    """
+    for step in finished(workdir):
+        place = workdir / FOLDER / str(step)
+        if (place / "restorer").is_dir() and (place / "state").is_dir():
+            shutil.rmtree(place / "state")
 
 
 def versioned(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ trace.
 import contextlib
 import json
 import statistics
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,20 @@ def answer(folder: Path, name: str, changes: grid.Changes, found: Mapping[str, A
     known = _read(folder / "tests.json")
     known[name] = {"changes": changes, **found}
     files.write_json(folder / "tests.json", known)
+
+
+def write_down(folder: Path, error: Exception) -> str:
+    """Leaves a cell's `failed.json`, and the trace of a bug; returns its sentence."""
+    known, trace = errors.explained(error), folder / "failed.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    if known is None:
+        files.write_text(trace, "".join(traceback.format_exception(error)))
+        said = f"a bug: {type(error).__name__}: {error}; its trace is in {trace}"
+    else:
+        trace.unlink(missing_ok=True)  # that of an earlier try
+        said = str(known)
+    files.write_json(folder / "failed.json", {"error": said})
+    return said
 
 
 def record(study: grid.Study, cell: grid.Cell, folder: Path) -> Record:

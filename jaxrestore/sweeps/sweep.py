@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import queue
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from functools import partial
@@ -16,7 +15,8 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from jaxrestore import config_files, errors, files, naming, sharding
 from jaxrestore.evaluation import outcome
-from jaxrestore.sweeps import cells, grid, plots, table
+from jaxrestore.runs import checkpoints
+from jaxrestore.sweeps import cells, grid, plots, progress, table
 from jaxrestore.training import interruption, loop, recipe, rules
 
 MODES = ("loop", "map", "vmap")
@@ -80,6 +80,8 @@ def run(
     together: Task = loop.train_together,
     score: Task = outcome.score_under,
     say: Callable[[str], object] = print,
+    keep: str = "all",
+    measure: Task = progress.checkpoint_bytes,
 ) -> list[cells.Record]:
     """Trains and scores what of `study` is not done yet; returns the finished cells.
 
@@ -89,7 +91,9 @@ def run(
     for them: with one (or none given: all devices) cells run in turn, each on as many
     of its devices as divide its batches; with several, as many cells run at once.
     `map` and `vmap` train the cells of each of `cells.groups` by one program, on as
-    many of all devices; `map` gives each the bits that it has by itself.
+    many of all devices; `map` gives each the bits that it has by itself. `keep` says
+    what of the checkpoints of a finished cell stays: `all`, or the `generator`, which
+    is used, scored and compared as before, but not trained on.
 
     Raises `ConfigError` before anything runs for a study that cannot be meant,
     `MismatchError` when `output` holds another study, `Interrupted` after a signal,
@@ -97,6 +101,9 @@ def run(
     """
     if mode not in MODES:
         raise errors.ConfigError(f"mode {mode!r}: {naming.nearest(mode, MODES)}")
+    if keep not in progress.KEEP:
+        hint = naming.nearest(keep, progress.KEEP)
+        raise errors.ConfigError(f"`keep` is {keep!r}: {hint}")
     plots.check(study)
     devices = devices or [jax.devices()]
     jobs = [_job(study, cell, output) for cell in grid.cells(study)]
@@ -107,11 +114,20 @@ def run(
         f"{output}"
     )
     pending = output / ".pending"  # until table and plots show what there is
+    waiting = _untrained(open_jobs)
+    if waiting and (sizes := measure(waiting[0].config)):
+        say(progress.disk(sizes, len(waiting), keep, output))
     if open_jobs or changed:
         pending.touch()
+        places = len(devices) if mode == "loop" else 1
+        told = progress.Progress(len(waiting), places, keep, train, together, say)
+        players = _Players(told.train, told.together, score)
         with _programs_kept(output / ".programs"):
-            _work(open_jobs, mode, devices, _Players(train, together, score), say)
+            _work(open_jobs, mode, devices, players, say)
     finished = [job for job in jobs if _finished(job)]
+    if keep == "generator":
+        for job in finished:  # also those of earlier calls
+            checkpoints.keep_generators(job.folder)
     records = [cells.record(study, job.cell, job.folder) for job in finished]
     if records and pending.exists():
         table.write(output, study, records)
@@ -283,27 +299,13 @@ def _attempt(jobs: Sequence[_Job], task: Callable[[], object], say) -> None:
     except errors.Interrupted:
         raise
     except Exception as error:
-        sentences = [_write_down(job.folder, error) for job in jobs]
+        sentences = [cells.write_down(job.folder, error) for job in jobs]
         say(f"failed: {names}: {sentences[0]}")
     else:
         for job in jobs:
             if cells.trained(job.folder, job.config):
                 (job.folder / "failed.json").unlink(missing_ok=True)
                 (job.folder / "failed.txt").unlink(missing_ok=True)
-
-
-def _write_down(folder: Path, error: Exception) -> str:
-    """Leaves a cell's `failed.json`, and the trace of a bug; returns its sentence."""
-    known, trace = errors.explained(error), folder / "failed.txt"
-    folder.mkdir(parents=True, exist_ok=True)
-    if known is None:
-        files.write_text(trace, "".join(traceback.format_exception(error)))
-        said = f"a bug: {type(error).__name__}: {error}; its trace is in {trace}"
-    else:
-        trace.unlink(missing_ok=True)  # that of an earlier try
-        said = str(known)
-    files.write_json(folder / "failed.json", {"error": said})
-    return said
 
 
 def _end(jobs):

@@ -73,13 +73,14 @@ def _say_time(lowered, setup, say):
         return
     count = setup.config["steps"]
     seconds = cost.expected_seconds(lowered, setup.recipe.accumulate * count)
-    line = (
-        f"no accelerator: {count:,} steps should take about "
-        f"{logbook.duration(seconds)} on this CPU"
-    )
+    # Arithmetic alone, wrong by a factor of two and more either way: said where even
+    # that is hours. The lines of a run and a dry run measure.
     if seconds > 3600:
-        line += "; the argument demo (configs/gan_full.py:demo) takes minutes"
-    say(line)
+        say(
+            f"no accelerator: {count:,} steps take hours on this CPU, by their "
+            f"arithmetic {logbook.duration(seconds)}; the argument demo "
+            "(configs/gan_full.py:demo) takes minutes"
+        )
 
 
 def _program(setup, mode):

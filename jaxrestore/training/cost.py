@@ -40,6 +40,13 @@ def expected_seconds(lowered: Any, steps: int) -> float:
     return steps * lowered.cost_analysis()["flops"] / _convolution_rate()
 
 
+def held(tree: Any) -> int:
+    """Returns the bytes of a tree's numbers; random keys, a few bytes, do not count."""
+    is_key = lambda leaf: jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if not is_key(leaf)]
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+
+
 def in_words(size: int) -> str:
     """Returns bytes in words: `1.5 MiB`, `23.5 GiB`."""
     return f"{size / 2**20:.1f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"

@@ -1,23 +1,29 @@
 """What a config would do, told without doing it."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from clu import parameter_overview
 
-from jaxrestore.training import compilation, recipe, setup
+from jaxrestore import sharding
+from jaxrestore.runs import checkpoints
+from jaxrestore.training import compilation, cost, logbook, recipe, setup
 
 _BARS = "▁▂▃▄▅▆▇█"
 _POINTS = 40
+_LONG = 5.0  # seconds after which a call is not made again
 
 
 def show(config: Mapping[str, Any]) -> None:
-    """Prints shapes, parameters, memory, expected hours and learning-rate curves.
+    """Prints shapes, parameters, learning-rate curves, memory, disk and hours.
 
-    The step is compiled, since only its compiled form knows its memory; nothing runs
-    and no file is written. Raises what `setup.prepare` raises.
+    The step is compiled, since only its compiled form knows its memory, and timed on
+    black images, unless it would take half of the memory; no file is written. Raises
+    what `setup.prepare` raises.
     """
     prepared = setup.prepare(config)
     print(setup.headline(prepared))
@@ -37,7 +43,43 @@ def show(config: Mapping[str, Any]) -> None:
         )
     print("\nlearning rates")
     print("\n".join(rates(prepared)))
-    compilation.compile_step(prepared, print)
+    step = compilation.compile_step(prepared, print)
+    print(disk(prepared))
+    if step.memory < cost.device_memory() / 2:
+        seconds, count = _seconds(prepared, step), prepared.config["steps"]
+        print(
+            f"a step takes {seconds:.2g} s here: {count:,} steps "
+            f"{logbook.duration(count * seconds)}, evaluations not counted"
+        )
+
+
+def disk(prepared: setup.Setup) -> str:
+    """Returns what a run leaves on the disk, as a line."""
+    whole, restorer = (cost.held(x) for x in (prepared.state, prepared.state.ema))
+    size = whole + restorer
+    kept = checkpoints.KEPT
+    return (
+        f"disk: a checkpoint {cost.in_words(size)}, up to {kept} of them "
+        f"{cost.in_words(kept * size)}; the generator alone {cost.in_words(restorer)}"
+    )
+
+
+def _seconds(prepared, step):
+    """Of one step; of the second call where that is soon there."""
+    everywhere = sharding.replicated(prepared.mesh)
+    make = setup.initial(prepared.recipe, prepared.config)
+    key = jax.random.key(prepared.config["seed"])
+    states = (jax.jit(make, out_shardings=everywhere)(key),)
+    black = np.zeros(prepared.batch.shape, np.uint8)
+    images = sharding.put(black, prepared.mesh, axis=1)
+    seconds = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        states, _ = jax.block_until_ready(step.call(states, images))
+        seconds = time.perf_counter() - started
+        if seconds > _LONG:
+            break
+    return seconds / len(black)
 
 
 def rates(prepared: setup.Setup) -> list[str]:

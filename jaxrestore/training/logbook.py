@@ -78,17 +78,29 @@ class _Writer(metric_writers.MetricWriter):
 
 
 class TensorBoard(_Writer):
-    """Event files, by tensorboardX; what was written after `step` before is purged."""
+    """Event files, by tensorboardX; what was written after `step` before is purged.
 
-    def __init__(self, folder: Path, step: int):
+    Scores of the output and of its input, and the rates of both players, stand on one
+    chart each under Custom scalars, and the `config` under Text.
+    """
+
+    def __init__(self, folder: Path, step: int, config: str = ""):
         """Opens a new event file in `folder`."""
         purge = step + 1 if step else None
         self._writer = tensorboardX.SummaryWriter(str(folder), purge_step=purge)
+        self._paired: set[str] = set()
+        if config:
+            indented = "\n".join(f"    {line}" for line in config.splitlines())
+            self._writer.add_text("config", indented, step)
 
     def write_scalars(self, step: int, scalars: Mapping[str, Any]) -> None:
         """Writes numbers."""
-        for name, value in scalars.items():
+        named = {_tensorboard_name(name): value for name, value in scalars.items()}
+        for name, value in named.items():
             self._writer.add_scalar(name, float(value), step)
+        if not self._paired.issuperset(named):
+            self._paired |= named.keys()
+            self._writer.add_custom_scalars(_charts(self._paired))
 
     def write_images(self, step: int, images: Mapping[str, Any]) -> None:
         """Writes uint8 images [h, w, 3]."""
@@ -102,6 +114,25 @@ class TensorBoard(_Writer):
     def close(self) -> None:
         """Closes the file."""
         self._writer.close()
+
+
+def _tensorboard_name(name):
+    player, _, what = name.partition("/")
+    return f"learning_rate/{player}" if what == "rate" else name
+
+
+def _charts(names):
+    """The lines that belong on one chart, by the chart."""
+    inputs = sorted(n for n in names if n.startswith("evaluation/degraded_"))
+    pairs = [(n.replace("degraded_", ""), n) for n in inputs]
+    scores = {
+        f"{output.split('/')[1]}: output and input": ["Multiline", [output, given]]
+        for output, given in pairs
+    }
+    rates = sorted(n for n in names if n.startswith("learning_rate/"))
+    charts = {"learning rate": ["Multiline", rates]} if rates else {}
+    groups = {"evaluation": scores, "training": charts}
+    return {name: group for name, group in groups.items() if group}
 
 
 class JsonLines(_Writer):
@@ -150,11 +181,11 @@ class Logbook:
         self.console = rich.console.Console(quiet=not active, highlight=False)
         self._steps = steps
         self._spoken = 0.0
-        self._first = (time.perf_counter(), step)
+        self._first: tuple[float, int] | None = None  # when a step was logged
         writers: list[metric_writers.MetricWriter] = []
         if active:
             writers = [
-                TensorBoard(workdir / "tensorboard", step),
+                TensorBoard(workdir / "tensorboard", step, _text(workdir)),
                 JsonLines(workdir / "metrics.jsonl", step),
             ]
         self._writer = metric_writers.MultiWriter(writers)
@@ -197,17 +228,29 @@ class Logbook:
         self._writer.flush()
 
     def progress(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Moves the bar to `step`; without a terminal, prints a line now and then."""
+        """Moves the bar to `step`; without a terminal, prints a line now and then.
+
+        The time that is left follows from the steps since the first call, so that
+        compiling and painting do not count; before the second call it is not known.
+        """
         text = describe(scalars)
         self._bar.update(self._task, completed=step, description=text)
         now = time.perf_counter()
+        started, first = self._first = self._first or (now, step)
         quiet = now - self._spoken < _PLAIN_SECONDS and step < self._steps
         if self.console.is_terminal or quiet:
             return
         self._spoken = now
-        started, first = self._first
-        left = (self._steps - step) * (now - started) / max(step - first, 1)
-        self.say(f"step {step}/{self._steps}  {text}  left {duration(left)}")
+        if step > first:
+            left = (self._steps - step) * (now - started) / (step - first)
+            text = f"{text}  left {duration(left)}"
+        self.say(f"step {step}/{self._steps}  {text}")
+
+
+def _text(workdir: Path) -> str:
+    """The config of the run, as its file has it; "" where there is none."""
+    path = workdir / "config.json"
+    return path.read_text() if path.is_file() else ""
 
 
 def describe(scalars: Mapping[str, float]) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore import errors, networks, sharding
@@ -166,9 +165,7 @@ def headline(setup: Setup) -> str:
     if setup.recipe.features is not None:
         count = state.count_parameters(setup.recipe.features.variables)
         sizes.append(f"of the perceptual loss {count:,}")
-    is_key = lambda leaf: jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    numbers = [leaf for leaf in jax.tree.leaves(setup.state) if not is_key(leaf)]
-    held = sum(leaf.size * leaf.dtype.itemsize for leaf in numbers)
+    held = cost.held(setup.state)
     device = setup.mesh.devices.flat[0]
     place = f"{setup.mesh.size} x {device.device_kind} ({device.platform})"
     if setup.devices > setup.mesh.size:

@@ -1,6 +1,8 @@
 """The report is one file, says what is true of the run, and hides what it must."""
 
+import base64
 import errno
+import hashlib
 import os
 import re
 import subprocess
@@ -9,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxrestore import errors
+from jaxrestore import errors, images
 from jaxrestore.evaluation import curves, report
 
 NAMES = ("chelsea", "coffee", "rocket", "moon", "text", "brick")
@@ -100,7 +102,33 @@ def test_a_full_run_has_every_section_in_order(full):
         assert said in full
     assert "<td>generator.blocks</td><td>[1, 2]</td>" in full
     assert full.count("<svg") == 2
-    assert full.count("data:image/png") == len(NAMES)
+    assert full.count("data:image/png") == len(NAMES) + 2  # those of the slider
+
+
+def test_the_worst_image_is_at_the_top_with_a_slider_and_a_scale(full):
+    top = full[full.index('class="headline"') : full.index("<table>")]
+    assert "chelsea, which gained least" in top
+    for what in ("restored", "the input"):
+        assert f'alt="chelsea, {what}"' in top
+    assert '<input type="range"' in top and 'alt="chelsea: input, restored' in top
+    assert "Error: restored less target, 4 times larger around grey." in top
+    assert "white is 32 of 255 too bright or more" in top
+
+
+def test_the_only_script_that_may_run_is_the_slider_s(full):
+    (source,) = re.findall(r"<script>(.*?)</script>", full, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in full
+    assert not re.findall(r"\son\w+=", full)
+
+
+def test_the_strips_lie_beside_the_report_as_they_are(run, tmp_path):
+    named = {"cats/a.jpg": strip(1), "cats a.jpg": strip(2)}
+    report.write(tmp_path / "report.html", run._replace(strips=named, history=[]))
+    found = sorted((tmp_path / "strips").iterdir())
+    assert [file.name for file in found] == ["cats_a.png", "cats_a_2.png"]
+    for file, picture in zip(found, named.values(), strict=True):
+        np.testing.assert_array_equal(images.decode(file), picture)
 
 
 def test_a_run_without_an_adversary_has_no_discriminator_panel(run, page):
@@ -118,13 +146,18 @@ def test_a_run_without_history_says_so_and_draws_nothing(run, page):
 
 
 @pytest.mark.parametrize("hidden", ["chelsea", "brick"])  # least gain, greatest gain
-def test_an_image_without_a_strip_is_scored_but_not_shown(run, page, hidden):
+@pytest.mark.parametrize("on_purpose", [True, False])
+def test_an_image_without_a_strip_is_scored_but_not_shown(
+    run, page, hidden, on_purpose
+):
     strips = {name: run.strips[name] for name in NAMES if name != hidden}
-    text = page(run._replace(strips=strips, history=[]))
+    withheld = frozenset({hidden} if on_purpose else ())
+    text = page(run._replace(strips=strips, history=[], withheld=withheld))
     assert f'{hidden} <small class="soft">not shown' in text
-    assert "Not shown" in text[text.index("All others") :] or hidden == "chelsea"
+    assert ("photograph of a person" in text) == on_purpose
+    assert ("made of the first images alone" in text) != on_purpose
     assert f'alt="{hidden}' not in text
-    assert text.count("data:image/") == len(NAMES) - 1
+    assert text.count("data:image/") == len(NAMES) - 1 + 2
 
 
 def test_the_worst_images_come_first_and_infinite_gains_last(run, page):
@@ -132,9 +165,14 @@ def test_the_worst_images_come_first_and_infinite_gains_last(run, page):
     spoilt = row("spoilt", 0) | {"degraded_psnr": None, "gain_psnr": None}
     text = page(run._replace(rows=[perfect, *run.rows[::-1], spoilt], history=[]))
     shown = re.findall(r"<figcaption><b>(\w+)</b>", text)
-    assert shown[:5] == ["spoilt", *NAMES[:4]]
+    assert shown[:5] == [
+        "chelsea",
+        "spoilt",
+        *NAMES[1:4],
+    ]  # the first shown is at the top
+    assert "chelsea, which gained least of those that are shown" in text
     assert "The 5 worst" in text
-    assert "Not shown, on purpose: perfect." in text
+    assert "perfect: Scored, but not drawn" in text
 
 
 def test_special_characters_in_names_are_escaped(run, page):
@@ -149,7 +187,7 @@ def test_special_characters_in_names_are_escaped(run, page):
             environment={evil: evil},
         )
     )
-    assert "<script" not in text
+    assert text.count("<script") == 1  # of the slider
     assert "&lt;script&gt;" in text
 
 
@@ -188,7 +226,10 @@ def test_writing_leaves_no_temporary_file_and_replaces_the_old_report(run, tmp_p
     path = tmp_path / "report.html"
     path.write_text("old")
     report.write(path, run._replace(history=[]))
-    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == ["report.html", "strips"]
+    pictures = sorted(file.name for file in (tmp_path / "strips").iterdir())
+    assert pictures == sorted(f"{name}.png" for name in NAMES)
     assert path.read_text("utf-8").startswith("<!doctype html>")
 
 

@@ -11,8 +11,10 @@ import jax
 import pytest
 
 from jaxrestore import assignments, errors
+from jaxrestore.evaluation import outcome
 from jaxrestore.runs import checkpoints
-from jaxrestore.sweeps import cells, grid, sweep
+from jaxrestore.sweeps import cells, grid, progress, sweep
+from jaxrestore.training import loop
 
 METRICS = {
     "psnr": {"degraded": 24.0, "restored": 25.0, "gain": 1.0},
@@ -71,8 +73,7 @@ def run(made, output, trainer=None, scorer=None, **options):
         output,
         train=trainer or Trainer(),
         score=scorer or Scorer(),
-        say=lambda text: None,
-        **options,
+        **{"say": lambda text: None, "measure": lambda config: None, **options},
     )
 
 
@@ -540,3 +541,63 @@ def test_a_test_that_cannot_be_asked_is_refused_before_the_training(
     with pytest.raises(errors.ConfigError, match=message):
         run(study(tests={"other": changes}), tmp_path / "sweep", trainer)
     assert not trainer.calls
+
+
+def test_a_sweep_says_its_disk_its_cells_and_what_is_left(tmp_path, monkeypatch):
+    now, said = [0.0], []
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+
+    def minutes(config):
+        now[0] += 60.0 * config["batch_size"]
+
+    size = 2**30, 2**20
+    run(study(), tmp_path, Trainer(minutes), say=said.append, measure=lambda _: size)
+    disk, *cells_said = said[1:6]
+    assert disk.startswith("disk: up to 12.0 GiB of checkpoints, if all cells are as")
+    assert disk.endswith("With `keep` generator it is up to 3.0 GiB")
+    assert [line.split(":")[0] for line in cells_said] == [
+        f"cell {number} of 4" for number in (1, 2, 3, 4)
+    ]
+    assert "left" not in cells_said[0]
+    assert cells_said[1].endswith("; 12 min left, at 4 min a cell")
+    assert cells_said[3].endswith("; 5 min left, at 5 min a cell")
+
+
+@pytest.mark.slow
+def test_the_disk_is_that_of_a_checkpoint_as_it_is_written(tiny, tmp_path):
+    config = tiny(steps=1)
+    loop.train(config, tmp_path)
+    checkpoint = tmp_path / "checkpoints" / "1"
+    found = {
+        part: sum(x.stat().st_size for x in (checkpoint / part).rglob("*"))
+        for part in ("state", "restorer")
+    }
+    whole, restorer = progress.checkpoint_bytes(config) or (0, 0)
+    # Numbers of random weights do not get smaller; names and indices come on top.
+    assert 0.5 * whole < found["state"] + found["restorer"] < 3 * whole + 10**6
+    assert restorer < whole / 3
+
+    checkpoints.keep_generators(tmp_path)
+    assert not (checkpoint / "state").exists()
+    assert checkpoints.load_restorer(tmp_path, checkpoints.best_step(tmp_path))
+    assert outcome.score(tmp_path)["step"] == 1
+    with pytest.raises(errors.MismatchError, match="the generator alone was kept"):
+        loop.train({**config, "steps": 2}, tmp_path, fork=tmp_path / "next")
+
+
+def test_keeping_the_generator_is_for_finished_cells_new_and_old(tmp_path):
+    class Saving(Trainer):
+        def __call__(self, config, workdir, **options):
+            super().__call__(config, workdir, **options)
+            for part in ("state", "restorer"):
+                (workdir / "checkpoints" / "4" / part).mkdir(parents=True)
+
+    run(study(), tmp_path, Saving())
+    states = lambda: len([*tmp_path.glob("*/checkpoints/*/state")])
+    assert states() == 4
+    run(study(), tmp_path, Saving(), keep="generator")
+    assert states() == 0 and len([*tmp_path.glob("*/checkpoints/*/restorer")]) == 4
+    run(study(seeds=2), tmp_path, Saving(), keep="generator")
+    assert states() == 0 and len([*tmp_path.glob("*/checkpoints/*/restorer")]) == 8
+    with pytest.raises(errors.ConfigError, match="`keep` is 'best'"):
+        run(study(), tmp_path, keep="best")

@@ -77,10 +77,37 @@ def test_without_a_terminal_there_are_plain_lines(tmp_path, capsys):
         log.progress(100, {"generator/loss": 0.1})
     printed = capsys.readouterr().out
     assert "a [bracket] stays" in printed
+    assert "step 50/100  G 0.2500  gain +1.50 dB\n" in printed  # no time left yet
     assert "step 50/100  G 0.2500  gain +1.50 dB" in printed
     assert "step 60/100" not in printed  # too soon after the last line
     assert "step 100/100" in printed
     assert "\x1b" not in printed
+
+
+def test_the_time_left_is_measured_since_the_first_line(tmp_path, capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(logbook.time, "perf_counter", lambda: now[0])
+    with logbook.Logbook(tmp_path, step=0, steps=100) as log:
+        for step, seconds in ((20, 600.0), (40, 620.0), (60, 640.0)):
+            now[0] = seconds  # 600 s of compiling and painting came first
+            log.progress(step, {})
+    first, *others = capsys.readouterr().out.splitlines()
+    assert "left" not in first
+    assert [line.split("left ")[1] for line in others] == ["60 s", "40 s"]
+
+
+def test_tensorboard_has_the_rates_by_name_the_scores_as_pairs_and_the_config(tmp_path):
+    (tmp_path / "config.json").write_text('{"ema": 0.99}')
+    with logbook.Logbook(tmp_path, step=0, steps=1) as log:
+        log.write(1, {"generator/rate": 0.5, "discriminator/rate": 0.5})
+        log.write(1, {"evaluation/psnr": 30.0, "evaluation/degraded_psnr": 20.0})
+    (file,) = (tmp_path / "tensorboard").glob("events*")
+    written = file.read_bytes()
+    for word in (b"learning_rate/generator", b"psnr: output and input", b'"ema": 0.99'):
+        assert word in written
+    assert b"generator/rate" not in written
+    (row, _) = outcome.read_history(tmp_path / "metrics.jsonl")
+    assert row["generator/rate"] == 0.5  # what the report reads
 
 
 def test_strips_and_scalars_reach_tensorboard(tmp_path):

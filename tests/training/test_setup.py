@@ -49,12 +49,11 @@ def test_images_that_are_trained_on_and_scored_are_noticed_before_the_run(tiny):
     assert said.startswith("of the images that are evaluated 9 are also trained on (")
 
 
-def test_the_compiled_step_says_its_hours_and_memory(tiny):
+def test_the_compiled_step_says_its_memory_and_no_minutes_that_nobody_measured(tiny):
     said = []
     compiled = compilation.compile_step(setup.prepare(tiny(), ONE), said.append)
-    assert said[0].startswith("no accelerator: 6 steps should take about")
-    assert "demo" not in said[0]
-    assert "a step holds" in said[1]
+    (line,) = said
+    assert "a step holds" in line
     # The batch, twice the state that is donated, and what lies between.
     assert compiled.memory > 4 * 32 * 32 * 3
 

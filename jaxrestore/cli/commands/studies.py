@@ -19,7 +19,7 @@ Study = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the study.
 
 
 @commands.command()
-@ending.flags("scale")
+@ending.flags("keep", "scale")
 def sweep(
     config: Annotated[
         str | None, typer.Option(help="A recipe, with an argument after a colon.")
@@ -54,6 +54,9 @@ def sweep(
     devices: Annotated[
         str, typer.Option(help="each: a run on every device at once; all: one on all.")
     ] = "each",
+    keep: Annotated[
+        str, typer.Option(help="Of a finished run's checkpoints: all, or generator.")
+    ] = "all",
 ) -> None:
     """Run a grid or a study: its runs, one table, plots. The same call goes on."""
     allocator.keep_freed_memory()
@@ -78,7 +81,9 @@ def sweep(
     name = asked.name if scale == 1 else f"{asked.name}-{scale:g}"
     output = workdir or Path("runs") / name
     try:
-        sweeps.run(asked, output, mode=mode, devices=sweeps.places(devices))
+        places = sweeps.places(devices)
+        say = lambda text: print(ending.spelled(text, "keep"), flush=True)
+        sweeps.run(asked, output, mode=mode, devices=places, keep=keep, say=say)
     finally:
         if (output / "summary.md").is_file():
             print((output / "summary.md").read_text())
