@@ -1,8 +1,9 @@
 """Losses: `(restored, target) -> [b]`, one number an image, 0 for equal images.
 
 Images are float [b, h, w, c] with values around [0, 1], any number of channels,
-float32 or bfloat16 in, float32 out. The caller takes the mean over the batch. Values
-and gradients are finite everywhere, also for identical, black and constant images.
+float32 or bfloat16 in, float32 out; `ops.checks.pair` says what is refused. The caller
+takes the mean over the batch. Values and gradients are finite everywhere, also for
+identical, black and constant images.
 
 A loss of pixels takes `weight` [b, h, w, 1], not negative, and is then a weighted mean
 (`ops.averages.image_mean`): a constant weight changes nothing. Two are priors, which
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxrestore import metrics
-from jaxrestore.ops import averages, color, filters
+from jaxrestore.ops import averages, checks, color, filters
 from jaxrestore.ops.wavelet import haar
 
 Images = Float[Array, "b h w c"]
@@ -64,9 +65,8 @@ def charbonnier(
     >>> f"{loss[0]:.3f}"
     '0.249'
     """
-    return averages.image_mean(
-        _rounded(_exact(restored) - _exact(target), epsilon), weight
-    )
+    restored, target = checks.pair(restored, target, weight)
+    return averages.image_mean(_rounded(restored - target, epsilon), weight)
 
 
 def huber(
@@ -88,7 +88,8 @@ def huber(
     >>> f"{loss[0]:.3f}"
     '0.020'
     """
-    size = jnp.abs(_exact(restored) - _exact(target))
+    restored, target = checks.pair(restored, target, weight)
+    size = jnp.abs(restored - target)
     # With q = min(|d|, delta), both cases are q * (|d| - q / 2).
     quadratic = jnp.minimum(size, delta)
     return averages.image_mean(quadratic * (size - quadratic / 2), weight)
@@ -142,7 +143,7 @@ def ms_ssim_luma(
     >>> f"{losses.ms_ssim_luma(images + red, images + grey)[0]:.3f}"
     '0.000'
     """
-    grey = color.luma(_exact(restored)), color.luma(_exact(target))
+    grey = map(color.luma, checks.pair(restored, target, weight))
     return ms_ssim(*grey, scales=scales, weight=weight)
 
 
@@ -165,7 +166,7 @@ def cosine(
     >>> f"{losses.cosine(red, orange)[0]:.3f}", f"{losses.cosine(red, red / 2)[0]:.3f}"
     ('0.105', '0.000')
     """
-    restored, target = _exact(restored), _exact(target)
+    restored, target = checks.pair(restored, target, weight)
     dot = (restored * target).sum(-1, keepdims=True) + epsilon
     square_norms = (jnp.square(restored).sum(-1, keepdims=True) + epsilon) * (
         jnp.square(target).sum(-1, keepdims=True) + epsilon
@@ -188,7 +189,8 @@ def gradient(
     >>> losses.gradient(jnp.eye(4)[None, ..., None], jnp.zeros((1, 4, 4, 1)))
     Array([0.75], dtype=float32)
     """
-    down, across = _forward_differences(_exact(restored) - _exact(target))
+    restored, target = checks.pair(restored, target, weight)
+    down, across = _forward_differences(restored - target)
     return averages.image_mean(jnp.abs(down) + jnp.abs(across), weight)
 
 
@@ -207,9 +209,10 @@ def frequency(
     >>> losses.frequency(jnp.ones((1, 4, 4, 1)), jnp.full((1, 4, 4, 1), 0.5))
     Array([0.125], dtype=float32)
     """
+    restored, target = checks.pair(restored, target)
 
     def magnitude(image):
-        waves = jnp.fft.fft2(_exact(image), axes=(1, 2), norm="ortho")
+        waves = jnp.fft.fft2(image, axes=(1, 2), norm="ortho")
         squares = jnp.square(waves.real) + jnp.square(waves.imag)
         return jnp.sqrt(squares + epsilon**2)
 
@@ -236,7 +239,8 @@ def wavelet(
     >>> f"{losses.wavelet(target / 2, target, levels=1)[0]:.3f}"
     '0.021'
     """
-    low = _exact(restored) - _exact(target)
+    restored, target = checks.pair(restored, target, weight)
+    low = restored - target
     total = jnp.zeros(())
     for _ in range(levels):
         channels = low.shape[-1]
@@ -271,6 +275,7 @@ def spatially_discounted_l1(
     >>> losses.spatially_discounted_l1(restored, target, gamma=0.5, weight=hole) * 17
     Array([1.], dtype=float32)
     """
+    restored, target = checks.pair(restored, target, weight)
     if weight is not None:
         weight = weight * gamma ** _distance(weight[..., 0] <= 0)[..., None]
     return l1(restored, target, weight=weight)
@@ -297,7 +302,7 @@ def total_variation(
     '0.749'
     """
     del target
-    down, across = _forward_differences(_exact(restored))
+    down, across = _forward_differences(checks.judged(restored, weight))
     return averages.image_mean(
         _rounded(down, epsilon) + _rounded(across, epsilon), weight
     )

@@ -3,6 +3,8 @@
 Images are float [b, h, w, c] in [0, 1], any number of channels; sums are float32. Where
 a metric takes `weight` [b, h, w, 1], not negative, its mean is weighted by pixel.
 Nothing is clipped, rounded, cropped or converted here: `protocols` does that, by name.
+Integers, other layouts and weights and, outside of `jax.jit`, values in [0, 255] or
+[-1, 1] are a `ValueError`: `ops.checks.pair` has the rule, and how to do without.
 
 NIQE is not here. Its published numbers hold only with the model of pristine images that
 its authors fitted to 125 photographs; a model fitted to others has another scale, and
@@ -16,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxrestore.ops import averages, color, filters, similarity
+from jaxrestore.ops import averages, checks, color, filters, similarity
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -30,7 +32,7 @@ def mse(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "
     >>> metrics.mse(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
     Array([0.0625], dtype=float32)
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b, weight)
     return averages.image_mean(jnp.square(a - b), weight)
 
 
@@ -40,7 +42,7 @@ def mae(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, "
     >>> metrics.mae(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
     Array([0.25], dtype=float32)
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b, weight)
     return averages.image_mean(jnp.abs(a - b), weight)
 
 
@@ -68,7 +70,7 @@ def cosine_similarity(a: Images, b: Images) -> Float[Array, " b"]:
     >>> f"{metrics.cosine_similarity(red, orange)[0]:.4f}"
     '0.8944'
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b)
     dot = (a * b).sum((1, 2, 3))
     squares_a, squares_b = jnp.square(a).sum((1, 2, 3)), jnp.square(b).sum((1, 2, 3))
     norms = jnp.sqrt(squares_a * squares_b)
@@ -89,7 +91,7 @@ def nrmse(a: Images, b: Images, *, denominator: str = "norm") -> Float[Array, " 
     >>> metrics.nrmse(jnp.full((1, 4, 4, 3), 0.75), jnp.full((1, 4, 4, 3), 0.5))
     Array([0.5], dtype=float32)
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b)
     whole = (1, 2, 3)
     if denominator == "norm":
         size = jnp.sqrt(jnp.square(b).mean(whole))
@@ -123,7 +125,7 @@ def psnr_b(a: Images, b: Images) -> Float[Array, " b"]:
     >>> f"{psnr[0]:.2f} dB, {psnr_b[0]:.2f} dB"
     '20.00 dB, 13.01 dB'
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b)
     return -10 * jnp.log10(jnp.square(a - b).mean((1, 2, 3)) + _blocking(a))
 
 
@@ -156,7 +158,7 @@ def sharpness(a: Images, b: Images) -> Float[Array, " b"]:
     >>> f"{metrics.sharpness(target / 2, target)[0]:.3f}"
     '0.250'
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b)
     return (_gradient_energy(a) + 1e-8) / (_gradient_energy(b) + 1e-8)
 
 
@@ -207,7 +209,7 @@ def ciede2000(a: Images, b: Images) -> Float[Array, " b"]:
 
 
 def _rgb_pair(name, a, b):
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b)
     if a.shape[-1] != 3:
         raise ValueError(
             f"{name} is defined for 3 channels, got {a.shape[-1]}; a grey image has no "
@@ -231,7 +233,7 @@ def ssim(a: Images, b: Images, *, weight: Weight | None = None) -> Float[Array, 
     >>> f"{metrics.ssim(target / 2, target)[0]:.4f}"
     '0.6473'
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b, weight)
     window = similarity.gaussian(*a.shape[1:3])
     return similarity.ssim(a, b, window, weight).mean(-1)
 
@@ -250,7 +252,7 @@ def ssim_skimage(a: Images, b: Images) -> Float[Array, " b"]:
     >>> f"{metrics.ssim(target / 2, target)[0]:.4f}"
     '0.6473'
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b)
     if min(a.shape[1:3]) < 7:
         raise ValueError(
             f"ssim_skimage has a window of 7 px, got {a.shape[1]}x{a.shape[2]}; pass "
@@ -280,7 +282,7 @@ def ssim_components(a: Images, b: Images) -> SsimComponents:
     >>> f"{parts.luminance[0]:.4f}, {parts.contrast[0]:.4f}, {parts.structure[0]:.4f}"
     '0.8068, 0.8023, 1.0000'
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b)
     window = similarity.gaussian(*a.shape[1:3])
     rows, columns = np.array(window.rows), np.array(window.columns)
     stack = jnp.stack([a, b, a * a, b * b, a * b])
@@ -321,7 +323,7 @@ def ms_ssim(
     >>> f"{metrics.ms_ssim(target / 2, target)[0]:.4f}"
     '0.6473'
     """
-    a, b = _pair(a, b)
+    a, b = checks.pair(a, b, weight)
     side = min(a.shape[1:3])
     fitting = ms_ssim_scales(side)
     if scales > fitting:
@@ -356,14 +358,3 @@ def ms_ssim_scales(side: int) -> int:
     """
     fitting = [m for m in range(1, 6) if side > 10 * 2 ** (m - 1)]
     return max(fitting, default=1)
-
-
-def _pair(a, b):
-    if a.shape != b.shape or a.ndim != 4:
-        raise ValueError(
-            f"two images [b, h, w, c] of one shape are compared, got {a.shape} and "
-            f"{b.shape}"
-        )
-    # float64 stays what it is: with it, gradients are checked.
-    wide = jnp.promote_types(jnp.promote_types(a.dtype, b.dtype), jnp.float32)
-    return a.astype(wide), b.astype(wide)

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxrestore import errors, metrics, naming
+from jaxrestore import errors, naming
 from jaxrestore.models import alexnet, vgg
+from jaxrestore.ops import averages
 from jaxrestore.weights import weight_files
 
 CRITERIA = ("l1", "mse")
@@ -94,13 +95,13 @@ def distance(
     if criterion not in CRITERIA:
         hint = naming.nearest(criterion, CRITERIA)
         raise ValueError(f"perceptual has no criterion {criterion!r}: {hint}")
-    compare = {"l1": metrics.mae, "mse": metrics.mse}[criterion]
+    error = {"l1": jnp.abs, "mse": jnp.square}[criterion]
     ours = _maps(features, _normalised(restored, _MEAN, _DEVIATION), layers)
     theirs = _maps(features, _normalised(target, _MEAN, _DEVIATION), layers)
     theirs = jax.lax.stop_gradient(theirs)
     total = jnp.zeros(len(restored))
     for name, weight in layers.items():
-        total = total + weight * compare(ours[name], theirs[name])
+        total = total + weight * averages.image_mean(error(ours[name] - theirs[name]))
     return total
 
 

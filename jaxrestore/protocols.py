@@ -2,8 +2,9 @@
 
 A protocol is a function `(images, target) -> {metric: [b]}` that fixes colour space,
 border, rounding, window and metrics. Change what it computes, change its name. Both
-images are first clipped to [0, 1] and rounded to 1/255, as a PNG file holds them. One
-that scores lost pixels apart takes their mask, `damage`, beside the images.
+images are first clipped to [0, 1] and rounded to 1/255, as a PNG file holds them; what
+is not meant for that is refused (`ops.checks.pair`). One that scores lost pixels apart
+takes their mask, `damage`, beside the images.
 """
 
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxrestore import metrics
+from jaxrestore.ops import checks
 
 Images = Float[Array, "b h w c"]
 Damage = Float[Array, "b h w 1"]
@@ -33,7 +35,7 @@ def rgb8(images: Images, target: Images) -> Scores:
     >>> f"{scores['psnr'][0]:.2f} dB, SSIM {scores['ssim'][0]:.4f}"
     '18.10 dB, SSIM 0.6502'
     """
-    images, target = _eight_bit(images), _eight_bit(target)
+    images, target = map(_eight_bit, checks.pair(images, target))
     return {
         **_psnr_ssim(images, target),
         "ms_ssim": metrics.ms_ssim(images, target),
@@ -52,6 +54,7 @@ def gray8(images: Images, target: Images) -> Scores:
     >>> f"{protocols.gray8(redder, target)['psnr'][0]:.2f} dB"
     '31.23 dB'
     """
+    images, target = checks.pair(images, target)
     return _psnr_ssim(_luma(images, *_FULL), _luma(target, *_FULL))
 
 
@@ -107,6 +110,7 @@ def jpeg_y(images: Images, target: Images) -> Scores:
     >>> f"{scores['psnr'][0]:.2f} dB, PSNR-B {scores['psnr_b'][0]:.2f} dB"
     '23.18 dB, PSNR-B 20.75 dB'
     """
+    images, target = checks.pair(images, target)
     levels = _levels(target)
     grey = (levels == levels[..., :1]).all((1, 2, 3), keepdims=True)
     y = lambda image: jnp.where(grey, _luma(image, *_FULL), _luma(image, *_STUDIO))
@@ -126,7 +130,7 @@ def pixelation_group(images: Images, target: Images) -> Scores:
     >>> f"{scores['psnr'][0]:.2f} dB, {scores['mse'][0]:.0f}"
     '14.19 dB, 625'
     """
-    images, target = _eight_bit(images), _eight_bit(target)
+    images, target = map(_eight_bit, checks.pair(images, target))
     peak = jnp.maximum(target.max((1, 2, 3)), 1 / 255)
     return {
         "psnr": metrics.psnr(images, target) + 20 * jnp.log10(peak),
@@ -146,7 +150,7 @@ def damaged_faces(images: Images, target: Images) -> Scores:
     >>> f"NRMSE {scores['nrmse'][0]:.4f}, SSIM {scores['ssim'][0]:.4f}"
     'NRMSE 0.4980, SSIM 0.6913'
     """
-    images, target = _eight_bit(images), _eight_bit(target)
+    images, target = map(_eight_bit, checks.pair(images, target))
     return {
         "psnr": metrics.psnr(images, target),
         "mse": metrics.mse(images, target),
@@ -178,7 +182,7 @@ def inpainting(
             "inpainting scores holes apart: give their masks, or a degradation that "
             "says where it lost pixels, as holes and scratches do"
         )
-    images, target = _eight_bit(images), _eight_bit(target)
+    images, target = map(_eight_bit, checks.pair(images, target, damage))
     lost = (damage > 0.5).astype(jnp.float32)
     hole = {
         "hole_psnr": metrics.psnr(images, target, weight=lost),
@@ -198,6 +202,7 @@ def _psnr_ssim(images, target):
 
 
 def _sr_y(images, target, *, border):
+    images, target = checks.pair(images, target)
     height, width = target.shape[1:3]
     if min(height, width) <= 2 * border:
         size = f"{width}x{height} less a border of {border} px"

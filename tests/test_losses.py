@@ -407,12 +407,12 @@ def test_frequency_equals_scipys_and_does_not_see_a_shift():
 
 
 def test_wavelet_of_one_block_is_the_mean_of_its_details():
-    block = jnp.array([[1.0, 2.0], [4.0, 8.0]]).reshape(1, 2, 2, 1)
-    # Halves of 5, 9 and 3: see tests/ops/test_wavelet.py.
+    block = jnp.array([[0.1, 0.2], [0.4, 0.8]]).reshape(1, 2, 2, 1)
+    # Halves of 0.5, 0.9 and 0.3: see tests/ops/test_wavelet.py.
     result = losses.wavelet(block, 0 * block, levels=1)
-    assert result[0] == pytest.approx((5 + 9 + 3) / 2 / 3)
+    assert result[0] == pytest.approx((0.5 + 0.9 + 0.3) / 2 / 3)
     # The second level sees one value, continued by itself.
-    assert losses.wavelet(block, 0 * block, levels=2)[0] == pytest.approx(17 / 6 / 2)
+    assert losses.wavelet(block, 0 * block, levels=2)[0] == pytest.approx(1.7 / 6 / 2)
 
 
 def test_wavelet_equals_differences_of_block_means():
@@ -478,7 +478,7 @@ def test_an_image_in_negative_is_led_out_by_the_slope_of_ms_ssim():
 
 def test_a_hole_counts_less_towards_its_middle():
     hole = jnp.array([0.0, 1, 1, 1, 0]).reshape(1, 1, 5, 1)
-    restored = jnp.array([9.0, 0.1, 0.2, 0.3, 9]).reshape(1, 1, 5, 1)
+    restored = jnp.array([0.9, 0.1, 0.2, 0.3, 0.9]).reshape(1, 1, 5, 1)
     result = losses.spatially_discounted_l1(
         restored, 0 * restored, weight=hole, gamma=0.5
     )

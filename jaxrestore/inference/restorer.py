@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 
 from jaxrestore import contracts, errors, images, networks
 from jaxrestore.inference import tiles
-from jaxrestore.ops import color, resize
+from jaxrestore.ops import checks, color, resize
 from jaxrestore.weights import cards, conversion, inputs, weight_files
 
 
@@ -113,9 +113,10 @@ def restore_image(
     continues `overlap` px beyond it: to a network that sees no further the result is
     that of the whole image; one that uses statistics of the whole sees the tile's.
 
-    Raises `ConfigError` for a network that takes a mask, and for a level that is
-    missing, of no use or outside its range; `ImageError` for an image that is too small
-    for the network; and `TrainingError` when its output is not finite.
+    Raises `ConfigError` for an image of another type or shape (floats and 16 bits are
+    not guessed at), for a network that takes a mask, and for a level that is missing,
+    of no use or outside its range; `ImageError` for an image that is too small for the
+    network; and `TrainingError` when its output is not finite.
     """
     _check_inputs(restorer, image, level)
     image = _filled(image)
@@ -129,6 +130,7 @@ def restore_image(
 
 
 def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> None:
+    checks.picture(image)
     height, width = image.shape[:2]
     if min(height, width) < restorer.smallest:
         raise images.ImageError(
