@@ -11,16 +11,19 @@ look at `restored` alone and are not 0 for equal images: `total_variation` and
 `kl_gaussian`.
 """
 
+from typing import Annotated
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxrestore import metrics
-from jaxrestore.ops import averages, checks, color, filters
+from jaxrestore.ops import averages, checks, color, filters, ranges
 from jaxrestore.ops.wavelet import haar
 
 Images = Float[Array, "b h w c"]
 Weight = Float[Array, "b h w 1"]
+Scales = Annotated[int, ranges.Range(0, 5, "0: as many as fit", whole=True)]
 
 
 def l1(
@@ -51,7 +54,7 @@ def charbonnier(
     restored: Images,
     target: Images,
     *,
-    epsilon: float = 1e-3,
+    epsilon: ranges.Positive = 1e-3,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
     """Returns the mean of `sqrt(difference^2 + epsilon^2) - epsilon`.
@@ -73,7 +76,7 @@ def huber(
     restored: Images,
     target: Images,
     *,
-    delta: float = 0.1,
+    delta: ranges.Positive = 0.1,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
     """Returns the mean of `d^2 / 2`, of `delta * (|d| - delta / 2)` where |d| > delta.
@@ -111,7 +114,7 @@ def ms_ssim(
     restored: Images,
     target: Images,
     *,
-    scales: int = 0,
+    scales: Scales = 0,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
     """Returns 1 - MS-SSIM per channel, in [0, 1].
@@ -130,7 +133,7 @@ def ms_ssim_luma(
     restored: Images,
     target: Images,
     *,
-    scales: int = 0,
+    scales: Scales = 0,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
     """Returns 1 - MS-SSIM of the BT.601 luma, in [0, 1]; blind to colour.
@@ -151,7 +154,7 @@ def cosine(
     restored: Images,
     target: Images,
     *,
-    epsilon: float = 1e-3,
+    epsilon: ranges.Positive = 1e-3,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
     """Returns 1 - cosine of the angle between the colours of a pixel, mean over pixels.
@@ -195,7 +198,7 @@ def gradient(
 
 
 def frequency(
-    restored: Images, target: Images, *, epsilon: float = 1e-6
+    restored: Images, target: Images, *, epsilon: ranges.Positive = 1e-6
 ) -> Float[Array, " b"]:
     """Returns the mean absolute difference of the magnitudes of the Fourier transforms.
 
@@ -223,7 +226,7 @@ def wavelet(
     restored: Images,
     target: Images,
     *,
-    levels: int = 3,
+    levels: ranges.Count = 3,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
     """Returns the mean absolute error of Haar details, mean over `levels`.
@@ -255,7 +258,7 @@ def spatially_discounted_l1(
     restored: Images,
     target: Images,
     *,
-    gamma: float = 0.99,
+    gamma: Annotated[float | int, ranges.Range(0, 1, above=True)] = 0.99,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
     """Returns the mean absolute error inside a hole, discounted towards its middle.
@@ -285,7 +288,7 @@ def total_variation(
     restored: Images,
     target: Images,
     *,
-    epsilon: float = 1e-3,
+    epsilon: ranges.Positive = 1e-3,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
     """Returns the mean of |down| + |across|, the forward differences of `restored`.

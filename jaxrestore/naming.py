@@ -31,7 +31,7 @@ def module(package: str, name: str) -> ModuleType:
     Raises `ValueError` with the nearest spelling when there is no such file, and for
     one that is no Python, or imports what is not there.
     """
-    known = _files(package)
+    known = files(package)
     if name not in known:
         raise ValueError(f"{package} has no {name!r}: {nearest(name, known)}")
     try:
@@ -42,10 +42,11 @@ def module(package: str, name: str) -> ModuleType:
 
 def modules(package: str) -> list[ModuleType]:
     """Returns all modules of `jaxrestore.<package>`, by their names."""
-    return [module(package, name) for name in _files(package)]
+    return [module(package, name) for name in files(package)]
 
 
-def _files(package):
+def files(package: str) -> list[str]:
+    """Returns the names of the files in `jaxrestore.<package>`, imported or not."""
     home = importlib.import_module(f"jaxrestore.{package}")
     return sorted(entry.name for entry in pkgutil.iter_modules(home.__path__))
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore import naming, programs
-from jaxrestore.ops import patches
+from jaxrestore.ops import patches, ranges
 
 PRECISIONS = ("float32", "bfloat16")
 STATISTICS = ("eval", "pix2pix")
@@ -21,8 +21,9 @@ def build(role: str, recipe: Mapping[str, Any], precision: str = "float32") -> A
     """Returns the model `role` (`Generator`, `Discriminator`) that `recipe` names.
 
     Its arithmetic is in `precision`; its parameters are float32 in any case. Raises
-    `ValueError` with the nearest name for an unknown network or option, and for a class
-    that lacks what a network of this role needs.
+    `ValueError` with the nearest name for an unknown network or option, for a number
+    that an option does not take, and for a class that lacks what a network of this role
+    needs.
     """
     model = model_class(role, recipe["name"])
     known = fields(model)
@@ -33,6 +34,7 @@ def build(role: str, recipe: Mapping[str, Any], precision: str = "float32") -> A
                 f"{recipe['name']} has no option {name!r}: "
                 f"{naming.nearest(name, known)}"
             )
+    ranges.check(model, options)
     return model(**options, dtype=jnp.dtype(precision))
 
 
@@ -94,8 +96,7 @@ def check_result(model: Any, degraded: jax.ShapeDtypeStruct) -> None:
 
 def fields(model: type) -> set[str]:
     """Returns the names of the options that a config may set."""
-    ours = {field.name for field in dataclasses.fields(model)}
-    return ours - {"parent", "name", "dtype"}
+    return {*ranges.options(model)}
 
 
 def channels(model: Any) -> int:
@@ -119,8 +120,7 @@ def smallest(model: Any) -> int:
 
 def keyword_options(function: Callable[..., Any]) -> set[str]:
     """Returns the names of the keyword-only arguments of `function`."""
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return {*ranges.options(function)}
 
 
 def statistics(config: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,16 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxrestore import naming
-from jaxrestore.ops import draws, kernels
+from jaxrestore.ops import draws, kernels, ranges
 
 # Half Gaussian, 7 of 10 isotropic; half motion, 6 of 10 straight.
 MIX = MappingProxyType(
     {"isotropic": 0.35, "anisotropic": 0.15, "line": 0.3, "shake": 0.2}
 )
+
+Angle = Annotated[
+    draws.Number, ranges.Range(-2 * np.pi, 2 * np.pi, "radians, of which pi is 180")
+]
 
 
 def degrade(
@@ -24,13 +28,13 @@ def degrade(
     image: Float[Array, "h w c"],
     *,
     kind: str | Mapping[str, float | int] = MIX,
-    deviation: draws.Number = (0.8, 3.0),
-    deviations: draws.Number = (0.8, 3.5),
-    length: draws.Number = (3.0, 13.0),
-    extent: draws.Number = (3.0, 13.0),
-    angle: draws.Number = (0.0, np.pi),
+    deviation: draws.NotNegative = (0.8, 3.0),
+    deviations: draws.NotNegative = (0.8, 3.5),
+    length: draws.NotNegative = (3.0, 13.0),
+    extent: draws.NotNegative = (3.0, 13.0),
+    angle: Angle = (0.0, np.pi),
     given: str | Sequence[Any] | np.ndarray | Array = "",
-    size: int = 31,
+    size: Annotated[int, ranges.Range(1, None, "odd", whole=True)] = 31,
 ) -> Float[Array, "h w c"]:
     """Returns `image` blurred by a kernel drawn for it; the border is mirrored.
 
@@ -60,6 +64,7 @@ def degrade(
     >>> blur.degrade(jax.random.key(0), image, kind="given", given=kernel)[2, :, 0]
     Array([0.  , 0.25, 0.5 , 0.25, 0.  ], dtype=float32)
     """
+    ranges.check(degrade, locals())
     makers = {
         "isotropic": functools.partial(_isotropic, size=size, deviation=deviation),
         "anisotropic": functools.partial(

@@ -9,7 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxrestore import naming
+from jaxrestore.ops import ranges
 
+_WHERE = "stage {} of the chain"
+_PROBABILITY = ranges.Range(0, 1)
 _BLUR_NOISE_JPEG = ({"name": "blur"}, {"name": "noise"}, {"name": "jpeg"})
 
 
@@ -30,8 +33,8 @@ def degrade(
     superresolution image from several blurred, noisy, and undersampled measured
     images", TIP 1997: blur, downsampling and noise in turn; JPEG comes last, when the
     image is saved. Raises `ValueError`, naming the stage, for a stage without a name,
-    an unknown name or option, a probability outside [0, 1] and one of a stage that
-    changes the shape.
+    an unknown name or option, a number that an option does not take, a probability
+    outside [0, 1] and one of a stage that changes the shape.
 
     >>> stages = [{"name": "downsample", "scale": 2}, {"name": "noise", "level": 0.1}]
     >>> chain.degrade(jax.random.key(0), jnp.ones((8, 8, 3)), stages=stages).shape
@@ -39,7 +42,7 @@ def degrade(
     """
     keys = jax.random.split(key, len(stages)) if stages else ()
     for position, (stage_key, stage) in enumerate(zip(keys, stages, strict=True)):
-        where = f"stage {position + 1} of the chain"
+        where = _WHERE.format(position + 1)
         one, options, probability = _read(stage, where)
         if probability == 1:
             image = one(stage_key, image, **options)
@@ -50,6 +53,12 @@ def degrade(
             applied = jax.random.bernoulli(draw_key, float(probability))
             image = jnp.where(applied, changed, image)
     return image
+
+
+def check(stages: Sequence[Mapping[str, Any]]) -> None:
+    """Raises the `ValueError` of `degrade` for stages that no image could pass."""
+    for position, stage in enumerate(stages):
+        _read(stage, _WHERE.format(position + 1))
 
 
 def _read(
@@ -66,25 +75,24 @@ def _read(
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     probability = options.pop("probability", 1)
-    if not 0 <= probability <= 1:
+    if not ranges.holds(_PROBABILITY, probability):
         raise ValueError(
-            f"{where} ({name}): probability is {probability}; it must lie in [0, 1]"
+            f"{where} ({name}): probability is {probability!r}; it must lie in [0, 1]"
         )
-    data, known = _parameters(one)
-    if data != ["key", "image"]:
+    known = {*ranges.options(one)}
+    if "image" not in inspect.signature(one).parameters:
         raise ValueError(f"{where}: {name} degrades no single image; choose another")
     for option in options.keys() - known:
         raise ValueError(
             f"{where}: {name} has no {option!r}: "
             f"{naming.nearest(option, known | {'probability'})}"
         )
+    try:
+        ranges.check(one, options)
+        check(options.get("stages", ()))
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
     return one, options, probability
-
-
-def _parameters(one: Callable[..., Any]) -> tuple[list[str], set[str]]:
-    """Returns the names of the data that a degradation takes, and of its options."""
-    names = [*inspect.signature(one).parameters]
-    return names[:2], set(names[2:])
 
 
 def _check_shape(before: tuple[int, ...], after: tuple[int, ...], where: str) -> None:

@@ -1,15 +1,17 @@
 """Downsampling: the low-resolution image of super-resolution, as the papers make it."""
 
+from typing import Annotated
+
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxrestore.ops import resize
+from jaxrestore.ops import ranges, resize
 
 
 def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    scale: float | int = 4,
+    scale: Annotated[float | int, ranges.Range(1, None, "4 is a quarter")] = 4,
     method: str = "bicubic",
 ) -> Float[Array, "hh ww c"]:
     """Returns `image` at 1 / `scale` of its size, sides rounded up; nothing is random.
@@ -30,7 +32,6 @@ def degrade(
     Array([[0.5, 0. ],
            [0. , 0.5]], dtype=float32)
     """
+    ranges.check(degrade, locals())
     del key
-    if not scale >= 1:
-        raise ValueError(f"scale is {scale}; it must be 1 or more (4: a quarter)")
     return resize.rescale(image, 1 / scale, method=method)

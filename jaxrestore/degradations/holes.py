@@ -7,6 +7,7 @@ mask, 1 in the hole: an RGBA picture asks for inpainting.
 import functools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 
 from jaxrestore import images, naming
-from jaxrestore.ops import draws, strokes
+from jaxrestore.ops import draws, ranges, strokes
+
+Vertices = Annotated[draws.Number, ranges.Range(1, whole=True)]
 
 KINDS = ("box", "strokes", "both", "masks")
 
@@ -27,12 +30,12 @@ def degrade(
     image: Float[Array, "h w c"],
     *,
     kinds: Mapping[str, float] = {"both": 1.0},
-    box: draws.Number = (0.375, 0.5),
-    count: draws.Number = (1, 3),
-    vertices: draws.Number = (4, 11),
-    width: draws.Number = (12.0, 40.0),
+    box: draws.Share = (0.375, 0.5),
+    count: draws.WholeNumber = (1, 3),
+    vertices: Vertices = (4, 11),
+    width: draws.NotNegative = (12.0, 40.0),
     masks: str = "",
-    fill: draws.Number = 0.5,
+    fill: draws.Share = 0.5,
 ) -> Float[Array, "h w cc"]:
     """Returns `image` with a hole of value `fill`, and the mask as one channel more.
 
@@ -77,18 +80,19 @@ def damage(
     image: Float[Array, "h w c"],
     *,
     kinds: Mapping[str, float] = {"both": 1.0},
-    box: draws.Number = (0.375, 0.5),
-    count: draws.Number = (1, 3),
-    vertices: draws.Number = (4, 11),
-    width: draws.Number = (12.0, 40.0),
+    box: draws.Share = (0.375, 0.5),
+    count: draws.WholeNumber = (1, 3),
+    vertices: Vertices = (4, 11),
+    width: draws.NotNegative = (12.0, 40.0),
     masks: str = "",
-    fill: draws.Number = 0.5,
+    fill: draws.Share = 0.5,
 ) -> tuple[Float[Array, "h w cc"], Float[Array, "h w 1"]]:
     """Returns what `degrade` does, and its last channel, the mask.
 
     Raises `ValueError` for an unknown kind, for weights below 0 or none above it, and
     for a folder without masks or with too many.
     """
+    ranges.check(damage, locals())
     _check(kinds, masks)
     shape = image.shape[:2]
     kind_key, box_key, strokes_key, mask_key, fill_key = jax.random.split(key, 5)

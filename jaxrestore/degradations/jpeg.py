@@ -1,25 +1,29 @@
 """JPEG artefacts: blocks and ringing of lossy files, in the 8 bits that these store."""
 
-from collections.abc import Sequence
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxrestore.ops import draws, jpeg_codec
+from jaxrestore.ops import draws, jpeg_codec, ranges
 
 # Blocks of 8 in chroma at half resolution cover 16 pixels.
 _GRID = 16
+
+Quality = Annotated[draws.Number, ranges.Range(1, 100, "75 is usual", whole=True)]
 
 
 def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    quality: draws.Number = (30, 95),
-    subsampling: str | float | int | Float[Array, ""] = "4:2:0",
+    quality: Quality = (30, 95),
+    subsampling: Annotated[
+        str | float | int | Float[Array, ""], ranges.Range(0, 1)
+    ] = "4:2:0",
     rounding: str = "straight_through",
-    random_grid: bool | float | int = False,
+    random_grid: Annotated[bool | float | int, ranges.Range(0, 1)] = False,
 ) -> Float[Array, "h w c"]:
     """Returns `image` as a JPEG file of `quality`, 1 to 100, would give it back.
 
@@ -51,11 +55,8 @@ def degrade(
     >>> (degraded * 255)[0, :, 0].round()
     Array([  2.,  34.,  77., 113., 143., 179., 222., 254.], dtype=float32)
     """
-    _check(quality, subsampling, rounding)
-    if not 0 <= random_grid <= 1:
-        raise ValueError(
-            f"random_grid is {random_grid}; it must be True, False or a probability"
-        )
+    ranges.check(degrade, locals())
+    _check(subsampling, rounding)
     quality_key, chroma_key, grid_key = jax.random.split(key, 3)
     steps = jpeg_codec.tables(draws.integer(quality_key, quality))
     if isinstance(subsampling, str):
@@ -83,13 +84,8 @@ def _moved(image, down, right):
     return jax.lax.dynamic_slice(wide, (room - down, room - right, 0), canvas)
 
 
-def _check(quality, subsampling, rounding):
-    ends = quality if isinstance(quality, Sequence) else (quality,)
-    if any(isinstance(end, int | float) and not 1 <= end <= 100 for end in ends):
-        raise ValueError(f"JPEG quality is 1 to 100, got {quality}; 75 is usual")
-    named = isinstance(subsampling, str) and subsampling in ("4:2:0", "4:4:4")
-    number = isinstance(subsampling, int | float) and 0 <= subsampling <= 1
-    if not (named or number or isinstance(subsampling, jax.Array)):
+def _check(subsampling, rounding):
+    if isinstance(subsampling, str) and subsampling not in ("4:2:0", "4:4:4"):
         raise ValueError(
             f"subsampling is {subsampling!r}; it must be '4:2:0', '4:4:4' or the "
             "probability of '4:2:0'"

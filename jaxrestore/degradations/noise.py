@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +10,22 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxrestore import naming
-from jaxrestore.ops import color, draws
+from jaxrestore.ops import color, draws, ranges
 from jaxrestore.ops import grain as grains
 
 _WHITE = 255  # photons that a value of 1 stands for
+
+Factor = Annotated[
+    draws.Number, ranges.Range(0, 10, "a factor, where 1 is a sensor of 255 photons")
+]
+LEVELS = ranges.ByWord(
+    "kind",
+    {
+        "gaussian": ranges.of(draws.Level),
+        "poisson": ranges.of(Factor),
+        "salt_and_pepper": ranges.Range(0, 1, "a share of the pixels"),
+    },
+)
 
 
 def degrade(
@@ -21,8 +33,8 @@ def degrade(
     image: Float[Array, "h w c"],
     *,
     kind: str | Mapping[str, Any] = "gaussian",
-    level: draws.Number = 25 / 255,
-    grey: float | int | Float[Array, ""] = 0.0,
+    level: Annotated[draws.Number, LEVELS] = 25 / 255,
+    grey: Annotated[float | int | Float[Array, ""], ranges.Range(0, 1)] = 0.0,
     grain: str | Mapping[str, float | int] = "white",
     level_map: bool = False,
 ) -> Float[Array, "h w cc"]:
@@ -30,7 +42,8 @@ def degrade(
 
     What `level` (a number, or a range for blind denoising) is depends on the kind:
 
-    - `"gaussian"`: the standard deviation, in units of the range [0, 1];
+    - `"gaussian"`: the standard deviation on images in [0, 1]: what tables and
+      `jaxrestore restore` call 25 (of 255) is 25 / 255, about 0.098;
     - `"poisson"`: the factor of `(photons - expected) / 255`, where `expected` is the
       8-bit value of the pixel and `photons` a Poisson draw of that mean; 1 is the
       noise of a sensor that counts 255 photons for white. For 1 or 3 channels;
@@ -58,6 +71,7 @@ def degrade(
     >>> f"{noise.degrade(jax.random.key(0), image, level=0.1).std():.3f}"
     '0.099'
     """
+    ranges.check(degrade, locals())
     kinds = _kinds(kind, level)
     kind_key, level_key, grey_key, noise_key = jax.random.split(key, 4)
     chosen = draws.choice(kind_key, {word: entry[0] for word, entry in kinds.items()})

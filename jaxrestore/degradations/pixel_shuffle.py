@@ -13,15 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from jaxrestore.ops import draws
+from jaxrestore.ops import draws, ranges
 
 
 def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    rate: draws.Number = 0.4,
-    radius: int = 2,
+    rate: draws.Share = 0.4,
+    radius: ranges.Count = 2,
     order: str = "raster",
 ) -> Float[Array, "h w c"]:
     """Returns `image` with pixels exchanged inside windows of side `2 * radius + 1`.
@@ -40,6 +40,7 @@ def degrade(
     >>> pixel_shuffle.degrade(jax.random.key(0), image, rate=1.0)[0, :, 0]
     Array([1., 3., 4., 0., 2.], dtype=float32)
     """
+    ranges.check(degrade, locals())
     height, width, channels = image.shape
     moved = index_map(key, height, width, rate=rate, radius=radius, order=order)
     return image.reshape(-1, channels)[moved].reshape(image.shape)
@@ -50,8 +51,8 @@ def index_map(
     height: int,
     width: int,
     *,
-    rate: draws.Number = 0.4,
-    radius: int = 2,
+    rate: draws.Share = 0.4,
+    radius: ranges.Count = 2,
     order: str = "raster",
 ) -> Int[Array, " n"]:
     """Returns the permutation: pixel `i` of the result is pixel `index_map[i]`.

@@ -1,24 +1,26 @@
 """Pixelation: an image made of large square blocks of one colour."""
 
-from collections.abc import Sequence
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxrestore.ops import draws, resize
+from jaxrestore.ops import draws, ranges, resize
 
 _METHODS = {"linear": "bilinear", "cubic": "bicubic"}
+
+Block = Annotated[draws.Number, ranges.Range(1, None, "px")]
 
 
 def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    block: draws.Number = 4.0,
-    side: draws.Number = 0,
-    sides: Sequence[int] = (),
+    block: Block = 4.0,
+    side: draws.WholeNumber = 0,
+    sides: ranges.Counts = (),
 ) -> Float[Array, "h w c"]:
     """Returns `image` shrunk bilinearly with antialiasing and enlarged by repetition.
 
@@ -47,6 +49,7 @@ def degrade(
     >>> degraded.shape, jnp.unique(degraded).size  # two blocks along each side
     ((4, 4, 1), 4)
     """
+    ranges.check(degrade, locals())
     small, rows, columns = _shrunk(key, image, block, side, sides)
     height, width = image.shape[:2]
     return small[_nearest(height, rows)[:, None], _nearest(width, columns)]
@@ -56,9 +59,9 @@ def interpolated(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    block: draws.Number = 4.0,
-    side: draws.Number = 0,
-    sides: Sequence[int] = (),
+    block: Block = 4.0,
+    side: draws.WholeNumber = 0,
+    sides: ranges.Counts = (),
     method: str = "cubic",
 ) -> Float[Array, "h w c"]:
     """Returns what can be made of the pixelated image without learning anything.
@@ -69,6 +72,7 @@ def interpolated(
 
     Raises what `degrade` does, and `ValueError` for another method.
     """
+    ranges.check(interpolated, locals())
     if method not in _METHODS:
         raise ValueError(f"method is {method!r}; it must be {' or '.join(_METHODS)}")
     small, rows, columns = _shrunk(key, image, block, side, sides)
@@ -109,8 +113,6 @@ def _count(key, shorter, block, side, sides):
     if counted:
         _check("side", side, shorter)
         return draws.integer(key, side)
-    if not isinstance(block, jax.Array) and np.min(block) < 1:
-        raise ValueError(f"block is {block}; a block has 1 pixel or more")
     return jnp.round(shorter / draws.number(key, block)).astype(jnp.int32)
 
 

@@ -5,14 +5,18 @@ that a small image shows the same damage seen from further away.
 """
 
 import functools
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxrestore.ops import draws, strokes
+from jaxrestore.ops import draws, ranges, strokes
 
-Probability = float | Float[Array, ""]
+Probability = Annotated[float | int | Float[Array, ""], ranges.Range(0, 1)]
+Deviation = Annotated[
+    draws.Number, ranges.Range(0, 255, "of 255; what a level in [0, 1] is times 255")
+]
 
 _CONTRAST = (0.7, 1.0)
 _GAIN = (0.92, 1.08)
@@ -37,15 +41,15 @@ def degrade(
     cast: Probability = 0.5,
     gaussian: Probability = 0.9,
     poisson: Probability = 0.1,
-    deviation: draws.Number = (5.0, 35.0),
+    deviation: Deviation = (5.0, 35.0),
     salt_and_pepper: Probability = 0.3,
-    count: draws.Number = (3, 12),
-    width: draws.Number = (1.0, 4.0),
-    dust: draws.Number = (0, 40),
+    count: draws.WholeNumber = (3, 12),
+    width: draws.NotNegative = (1.0, 4.0),
+    dust: draws.WholeNumber = (0, 40),
     film: Probability = 0.3,
     blotch: Probability = 0.2,
-    intensity: draws.Number = (0.85, 1.0),
-    opacity: draws.Number = (0.7, 1.0),
+    intensity: draws.Share = (0.85, 1.0),
+    opacity: draws.Share = (0.7, 1.0),
 ) -> Float[Array, "h w c"]:
     """Returns `image` as an old photograph, clipped to [0, 1] and rounded to 8 bit.
 
@@ -95,21 +99,22 @@ def damage(
     cast: Probability = 0.5,
     gaussian: Probability = 0.9,
     poisson: Probability = 0.1,
-    deviation: draws.Number = (5.0, 35.0),
+    deviation: Deviation = (5.0, 35.0),
     salt_and_pepper: Probability = 0.3,
-    count: draws.Number = (3, 12),
-    width: draws.Number = (1.0, 4.0),
-    dust: draws.Number = (0, 40),
+    count: draws.WholeNumber = (3, 12),
+    width: draws.NotNegative = (1.0, 4.0),
+    dust: draws.WholeNumber = (0, 40),
     film: Probability = 0.3,
     blotch: Probability = 0.2,
-    intensity: draws.Number = (0.85, 1.0),
-    opacity: draws.Number = (0.7, 1.0),
+    intensity: draws.Share = (0.85, 1.0),
+    opacity: draws.Share = (0.7, 1.0),
 ) -> tuple[Float[Array, "h w c"], Float[Array, "h w 1"]]:
     """Returns what `degrade` does, and a mask: 1 under strokes, dust, lines, blotches.
 
     A pixel that a mark covers in the least counts as damaged. Noise, speckles and
     fading are everywhere and not in the mask.
     """
+    ranges.check(damage, locals())
     keys = jax.random.split(key, 7)
     image = _faded(keys[0], image, cast)
     image = _noisy(keys[1], image, gaussian, poisson, deviation)

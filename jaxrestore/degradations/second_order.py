@@ -7,7 +7,7 @@ in the top left corner of a canvas that holds the largest size that can be drawn
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxrestore.degradations import eight_bit, jpeg, noise
-from jaxrestore.ops import draws, kernels, resize
+from jaxrestore.ops import draws, kernels, ranges, resize
 
 _SIZE = 21  # of the kernels; each is drawn with an odd support of 7 to 21 px
 _SMALLEST = 7
@@ -32,6 +32,8 @@ _KERNELS = {
 _GREY_NOISE = 0.4  # share of the images whose noise is the same in all channels
 _RINGING = 0.8  # share of the images with a sinc filter at the end
 _RESIZED_BEFORE_JPEG = 0.5  # share of the images whose JPEG step comes last
+
+Factors = Annotated[Sequence[float | int], ranges.Range(0, above=True)]
 
 
 class _Shares(NamedTuple):
@@ -50,17 +52,17 @@ def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    scale: int = 4,
-    blur: draws.Number = (0.2, 3.0),
-    resized: Sequence[float | int] = (0.15, 1.5),
-    gaussian: draws.Number = (1 / 255, 30 / 255),
-    poisson: draws.Number = (0.05, 3.0),
-    quality: draws.Number = (30, 95),
-    second_blur: draws.Number = (0.2, 1.5),
-    second_resized: Sequence[float | int] = (0.3, 1.2),
-    second_gaussian: draws.Number = (1 / 255, 25 / 255),
-    second_poisson: draws.Number = (0.05, 2.5),
-    second_quality: draws.Number = (30, 95),
+    scale: ranges.Count = 4,
+    blur: draws.NotNegative = (0.2, 3.0),
+    resized: Factors = (0.15, 1.5),
+    gaussian: draws.Level = (1 / 255, 30 / 255),
+    poisson: noise.Factor = (0.05, 3.0),
+    quality: jpeg.Quality = (30, 95),
+    second_blur: draws.NotNegative = (0.2, 1.5),
+    second_resized: Factors = (0.3, 1.2),
+    second_gaussian: draws.Level = (1 / 255, 25 / 255),
+    second_poisson: noise.Factor = (0.05, 2.5),
+    second_quality: jpeg.Quality = (30, 95),
 ) -> Float[Array, "hh ww c"]:
     """Returns `image` at 1 / `scale` (sides rounded up), twice degraded.
 
@@ -88,8 +90,7 @@ def degrade(
     >>> jax.eval_shape(second_order.degrade, jax.random.key(0), image).shape
     (4, 4, 3)
     """
-    if not scale >= 1:
-        raise ValueError(f"scale is {scale}; it must be 1 or more (4: a quarter)")
+    ranges.check(degrade, locals())
     for factors in (resized, second_resized):
         if len(factors) != 2 or not 0 < factors[0] <= 1 <= factors[1]:
             raise ValueError(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 HEADS = ("dense", "hidden", "average")
 
@@ -29,7 +30,7 @@ class Discriminator(nn.Module):
     faces, known by description only. The heads and their weights at the start are ours.
     """
 
-    filters: int = 64
+    filters: ranges.Count = 64
     head: str = "dense"
     norm: str = "batch"
     spectral_norm: bool = False

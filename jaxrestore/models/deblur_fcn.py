@@ -4,7 +4,7 @@ Both take images in [0, 1] and standardise them inside by the mean and the devia
 ImageNet, so that losses and metrics see [0, 1] on either side.
 """
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 # Of ImageNet's red, green and blue: what torchvision's networks are fed with.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -43,10 +44,10 @@ class Generator(nn.Module):
     `residual` nor the padding.
     """
 
-    filters: int = 64
+    filters: Annotated[int, ranges.Range(4, None, "divides by 4", whole=True)] = 64
     norm: str = "none"
     residual: bool = False
-    border: int = 0
+    border: ranges.CountOrNone = 0
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1
@@ -142,7 +143,7 @@ class Discriminator(nn.Module):
     `AdaptiveAvgPool2d`.
     """
 
-    filters: int = 64
+    filters: ranges.Count = 64
     norm: str = "batch"
     conditional: bool = False
     head: str = "dense"

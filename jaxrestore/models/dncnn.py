@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
+from jaxrestore.ops import ranges
 
 
 class Generator(nn.Module):
@@ -27,10 +28,10 @@ class Generator(nn.Module):
     at zero here.
     """
 
-    width: int = 64
-    depth: int = 17
+    width: ranges.Count = 64
+    depth: Annotated[int, ranges.Range(2, whole=True)] = 17
     norm: str = "none"
-    channels: int = 3
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

@@ -1,7 +1,7 @@
 """DRUNet: a residual U-Net without biases that is told the level of the noise."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
+from jaxrestore.ops import ranges
 
 
 class Generator(nn.Module):
@@ -29,9 +30,9 @@ class Generator(nn.Module):
     orthogonal kernels of length 0.2.
     """
 
-    widths: Sequence[int] = (64, 128, 256, 512)
-    blocks: int = 4
-    channels: int = 3
+    widths: ranges.Counts = (64, 128, 256, 512)
+    blocks: ranges.Count = 4
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

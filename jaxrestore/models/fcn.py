@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 
 class Generator(nn.Module):
@@ -20,9 +21,9 @@ class Generator(nn.Module):
     of EDSR (see `layers.Block`).
     """
 
-    width: int = 64
-    blocks: int = 16
-    channels: int = 3
+    width: ranges.Count = 64
+    blocks: ranges.CountOrNone = 16
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

@@ -1,6 +1,6 @@
 """MWCNN: a U-Net whose pooling is the Haar transform, so that nothing is lost by it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
-from jaxrestore.ops import wavelet
+from jaxrestore.ops import ranges, wavelet
 
 
 class Generator(nn.Module):
@@ -27,9 +27,9 @@ class Generator(nn.Module):
     "DiracNets: Training Very Deep Neural Networks Without Skip-Connections", 2017.
     """
 
-    widths: Sequence[int] = (160, 256, 256)
-    convs: int = 3
-    channels: int = 3
+    widths: ranges.Counts = (160, 256, 256)
+    convs: ranges.Count = 3
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

@@ -1,7 +1,7 @@
 """NAFNet: restoration without activation functions."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
-from jaxrestore.ops import patches
+from jaxrestore.ops import patches, ranges
 
 Features = Float[Array, "b h w c"]
 
@@ -42,12 +42,12 @@ class Generator(nn.Module):
     convolution starts at zero here, so that training starts at the identity.
     """
 
-    width: int = 64
-    encoders: Sequence[int] = (1, 1, 1, 28)
-    middle: int = 1
-    decoders: Sequence[int] = (1, 1, 1, 1)
-    local_statistics: int = 0
-    channels: int = 3
+    width: ranges.Count = 64
+    encoders: ranges.CountsOrNone = (1, 1, 1, 28)
+    middle: ranges.CountOrNone = 1
+    decoders: ranges.CountsOrNone = (1, 1, 1, 1)
+    local_statistics: ranges.CountOrNone = 0
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

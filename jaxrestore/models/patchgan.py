@@ -1,12 +1,13 @@
 """PatchGAN: a discriminator that judges overlapping patches."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 
 class Discriminator(nn.Module):
@@ -27,15 +28,15 @@ class Discriminator(nn.Module):
     2018.
     """
 
-    filters: int = 64
-    stages: int = 3
+    filters: ranges.Count = 64
+    stages: Annotated[int, ranges.Range(1, 5, whole=True)] = 3
     norm: str = "instance"
     spectral_norm: bool = False
     conditional: bool = True
     centred: bool = False
     one_number: bool = False
     initialization: str = "normal"
-    gain: float = 0.02
+    gain: ranges.NotNegative = 0.02
     dtype: Any = jnp.float32
 
     @nn.compact

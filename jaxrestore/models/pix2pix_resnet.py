@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 
 class Generator(nn.Module):
@@ -30,15 +31,15 @@ class Generator(nn.Module):
     2017); the variants are ours.
     """
 
-    filters: int = 64
-    blocks: int = 9
+    filters: ranges.Count = 64
+    blocks: ranges.CountOrNone = 9
     norm: str = "batch"
-    dropout: float = 0.0
+    dropout: ranges.Share = 0.0
     upsampling: str = "deconv"
     residual: bool = False
     initialization: str = "normal"
-    gain: float = 0.02
-    channels: int = 3
+    gain: ranges.NotNegative = 0.02
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

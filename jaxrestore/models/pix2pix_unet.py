@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
+from jaxrestore.ops import ranges
 
 
 class Generator(nn.Module):
@@ -29,16 +30,16 @@ class Generator(nn.Module):
     Networks", CVPR 2017; the variants are ours.
     """
 
-    filters: int = 64
-    downs: int = 8
+    filters: ranges.Count = 64
+    downs: ranges.Count = 8
     norm: str = "batch"
     inner_norm: bool = False
-    dropout: float = 0.5
+    dropout: ranges.Share = 0.5
     upsampling: str = "deconv"
     residual: bool = False
     initialization: str = "normal"
-    gain: float = 0.02
-    channels: int = 3
+    gain: ranges.NotNegative = 0.02
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

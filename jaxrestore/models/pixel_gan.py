@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 
 class Discriminator(nn.Module):
@@ -21,14 +22,14 @@ class Discriminator(nn.Module):
     2018.
     """
 
-    filters: int = 64
+    filters: ranges.Count = 64
     norm: str = "instance"
     spectral_norm: bool = False
     conditional: bool = True
     centred: bool = False
     one_number: bool = False
     initialization: str = "normal"
-    gain: float = 0.02
+    gain: ranges.NotNegative = 0.02
     dtype: Any = jnp.float32
 
     @nn.compact

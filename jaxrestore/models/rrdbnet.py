@@ -8,14 +8,14 @@ Its published weights stand in three layouts: that of 2018 numbers the layers
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
-from jaxrestore.ops import patches, resize
+from jaxrestore.ops import patches, ranges, resize
 
 # PyTorch's own: uniform within 1 / sqrt(values that a number is made of).
 _usual = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
@@ -45,13 +45,13 @@ class Generator(nn.Module):
     Biases, PyTorch's small random numbers there, start at 0.
     """
 
-    width: int = 64
-    blocks: int = 23
-    growth: int = 32
-    scale: int = 4
-    doublings: int = 2
+    width: ranges.Count = 64
+    blocks: ranges.CountOrNone = 23
+    growth: ranges.Count = 32
+    scale: Annotated[int, ranges.Range(1, 8, "a power of 2", whole=True)] = 4
+    doublings: ranges.CountOrNone = 2
     residual: bool = False
-    channels: int = 3
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     @property

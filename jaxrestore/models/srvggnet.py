@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
-from jaxrestore.ops import patches
+from jaxrestore.ops import patches, ranges
 
 
 class Generator(nn.Module):
@@ -29,10 +29,10 @@ class Generator(nn.Module):
     built with a fixed slope as well; its weights do not say with which.
     """
 
-    width: int = 64
-    convs: int = 16
-    scale: int = 4
-    channels: int = 3
+    width: ranges.Count = 64
+    convs: ranges.CountOrNone = 16
+    scale: ranges.Count = 4
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     multiple: ClassVar[int] = 1

@@ -1,6 +1,5 @@
 """Residual U-Net without normalisation: wide where the image is small."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
-from jaxrestore.ops import patches
+from jaxrestore.ops import patches, ranges
 
 
 class Generator(nn.Module):
@@ -23,10 +22,10 @@ class Generator(nn.Module):
     `layers.Block`) and sums for skips as in DRUNet (Zhang et al., TPAMI 2021).
     """
 
-    widths: Sequence[int] = (48, 96, 144)
-    blocks: Sequence[int] = (2, 2, 2)
-    shuffle: int = 2
-    channels: int = 3
+    widths: ranges.Counts = (48, 96, 144)
+    blocks: ranges.CountsOrNone = (2, 2, 2)
+    shuffle: ranges.Count = 2
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 _MULTIPLE = 8  # of three halvings
 
@@ -30,7 +31,7 @@ class Discriminator(nn.Module):
     normalisation from Miyato et al., ICLR 2018.
     """
 
-    filters: int = 64
+    filters: ranges.Count = 64
     spectral_norm: bool = True
     dtype: Any = jnp.float32
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 _LOG_VARIANCE = 10.0  # largest size: variances from 4.5e-5 to 2.2e4
 
@@ -32,11 +33,11 @@ class Generator(nn.Module):
     Conditional Adversarial Networks", CVPR 2017.
     """
 
-    filters: int = 64
-    downs: int = 8
-    latent: int = 64
+    filters: ranges.Count = 64
+    downs: ranges.Count = 8
+    latent: ranges.Count = 64
     skips: bool = True
-    channels: int = 3
+    channels: ranges.Count = 3
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1

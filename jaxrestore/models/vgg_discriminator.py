@@ -1,12 +1,13 @@
 """The discriminator of SRGAN and ESRGAN: one judgement of an image of one size."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
+from jaxrestore.ops import ranges
 
 _JUDGED = 4  # side of the last map
 
@@ -30,9 +31,9 @@ class Discriminator(nn.Module):
     small random numbers there; `layers.Norm` draws the scales of the normalisation.
     """
 
-    filters: int = 64
-    side: int = 128
-    hidden: int = 100
+    filters: ranges.Count = 64
+    side: Annotated[int, ranges.Range(8, None, "4 * 2 ** n", whole=True)] = 128
+    hidden: ranges.Count = 100
     norm: str = "batch"
     dtype: Any = jnp.float32
 

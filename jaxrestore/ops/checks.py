@@ -72,7 +72,7 @@ def judged(a: Any, weight: Any = None) -> Float[Array, "b h w c"]:
 
 
 def picture(image: Any) -> None:
-    """Raises `ConfigError` for what is no picture uint8 [h, w, c] of 1, 3, 4 channels.
+    """Raises `ConfigError` for what is no picture, uint8 [h, w, c] of 1 to 4 channels.
 
     Nothing is guessed: floats and 16 bits would become black and white.
     """
@@ -82,10 +82,10 @@ def picture(image: Any) -> None:
             "[0, 1] take np.round(255 * image).astype(np.uint8), from 16 bits "
             "np.round(image / 257).astype(np.uint8)"
         )
-    if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or not image.size:
+    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or not image.size:
         raise errors.ConfigError(
-            f"an image has the shape {image.shape}, but must be [h, w, c] with 1, 3 or "
-            "4 channels; a grey one is image[..., None]"
+            f"an image has the shape {image.shape}, but must be [h, w, c] with 1 to 4 "
+            "channels; a grey one is image[..., None]"
         )
 
 

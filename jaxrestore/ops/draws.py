@@ -1,13 +1,24 @@
 """Options that are a number, or a range to draw one from."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxrestore.ops.ranges import Range
+
 # A number, also a traced one, or (low, high). Lists are what JSON makes of pairs.
 Number = float | int | Float[Array, ""] | Int[Array, ""] | Sequence[float | int]
+Share = Annotated[Number, Range(0, 1)]
+NotNegative = Annotated[Number, Range(0)]
+WholeNumber = Annotated[Number, Range(0, whole=True)]
+# Of noise, and as tables of denoising have it.
+Level = Annotated[
+    Number,
+    Range(0, 1, "deviation on images in [0, 1]: 25 of 255 is 25/255, about 0.098"),
+]
 
 
 def number(key: PRNGKeyArray, option: Number) -> Float[Array, ""]:

@@ -4,7 +4,6 @@
 reads them for training.
 """
 
-import inspect
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
 
-from jaxrestore import __version__, errors, files, folders, images, naming, programs
+from jaxrestore import (
+    __version__,
+    degradations,
+    errors,
+    files,
+    folders,
+    images,
+    naming,
+    programs,
+    tables,
+)
+from jaxrestore.degradations import chain
+from jaxrestore.ops import ranges
 
 # The folders below a set's own in which the pictures of a pair lie.
 LAYOUTS = {"folders": ("input", "target"), "AB": ("",)}
@@ -93,6 +104,30 @@ def write(
     return card
 
 
+def listed() -> str:
+    """Returns a table of all options of all kinds: their defaults, and what they take.
+
+    An option that takes no number has its default alone.
+    """
+    rows = []
+    for kind in degradations.kinds():
+        home = naming.module("degradations", kind)
+        known = ranges.options(home.degrade)
+        rows += [
+            [kind, name, _shown(own.default), own.range.words() if own.range else ""]
+            for name, own in known.items()
+        ] or [[kind, "", "", ""]]
+    return tables.aligned(["kind", "option", "default", "numbers"], rows)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{x!r}: {_shown(y)}' for x, y in value.items())}}}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))}{',' * (len(value) == 1)})"
+    return f"{value:.4g}" if type(value) is float else repr(value)
+
+
 def _without_alpha(path: Path) -> UInt8[np.ndarray, "h w c"]:
     return images.decode(path)[..., : 1 if images.is_grey(path) else 3]
 
@@ -117,16 +152,20 @@ def _degradation(kind: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, 
         degrade = naming.module("degradations", kind).degrade
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
-    parameters = inspect.signature(degrade).parameters
-    if [*parameters][:2] != ["key", "image"]:
+    chosen = {name: own.default for name, own in ranges.options(degrade).items()}
+    if kind not in degradations.kinds():
         raise errors.ConfigError(f"{kind} degrades no single image; choose another")
-    chosen = {name: parameters[name].default for name in [*parameters][2:]}
     for name in options:
         if name not in chosen:
             raise errors.ConfigError(
                 f"{kind} has no option {name!r}: {naming.nearest(name, chosen)}"
             )
     chosen |= options
+    try:
+        ranges.check(degrade, chosen)
+        chain.check(chosen.get("stages", ()))
+    except ValueError as error:
+        raise errors.ConfigError(str(error)) from error
     one = lambda key, image: degrade(key, image, **chosen)
     return programs.compiled(one), chosen
 

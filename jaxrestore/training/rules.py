@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxrestore import config_keys, contracts, errors, naming, networks
+from jaxrestore.degradations import chain
+from jaxrestore.ops import ranges
 from jaxrestore.training import adversary, features, objective
 
 _PIXELS = ("damaged", "intact")  # those of `degradation.weight`
@@ -95,8 +97,12 @@ def _check_degradation(config):
         if not hasattr(home, "degrade"):
             raise ValueError(f"{home.__name__} has no degrade; choose another")
         contracts.check(contracts.Degrade, home.degrade)
-        options = set(config["degradation"]) - {"name", "weight"}
+        options = {**config["degradation"]}
+        del options["name"]
+        options.pop("weight", None)
         _known(options, networks.keyword_options(home.degrade))
+        ranges.check(home.degrade, options)
+        chain.check(options.get("stages", ()))
     if "weight" in config["degradation"]:
         _check_pixel_weight(config["degradation"]["weight"], home)
 
@@ -113,6 +119,7 @@ def _check_objective(config):
                     raise ValueError("a row with options needs a weight")
                 weight, options = objective.weight_and_options(entry)
                 _known(options, {*networks.keyword_options(loss), "warmup"})
+                ranges.check(loss, options)
                 if isinstance(weight, bool) or not isinstance(weight, int | float):
                     raise ValueError(f"the weight is {weight!r}; it must be a number")
                 rise = objective.warmup(entry)

@@ -287,7 +287,7 @@ def test_a_long_list_of_what_was_left_out_is_cut(command, photographs, tmp_path)
         ("rate", "'rate' is not KEY=VALUE"),
         ("rate=(0, 0.2", "is not a Python literal"),
         ("ratio=0.2", "did you mean 'rate'"),
-        ("rate=much", "pixel_shuffle: "),
+        ("rate=much", "rate is 'much', but degradations/pixel_shuffle.py takes"),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_told_and_the_code_is_2(

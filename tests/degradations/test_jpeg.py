@@ -149,13 +149,13 @@ def test_gradients_are_finite_and_point_to_where_the_error_falls(rounding, chann
 
 @pytest.mark.parametrize("quality", [0, 101, (0, 50), (50, 101)])
 def test_a_quality_outside_1_to_100_is_refused(quality):
-    with pytest.raises(ValueError, match="quality is 1 to 100, got"):
+    with pytest.raises(ValueError, match=r"quality is .*, but .* 1 to 100"):
         jpeg.degrade(KEY, _image(), quality=quality)
 
 
 @pytest.mark.parametrize("subsampling", ["4:2:2", -0.1, 1.5])
 def test_other_subsampling_is_refused(subsampling):
-    with pytest.raises(ValueError, match="must be '4:2:0', '4:4:4' or the prob"):
+    with pytest.raises(ValueError, match=r"'4:4:4' or the prob|takes 0 to 1"):
         jpeg.degrade(KEY, _image(), subsampling=subsampling)
 
 

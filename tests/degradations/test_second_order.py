@@ -160,7 +160,7 @@ def test_the_factors_are_the_papers():
 @pytest.mark.parametrize("pair", [(0.2, 0.9), (1.1, 1.5), (0, 1.5), (0.5,)])
 def test_factors_must_hold_one_and_a_scale_shrinks(pair):
     image = jnp.zeros((8, 8, 3))
-    with pytest.raises(ValueError, match="with 1 in between"):
+    with pytest.raises(ValueError, match=r"with 1 in between|takes above 0"):
         second_order.degrade(KEYS[0], image, second_resized=pair)
-    with pytest.raises(ValueError, match="scale is 0; it must be 1 or more"):
+    with pytest.raises(ValueError, match=r"scale is 0, but .* 1 or more"):
         second_order.degrade(KEYS[0], image, scale=0)

@@ -220,6 +220,39 @@ def test_without_an_adversary_its_keys_are_not_looked_at(tiny):
     assert recipe.build(config).discriminator is None
 
 
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ({"name": "noise", "level": 25}, r"level of 'gaussian' is 25, .* 25/255"),
+        (
+            {"name": "pixel_shuffle", "radius": 0},
+            "pixel_shuffle.py takes whole numbers",
+        ),
+        (
+            {"name": "chain", "stages": [{"name": "pixel_shuffle", "rate": 40}]},
+            "stage 1 of the chain: rate is 40, .* takes 0 to 1",
+        ),
+    ],
+)
+def test_a_number_that_a_degradation_does_not_take_is_told(tiny, section, says):
+    config = tiny()
+    config["degradation"] = section
+    with pytest.raises(errors.ConfigError, match=f"config.degradation: .*{says}"):
+        recipe.build(config)
+
+
+def test_a_number_that_a_network_or_a_loss_does_not_take_is_told(tiny):
+    with pytest.raises(
+        errors.ConfigError, match=r"config.generator: width is 0, .*fcn"
+    ):
+        recipe.build(tiny(generator__width=0))
+    config = tiny()
+    config["objective"] = {"restored": {"huber": {"weight": 1.0, "delta": -1}}}
+    says = r"config.objective.restored.huber: delta is -1, but huber of losses.py takes"
+    with pytest.raises(errors.ConfigError, match=says):
+        recipe.build(config)
+
+
 def test_a_row_of_the_objective_is_a_number_or_options(tiny):
     config = tiny()
     config["objective"] = {"restored": {"ms_ssim": {"weight": 2.0, "scales": 1}}}

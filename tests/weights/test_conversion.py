@@ -234,7 +234,7 @@ def test_an_older_card_is_told_what_it_does_not_say(edited):
     [
         ({"generator": None}, "names no generator"),
         ({"generator": {"width": 8}}, "names no generator"),
-        ({"generator": {"name": "dncnn", "width": 0}}, "there is no such network"),
+        ({"generator": {"name": "dncnn", "width": 0}}, "width is 0, but models/dncnn"),
         ({"generator": {"name": "dncnn", "depth": 3}}, "not the weights"),
         ({"generator": {"name": "layers"}}, "has no Generator"),
         ({"scale": None}, "scale is None, but 1"),

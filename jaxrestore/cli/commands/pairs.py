@@ -5,10 +5,18 @@ from typing import Annotated
 
 import typer
 
-from jaxrestore import assignments, errors
+from jaxrestore import assignments, degradations, errors
 from jaxrestore.cli import ending
 
 commands = typer.Typer()
+
+
+def _list(asked: bool | None) -> None:
+    if asked:
+        from jaxrestore.pairs import paired_sets
+
+        print(paired_sets.listed())
+        raise typer.Exit
 
 
 @commands.command()
@@ -16,13 +24,16 @@ commands = typer.Typer()
 def degrade(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Folder or image file.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the set.")],
-    kind: Annotated[str, typer.Option(help="A file in degradations.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            help=f"{', '.join(degradations.kinds())}; their options: see --list."
+        ),
+    ],
     seed: Annotated[int, typer.Option(help="The same seed writes the same set.")] = 0,
     option: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="rate=0.15, level=(0,0.2), ..."
-        ),
+        typer.Option("--set", metavar="KEY=VALUE", help="rate=0.15, level=25/255, ..."),
     ] = None,
     layout: Annotated[
         str,
@@ -33,6 +44,15 @@ def degrade(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that exist.")
     ] = False,
+    listed: Annotated[
+        bool | None,
+        typer.Option(
+            "--list",
+            callback=_list,
+            is_eager=True,
+            help="Show the options of all kinds, their defaults and ranges.",
+        ),
+    ] = None,
 ) -> None:
     """Make a paired set: each image, damaged, beside itself."""
     options = dict(assignments.read(text) for text in option or [])
