@@ -44,21 +44,30 @@ class Progress:
         self._begun = 0
         self._seconds: list[float] = []  # of each cell that ended
 
-    def train(self, config: Mapping[str, Any], workdir: Path, **options: Any) -> Any:
-        """Trains one cell, with the options of `train`."""
+    def train(
+        self,
+        config: Mapping[str, Any],
+        workdir: Path,
+        *,
+        devices: Any,
+        stop: Any = None,
+    ) -> Any:
+        """Trains one cell, on these devices; `stop` is watched instead of signals."""
+        watched = {} if stop is None else {"stop": stop}
         with self._cells([workdir]):
-            return self._train(config, workdir, **options)
+            return self._train(config, workdir, devices=devices, **watched)
 
     def together(
         self,
         configs: Sequence[Mapping[str, Any]],
         workdirs: Sequence[Path],
         mode: str,
-        **options: Any,
+        *,
+        devices: Any,
     ) -> Any:
-        """Trains cells by one program, with the options of `together`."""
+        """Trains cells by one program, in this mode and on these devices."""
         with self._cells(workdirs):
-            return self._together(configs, workdirs, mode, **options)
+            return self._together(configs, workdirs, mode, devices=devices)
 
     @contextlib.contextmanager
     def _cells(self, folders: Sequence[Path]) -> Iterator[None]:

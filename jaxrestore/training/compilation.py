@@ -77,8 +77,8 @@ def _say_time(lowered, setup, say):
     # that is hours. The lines of a run and a dry run measure.
     if seconds > 3600:
         say(
-            f"no accelerator: {count:,} steps take hours on this CPU, by their "
-            f"arithmetic {logbook.duration(seconds)}; the argument demo "
+            f"no accelerator: {count:,} steps take about {logbook.duration(seconds)} "
+            "on this CPU, by their arithmetic; the argument demo "
             "(configs/gan_full.py:demo) takes minutes"
         )
 
