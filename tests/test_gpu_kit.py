@@ -156,10 +156,10 @@ def test_a_contestant_that_fails_or_differs_is_named_and_not_timed():
     }
     found = contests.rows(contestants, toy=True, answer=lambda name, result: result)
     found = list(found)
-    quick = [row["contestant"] for row in found if "calls timed" in row]
-    assert quick == ["ours", "equal"]  # a row at once, and one that takes its place
     rows = {row["contestant"]: row for row in found}
     assert "why" not in rows["ours"], rows["ours"]
+    quick = [row["contestant"] for row in found if "calls timed" in row]
+    assert quick == ["ours", "equal"]  # a row at once, and one that takes its place
     assert {name for name, row in rows.items() if "ms" in row} == {"ours", "equal"}
     assert rows["equal"]["differs by"] == pytest.approx(1e-3, rel=1e-2)
     assert rows["other"]["why"] == "ValueError: it differs by 1"

@@ -13,7 +13,7 @@ from jaxrestore.models import fcn
         ("bet2a", ("beta1", "beta2"), "did you mean 'beta2'?"),
         ("croop", ("crop", "copy", "steps"), "did you mean 'crop'?"),
         ("xyz", ("steps", "crop"), "there is crop, steps."),
-        ("xyz", (), "there is ."),
+        ("xyz", (), "there is none."),
     ],
 )
 def test_the_nearest_name_is_asked_for_or_all_are_told(name, known, expected):

@@ -110,7 +110,10 @@ def test_the_history_tells_of_both_players_at_every_interval(finished):
 def test_a_face_is_scored_but_never_shown(finished):
     page = (finished[0] / "report.html").read_text()
     assert "astronaut" in page
-    assert page.count("data:image") == 3
+    # Three strips, and of the worst of them input and output once more.
+    assert page.count("data:image") == 3 + 2
+    shown = {path.stem for path in (finished[0] / "strips").iterdir()}
+    assert shown == {"chelsea", "coffee", "rocket"}
     for file in (finished[0] / "tensorboard").glob("events*"):
         assert b"strip/chelsea" in file.read_bytes()
         assert b"strip/astronaut" not in file.read_bytes()

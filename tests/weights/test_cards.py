@@ -136,7 +136,7 @@ def test_a_network_of_a_checkpoint_is_opened_by_its_part(tmp_path):
         card, found = cards.opened(path, part=part)
         _same(found, variables)
         assert card["source"]["part"] == part
-    with pytest.raises(errors.ConfigError, match="teacher, student; name one with"):
+    with pytest.raises(errors.ConfigError, match="several networks: "):
         cards.opened(path)
     with pytest.raises(errors.ConfigError, match="is a run; leave `part` out"):
         cards.opened(tmp_path, part="teacher")
