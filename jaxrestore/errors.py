@@ -6,7 +6,7 @@ The message of each is one sentence or two: what, where, why, and what to do abo
 import errno
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
@@ -145,6 +145,27 @@ def raise_partial(skipped: Mapping[str, str], what: str) -> None:
     """
     if not skipped:
         return
-    shown = [f"{name}: {reason}" for name, reason in [*skipped.items()][:10]]
-    more = [f"and {len(skipped) - 10} more"] if len(skipped) > 10 else []
-    raise PartialError("\n  ".join([f"{len(skipped)} {what}:", *shown, *more]))
+    raise PartialError(listed(skipped, what))
+
+
+def listed(reasons: Mapping[str, str], what: str) -> str:
+    """Returns how many names there are, and lines of up to ten with their reasons.
+
+    >>> print(errors.listed({"a.png": "it is no image"}, "left out"))
+    1 left out:
+      a.png: it is no image
+    """
+    shown = [f"{name}: {reason}" for name, reason in [*reasons.items()][:10]]
+    more = [f"and {len(reasons) - 10} more"] if len(reasons) > 10 else []
+    return "\n  ".join([f"{len(reasons)} {what}:", *shown, *more])
+
+
+def some(names: Iterable[str], shown: int = 5) -> str:
+    """Returns the first of the names, with commas, and how many more there are.
+
+    >>> errors.some("abcd", 2)
+    'a, b and 2 more'
+    """
+    names = [*names]
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")

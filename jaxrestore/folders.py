@@ -84,9 +84,8 @@ def stems(files: Iterable[Path], root: Path) -> dict[str, Path]:
     several = [paths for paths in found.values() if len(paths) > 1]
     if several:
         shown = [" and ".join([str(p[0]), *(q.name for q in p[1:])]) for p in several]
-        more = f", and {len(shown) - 10} more" if len(shown) > 10 else ""
         raise errors.ConfigError(
-            f"{', '.join(shown[:10])}{more} differ in their suffix alone; rename or "
+            f"{errors.some(shown, 10)} differ in their suffix alone; rename or "
             "remove all but one"
         )
     return {stem: paths[0] for stem, paths in found.items()}

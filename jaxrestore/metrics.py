@@ -254,7 +254,7 @@ def ssim_skimage(a: Images, b: Images) -> Float[Array, " b"]:
     """
     a, b = checks.pair(a, b)
     if min(a.shape[1:3]) < 7:
-        raise ValueError(
+        raise checks.TooSmall(
             f"ssim_skimage has a window of 7 px, got {a.shape[1]}x{a.shape[2]}; pass "
             "larger images, or use ssim"
         )

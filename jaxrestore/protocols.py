@@ -206,7 +206,9 @@ def _sr_y(images, target, *, border):
     height, width = target.shape[1:3]
     if min(height, width) <= 2 * border:
         size = f"{width}x{height} less a border of {border} px"
-        raise ValueError(f"{size} is nothing; take another protocol or larger images")
+        raise checks.TooSmall(
+            f"{size} is nothing; take another protocol or larger images"
+        )
     inside = (slice(None), slice(border, -border), slice(border, -border))
     return _psnr_ssim(_luma(images, *_STUDIO)[inside], _luma(target, *_STUDIO)[inside])
 

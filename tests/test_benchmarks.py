@@ -48,6 +48,17 @@ def test_a_benchmark_prints_a_table_and_writes_json(name, load, tmp_path, capsys
     assert "quartiles" in printed and "absent: " in printed
 
 
+@pytest.mark.slow
+def test_jpeg_files_lose_little_where_they_are_kept_to(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("jpeg_files").main(["--small", "--output", str(output)])
+    rows = json.loads(output.read_text())["records"]
+    assert {row["chroma"] for row in rows} == {"4:4:4", "4:2:0"}
+    assert all(row["its worst"] > -1 for row in rows)
+    finest = [row for row in rows if row["quality"] == 100 and row["chroma"] == "4:4:4"]
+    assert finest[0]["confined"] > finest[0]["free"] + 2
+
+
 def test_a_missing_rival_is_named_absent(load, tmp_path, capsys):
     harness = load("harness")
     options = harness.parse(

@@ -73,3 +73,16 @@ def test_up_to_ten_of_what_was_left_out_are_named():
         errors.raise_partial({f"i{n}": "broken" for n in range(12)}, "skipped")
     lines = str(caught.value).split("\n  ")
     assert lines[0] == "12 skipped:" and lines[10:] == ["i9: broken", "and 2 more"]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("", ""),
+        ("a", "a"),
+        ("abcde", "a, b, c, d, e"),
+        ("abcdefg", "a, b, c, d, e and 2 more"),
+    ],
+)
+def test_the_first_five_names_are_told_and_how_many_more(names, expected):
+    assert errors.some(names) == expected

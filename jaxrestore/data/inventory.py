@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxrestore import errors
 from jaxrestore.data import bank, mapped, paired, sources, splits
 
 LISTED = 1000  # images; of more a record keeps their digest alone
-SHOWN = 5  # names in a message
 _HEAD = 4096  # bytes that are compared before whole files are
 
 
@@ -76,7 +76,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
             "removed": [name for name in old if name not in new],
             "of another size": [n for n in new if n in old and old[n] != new[n]],
         }
-        words += [f"{way} {_some(names)}" for way, names in ways.items() if names]
+        words += [f"{way} {errors.some(names)}" for way, names in ways.items() if names]
     return ", ".join(words)
 
 
@@ -113,8 +113,8 @@ def notices(data: Mapping[str, Any], training: list[Any], evaluation: Any) -> li
     if both:
         said.append(
             f"of the images that are evaluated {len(both)} are also trained on "
-            f"({_some(both)}), so scores say little of other images; take them out of "
-            "config.data.train, or set config.data.split"
+            f"({errors.some(both)}), so scores say little of other images; take them "
+            "out of config.data.train, or set config.data.split"
         )
     return said
 
@@ -153,8 +153,3 @@ def _head(file):
 
 def _whole(file):
     return file.place if file.path is None else splits.fingerprint(file.path)
-
-
-def _some(names):
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

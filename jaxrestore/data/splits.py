@@ -15,8 +15,6 @@ from typing import Any
 
 from jaxrestore import errors
 
-_SHOWN = 5  # names in a message
-
 
 def included(names: Sequence[str], include: str) -> list[int]:
     """Returns the positions of the names that `include` admits, in their order.
@@ -37,7 +35,7 @@ def included(names: Sequence[str], include: str) -> list[int]:
         if not fits:
             raise errors.ConfigError(
                 f"config.data.include: {glob!r} fits none of the {len(names)} images, "
-                f"which are called {_some(names)}; change the glob"
+                f"which are called {errors.some(names)}; change the glob"
             )
         found |= fits
     return sorted(found)
@@ -169,7 +167,8 @@ def _by_lists(
         both = [names[i] for i in listed if shared & {*fingerprints[i]}]
         raise errors.ConfigError(
             f"config.data.split: {train} and {evaluation} share images, by name or by "
-            f"what their files hold: {_some(both)}; take them out of one of the lists"
+            f"what their files hold: {errors.some(both)}; take them out of one of the "
+            "lists"
         )
     return sides[0], sides[1]
 
@@ -194,12 +193,7 @@ def _listed(names: Sequence[str], file: str, key: str) -> list[int]:
     if missing:
         raise errors.ConfigError(
             f"{key}: of the {len(lines)} names in {file} {len(missing)} are not there: "
-            f"{_some(missing)}; the {len(names)} images are called {_some(names)}"
+            f"{errors.some(missing)}; the {len(names)} images are called "
+            f"{errors.some(names)}"
         )
     return sorted(set().union(*(known[line.as_posix()] for line in lines)))
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    more = len(names) - _SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -123,12 +123,12 @@ def _grains(grain):
 
 def _gaussian(key, image, level, alike, *, grain):
     noise = jax.random.normal(key, image.shape)
-    noise = jnp.where(alike, noise[..., :1], noise)
-    if [*grain] == [grains.white]:
-        return image + level * noise
-    choice_key, shape_key = jax.random.split(jax.random.fold_in(key, 1))
-    chosen = draws.choice(choice_key, {f.__name__: w for f, w in grain.items()})
-    return image + level * jax.lax.switch(chosen, list(grain), shape_key, noise)
+    if [*grain] != [grains.white]:
+        choice_key, shape_key = jax.random.split(jax.random.fold_in(key, 1))
+        chosen = draws.choice(choice_key, {f.__name__: w for f, w in grain.items()})
+        noise = jax.lax.switch(chosen, list(grain), shape_key, noise)
+    # Last, for blotches of colour without colour would be nothing.
+    return image + level * jnp.where(alike, noise[..., :1], noise)
 
 
 def _poisson(key, image, level, alike):

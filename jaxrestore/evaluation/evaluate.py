@@ -17,10 +17,9 @@ from jaxrestore import contracts, errors, naming, programs, sharding
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import strips as pictures
 from jaxrestore.evaluation import summaries
-from jaxrestore.ops import resize
+from jaxrestore.ops import checks, resize
 
 WAITING_BYTES = 2**28  # of images that wait for others of their shape
-SHOWN = 5  # names in a message
 
 
 class Evaluation(NamedTuple):
@@ -140,7 +139,7 @@ class Evaluator:
         """Returns the scores of `restore`, which maps degraded to restored images.
 
         Each of the `probes` looks at all restored images too; `maps` has some. An image
-        that is too small for the network or the protocol is left out, and an
+        that is too small for the scale or the protocol is left out, and an
         `errors.Notice` names it. Raises `NoInputError` when that leaves none.
         """
         started = time.perf_counter()
@@ -149,10 +148,10 @@ class Evaluator:
         panels: dict[str, Any] = {}
         left_out: dict[str, str] = {}
         for question in self.questions():
+            restored = restore(question.degraded)
             try:
-                restored = restore(question.degraded)
                 degraded, scores = self._scores(question, restored)
-            except ValueError as error:  # about their shape, which all of them share
+            except checks.TooSmall as error:  # all of them, for they share their shape
                 left_out |= dict.fromkeys(question.names, str(error))
                 continue
             found = [probe(question, restored) for probe in probes]
@@ -275,10 +274,10 @@ def _tell(left_out, *, nothing):
         raise errors.NoInputError(
             f"no evaluation image can be scored; {name}: {reason}"
         )
-    names = ", ".join([*left_out][:SHOWN])
-    names += f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
     warnings.warn(
-        f"left out of the evaluation: {names} ({reason})", errors.Notice, stacklevel=3
+        f"left out of the evaluation: {errors.some(left_out)} ({reason})",
+        errors.Notice,
+        stacklevel=3,
     )
 
 

@@ -1,7 +1,6 @@
 """Scores of image files under named protocols, whoever made them."""
 
 import functools
-import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import contracts, errors, folders, images, naming, perceptual, programs
+from jaxrestore import protocols as scorings
 from jaxrestore.data import colors
 from jaxrestore.evaluation import outcome, sizes, summaries
 
@@ -178,7 +178,7 @@ def document(
 
 def names(*, masks: bool) -> list[str]:
     """Returns the protocols that files can be scored under, with masks or without."""
-    known = naming.public(importlib.import_module("jaxrestore.protocols"))
+    known = naming.public(scorings)
     return [name for name in known if masks or not contracts.takes_damage(known[name])]
 
 

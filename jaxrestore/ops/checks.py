@@ -17,6 +17,11 @@ from jaxtyping import Array, Float
 
 from jaxrestore import errors
 
+
+class TooSmall(ValueError):
+    """An image that has too few pixels for what is asked of it; another may do."""
+
+
 _LOOKS = contextvars.ContextVar("looks", default=True)
 
 

@@ -17,6 +17,7 @@ from jaxrestore.runs import checkpoints
 from jaxrestore.training import cost, logbook, recipe, setup
 
 KEEP = ("all", "generator")
+_MUCH = 2**30  # bytes from which on the other way is named
 _IMAGES = 1000.0  # of an epoch, on which no size depends
 
 Task = Callable[..., Any]
@@ -126,6 +127,3 @@ def disk(sizes: tuple[int, int], count: int, keep: str, output: Path) -> str:
     if keep == "all" and (needed > free or needed > _MUCH):
         line += f". With `keep` generator it is up to {words(small)}"
     return line
-
-
-_MUCH = 2**30  # bytes from which on the other way is named

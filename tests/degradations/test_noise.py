@@ -86,6 +86,16 @@ def test_grey_noise_is_the_same_in_all_channels(kind):
         assert added.std() * 255 == pytest.approx(np.sqrt(76), rel=0.05)
 
 
+GRAINS = ("white", "blurred", "enlarged", "mosaiced", "chroma")
+
+
+@pytest.mark.parametrize("grain", GRAINS)
+def test_grey_noise_of_any_grain_is_some_and_without_colour(grain):
+    added = _degrade(GREY, level=0.1, grey=1.0, grain=grain) - 0.5
+    np.testing.assert_allclose(added, added[..., :1].repeat(3, -1), atol=1e-6)
+    assert added.std() > 0.03
+
+
 def test_grey_is_drawn_for_each_image():
     made = _degrade_many(200, GREY[:4, :4], level=0.1, grey=0.25)
     share = (np.ptp(made, axis=-1).max((1, 2)) < 1e-6).mean()

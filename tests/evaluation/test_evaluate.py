@@ -273,6 +273,14 @@ def test_images_too_small_for_the_protocol_are_left_out_by_name():
         one(IDENTITY)
 
 
+def test_a_network_that_fails_leaves_no_image_out():
+    def broken(images):
+        raise ValueError("the layers do not fit")
+
+    with pytest.raises(ValueError, match="the layers do not fit"):
+        evaluator(degradation={"name": "eight_bit"}, mesh=ALONE)(broken)
+
+
 def test_a_mask_beside_the_colours_is_not_scored_and_not_shown():
     boxes = {"name": "holes", "kinds": {"box": 1.0}}
     one = evaluator(degradation=boxes, crop=24, batch_size=5, mesh=ALONE)

@@ -4,14 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore.models import dcgan
 
 SIDE = 32
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
 
 
 def _shapes(model, side):
@@ -32,7 +29,7 @@ def _shapes(model, side):
 
 
 def _start(model):
-    image = _noise(2, SIDE, SIDE, 3)
+    image = untrained.noise(2, SIDE, SIDE, 3)
     init = jax.jit(functools.partial(model.init, train=False))
     return init(jax.random.key(0), image, image)
 
@@ -79,7 +76,10 @@ def test_only_a_conditional_one_heeds_the_condition(conditional):
     model = dcgan.Discriminator(filters=4, conditional=conditional)
     variables = _start(model)
     apply = jax.jit(functools.partial(model.apply, train=False))
-    image, other = _noise(2, SIDE, SIDE, 3), _noise(2, SIDE, SIDE, 3, seed=1)
+    image, other = (
+        untrained.noise(2, SIDE, SIDE, 3),
+        untrained.noise(2, SIDE, SIDE, 3, seed=1),
+    )
     same = apply(variables, image, image) == apply(variables, image, other)
     assert same.all() != conditional
 
@@ -95,7 +95,7 @@ def test_the_average_head_judges_images_of_any_size():
 def test_the_dense_head_is_a_weighted_sum_over_its_map():
     model = dcgan.Discriminator(filters=2)
     variables = _start(model)
-    image = _noise(2, SIDE, SIDE, 3)
+    image = untrained.noise(2, SIDE, SIDE, 3)
     apply = functools.partial(
         model.apply, train=False, capture_intermediates=True, mutable=True
     )

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore.models import deblur_fcn
 
@@ -32,10 +33,6 @@ JUDGE = {
 }
 
 
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
-
-
 def _images(height, width, channels=3):
     return jax.ShapeDtypeStruct((2, height, width, channels), jnp.float32)
 
@@ -49,10 +46,6 @@ def _shapes(model, *inputs, train=False):
     )
     result, moved = jax.eval_shape(apply, variables, *inputs)
     return variables, result, moved["intermediates"]
-
-
-def _count(variables):
-    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
 
 
 def _layers(variables, maps):
@@ -75,7 +68,7 @@ def _variables(model, *inputs):
     shapes = jax.eval_shape(init, jax.random.key(0), *inputs)
     leaves, structure = jax.tree.flatten(shapes["params"])
     filled = [
-        0.6 * (_noise(*leaf.shape, seed=index) - 0.45)
+        0.6 * (untrained.noise(*leaf.shape, seed=index) - 0.45)
         for index, leaf in enumerate(leaves)
     ]
     variables = {"params": jax.tree.unflatten(structure, filled)}
@@ -99,7 +92,7 @@ def _apply(model, variables, *inputs):
 def test_every_layer_of_the_generator_is_that_of_the_table_at_64_px():
     variables, (restored, aux), maps = _shapes(deblur_fcn.Generator(), _images(64, 64))
     assert _layers(variables, maps) == TABLE
-    assert _count(variables) == 6_092_387
+    assert untrained.count(variables) == 6_092_387
     assert (restored.shape, restored.dtype, aux) == ((2, 64, 64, 3), jnp.float32, {})
 
 
@@ -112,7 +105,7 @@ def test_every_layer_of_the_generator_is_that_of_the_table_at_64_px():
 )
 def test_a_variant_of_the_generator_has_the_stated_parameters(options, count):
     model = deblur_fcn.Generator(**options)
-    assert _count(_shapes(model, _images(64, 64), train=True)[0]) == count
+    assert untrained.count(_shapes(model, _images(64, 64), train=True)[0]) == count
 
 
 @pytest.mark.parametrize(
@@ -143,7 +136,7 @@ def test_the_maps_of_sides_that_divide_by_4_meet_without_a_frame(side):
 
 @pytest.mark.parametrize("border", [0, 3])
 def test_the_frame_is_the_mirrored_image_and_cropped(border):
-    image = _noise(1, 26, 33, 3)
+    image = untrained.noise(1, 26, 33, 3)
     plain = deblur_fcn.Generator(filters=4)
     model = plain.clone(border=border)
     variables = _variables(plain, image)
@@ -200,7 +193,7 @@ def _in_loops(variables, image, residual):
 
 @pytest.mark.parametrize("residual", [False, True])
 def test_the_generator_is_the_network_written_in_loops(residual):
-    image = _noise(1, 24, 28, 3)
+    image = untrained.noise(1, 24, 28, 3)
     model = deblur_fcn.Generator(filters=4, residual=residual)
     variables = _variables(model, image)
     expected = _in_loops(variables, np.asarray(image[0]), residual)
@@ -212,7 +205,7 @@ def test_the_generator_is_the_network_written_in_loops(residual):
 @pytest.mark.parametrize("border", [0, 5])
 @pytest.mark.slow
 def test_a_residual_generator_starts_as_the_identity(border):
-    image = _noise(2, 25, 31, 4)
+    image = untrained.noise(2, 25, 31, 4)
     model = deblur_fcn.Generator(filters=4, residual=True, border=border)
     init = jax.jit(functools.partial(model.init, train=False))
     restored, _ = _apply(model, init(jax.random.key(0), image), image)
@@ -222,7 +215,7 @@ def test_a_residual_generator_starts_as_the_identity(border):
 @pytest.mark.slow
 def test_the_gradient_of_the_generator_is_finite_and_reaches_its_ends():
     model = deblur_fcn.Generator(filters=4, norm="batch", residual=True)
-    image, target = _noise(2, 24, 24, 3), _noise(2, 24, 24, 3, seed=1)
+    image, target = untrained.noise(2, 24, 24, 3), untrained.noise(2, 24, 24, 3, seed=1)
     variables = _variables(model, image)
 
     @jax.jit
@@ -250,7 +243,7 @@ def test_every_layer_of_the_discriminator_is_that_of_the_table_at_64_px():
     norms = {name for name in variables["params"] if name.startswith("norm")}
     assert norms == {"norm0", "norm1", "norm2"}  # none after the fourth
     assert variables["params"]["logits"]["kernel"].shape == (13 * 13 * 512, 1)
-    assert _count(variables) == 1_638_401
+    assert untrained.count(variables) == 1_638_401
     assert (logits.shape, logits.dtype) == ((2, 1, 1, 1), jnp.float32)
 
 
@@ -271,7 +264,7 @@ def test_a_variant_of_the_discriminator_has_the_stated_parameters(options, side,
     image = _images(side, side)
     model = deblur_fcn.Discriminator(**options)
     variables, logits, _ = _shapes(model, image, image)
-    assert _count(variables) == count
+    assert untrained.count(variables) == count
     assert logits.shape == (2, 1, 1, 1)
 
 
@@ -299,7 +292,7 @@ def _judged_in_loops(variables, image, side):
     [("dense", (64, 28)), ("dense", (24, 84)), ("average", (24, 28))],
 )
 def test_the_discriminator_is_the_network_written_in_loops(head, shape):
-    image = _noise(1, *shape, 3)
+    image = untrained.noise(1, *shape, 3)
     model = deblur_fcn.Discriminator(filters=2, head=head)
     variables = _variables(model, image, image)
     pooled = 13 if head == "dense" else 1
@@ -311,7 +304,7 @@ def test_the_discriminator_is_the_network_written_in_loops(head, shape):
 
 @pytest.mark.parametrize("conditional", [False, True])
 def test_only_a_conditional_discriminator_looks_at_the_condition(conditional):
-    image, other = _noise(2, 24, 24, 3), _noise(2, 24, 24, 3, seed=1)
+    image, other = untrained.noise(2, 24, 24, 3), untrained.noise(2, 24, 24, 3, seed=1)
     model = deblur_fcn.Discriminator(filters=4, conditional=conditional)
     variables = _variables(model, image, image)
     answers = [
@@ -329,7 +322,7 @@ def test_an_unknown_head_is_refused_by_name():
 
 @pytest.mark.parametrize("head", ["dense", "average"])
 def test_the_discriminator_starts_undecided(head):
-    image = _noise(2, 28, 28, 3)
+    image = untrained.noise(2, 28, 28, 3)
     model = deblur_fcn.Discriminator(filters=2, head=head)
     init = jax.jit(functools.partial(model.init, train=False))
     logits = _apply(model, init(jax.random.key(0), image, image), image, image)

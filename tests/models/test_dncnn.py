@@ -6,12 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
+import untrained
 
 from jaxrestore.models import dncnn
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
 
 
 def _variables_of(model, channels):
@@ -121,7 +118,9 @@ def _convolved(x, layer):
 def _drawn(model, channels):
     """Variables far from the start; statistics as of a trained network."""
     leaves, structure = jax.tree.flatten(_variables_of(model, channels))
-    drawn = [_noise(*leaf.shape, seed=i) - 0.3 for i, leaf in enumerate(leaves)]
+    drawn = [
+        untrained.noise(*leaf.shape, seed=i) - 0.3 for i, leaf in enumerate(leaves)
+    ]
     variables = jax.tree.unflatten(structure, drawn)
     for norm in variables.get("batch_stats", {}).values():
         norm["var"] = jnp.square(norm["var"]) + 0.2
@@ -131,7 +130,7 @@ def _drawn(model, channels):
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_the_network_subtracts_what_its_layers_find(norm):
     model = dncnn.Generator(width=4, depth=4, norm=norm)
-    degraded = _noise(1, 9, 11, 4)  # a channel more than it restores
+    degraded = untrained.noise(1, 9, 11, 4)  # a channel more than it restores
     variables = _drawn(model, 4)
     h = np.maximum(_convolved(np.asarray(degraded[0]), variables["params"]["first"]), 0)
     for index in (1, 2):

@@ -5,14 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore.models import drunet
 
 SMALL = {"widths": (4, 6), "blocks": 1, "channels": 3}
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
 
 
 @functools.cache
@@ -44,7 +41,7 @@ def _network():
     model = drunet.Generator(**SMALL)
     leaves, structure = jax.tree.flatten(_variables_of(**SMALL))
     drawn = [
-        0.3 * (_noise(*leaf.shape, seed=index) - 0.4)
+        0.3 * (untrained.noise(*leaf.shape, seed=index) - 0.4)
         for index, leaf in enumerate(leaves)
     ]
     apply = jax.jit(functools.partial(model.apply, train=False))
@@ -95,7 +92,7 @@ def test_another_networks_state_dict_is_none_of_its():
 
 def test_the_output_scales_with_the_image_and_its_level():
     apply, variables = _network()
-    image = _noise(1, 8, 12, 4)
+    image = untrained.noise(1, 8, 12, 4)
     restored, _ = apply(variables, image)
     doubled, _ = apply(variables, 2 * image)
     assert restored.shape == (1, 8, 12, 3)
@@ -104,7 +101,7 @@ def test_the_output_scales_with_the_image_and_its_level():
 
 def test_the_level_changes_what_is_restored():
     apply, variables = _network()
-    image = _noise(1, 8, 12, 4)
+    image = untrained.noise(1, 8, 12, 4)
     other, _ = apply(variables, image.at[..., 3].add(0.1))
     assert np.abs(other - apply(variables, image)[0]).max() > 1e-3
 

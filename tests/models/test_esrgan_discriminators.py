@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
+import untrained
 
 from jaxrestore.models import unet_discriminator, vgg_discriminator
 from jaxrestore.ops import resize
@@ -22,10 +23,6 @@ def _shapes(model, height, width):
     variables = jax.eval_shape(init, jax.random.key(0), image, image)
     apply = functools.partial(model.apply, train=False)
     return variables, jax.eval_shape(apply, variables, image, image).shape
-
-
-def _count(variables):
-    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
 
 
 def _variables(model, image):
@@ -65,7 +62,7 @@ def _leaky(maps):
     ],
 )
 def test_a_discriminator_has_the_stated_number_of_parameters(model, side, count):
-    assert _count(_shapes(model, side, side)[0]) == count
+    assert untrained.count(_shapes(model, side, side)[0]) == count
 
 
 def test_the_vgg_like_one_gives_one_logit_an_image_and_keeps_statistics():

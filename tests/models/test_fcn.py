@@ -4,17 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore.models import fcn
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
-
-
-def _init(model, *inputs):
-    init = jax.jit(functools.partial(model.init, train=False))
-    return init(jax.random.key(0, impl="rbg"), *inputs)  # quicker to compile
 
 
 def _extent(touched):
@@ -26,8 +18,8 @@ def _extent(touched):
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_a_pixel_of_fcn_sees_the_stated_window(blocks):
     model = fcn.Generator(width=3, blocks=blocks)
-    image = _noise(1, 31, 31, 3)
-    variables = _init(model, image)
+    image = untrained.noise(1, 31, 31, 3)
+    variables = untrained.init(model, image)
     # Positive weights on a positive image: no ReLU is off.
     variables = jax.tree.map(lambda leaf: jnp.abs(leaf) + 0.01, variables)
 

@@ -3,19 +3,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
+import untrained
 
 from jaxrestore.models import layers
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
 
 
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding"), [(3, 1, None), (3, 2, 1), (4, 2, 1), (1, 1, None)]
 )
 def test_a_convolution_pads_alike_on_all_sides(kernel, stride, padding):
-    image = _noise(1, 9, 11, 2)
+    image = untrained.noise(1, 9, 11, 2)
     layer = layers.Conv(3, kernel=kernel, stride=stride, padding=padding)
     variables = layer.init(jax.random.key(0), image)
     result = np.asarray(layer.apply(variables, image))
@@ -32,7 +29,7 @@ def test_a_convolution_pads_alike_on_all_sides(kernel, stride, padding):
 
 
 def test_a_block_adds_three_tenths_of_its_branch():
-    x = _noise(1, 6, 7, 4) - 0.5
+    x = untrained.noise(1, 6, 7, 4) - 0.5
     variables = layers.Block().init(jax.random.key(0), x)
     conv = layers.Conv(4)
     first, second = ({"params": variables["params"][n]} for n in ("conv1", "conv2"))
@@ -52,7 +49,7 @@ def test_instance_normalisation_of_two_pixels_equals_hand_computed_numbers():
 
 
 def test_batch_normalisation_moves_its_statistics_by_a_tenth():
-    x = 3 * _noise(4, 5, 6, 2) + 1
+    x = 3 * untrained.noise(4, 5, 6, 2) + 1
     norm = layers.Norm("batch")
     variables = norm.init(jax.random.key(0), x, train=False)
     result, moved = norm.apply(variables, x, train=True, mutable=["batch_stats"])
@@ -70,17 +67,19 @@ def test_batch_normalisation_moves_its_statistics_by_a_tenth():
 
 
 def test_no_normalisation_returns_its_input():
-    x = _noise(1, 3, 3, 2)
+    x = untrained.noise(1, 3, 3, 2)
     np.testing.assert_array_equal(layers.Norm("none").apply({}, x, train=True), x)
 
 
 def test_an_unknown_normalisation_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'batchnorm'.*none, instance or batch"):
-        layers.Norm("batchnorm").init(jax.random.key(0), _noise(1, 2, 2, 1), train=True)
+        layers.Norm("batchnorm").init(
+            jax.random.key(0), untrained.noise(1, 2, 2, 1), train=True
+        )
 
 
 def test_a_spectrally_normalised_convolution_divides_by_sigma():
-    image = _noise(1, 8, 8, 3)
+    image = untrained.noise(1, 8, 8, 3)
     normalised, plain = layers.Conv(4, spectral_norm=True), layers.Conv(4)
     variables = normalised.init(jax.random.key(0), image)
     for _ in range(30):

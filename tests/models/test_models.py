@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore import models
 
@@ -69,10 +70,6 @@ some_discriminators = pytest.mark.parametrize(
 dtypes = pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=str)
 
 
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
-
-
 def _shapes(model, *inputs):
     """The shapes of the variables and of the output, without computing anything."""
     init = functools.partial(model.init, train=False)
@@ -81,23 +78,14 @@ def _shapes(model, *inputs):
     return variables, jax.eval_shape(apply, variables, *inputs)
 
 
-def _init(model, *inputs):
-    init = jax.jit(functools.partial(model.init, train=False))
-    return init(jax.random.key(0, impl="rbg"), *inputs)  # quicker to compile
-
-
 @functools.cache
 def _tiny(role, name):
     """A small network, its jitted apply, and its variables."""
     model = _walk(role)[name](**TINY.get(name, {}))
-    image = _noise(2, SIDE, SIDE, 3)
+    image = untrained.noise(2, SIDE, SIDE, 3)
     inputs = (image,) if role == "Generator" else (image, image)
-    variables = _init(model, *inputs)
+    variables = untrained.init(model, *inputs)
     return model, jax.jit(functools.partial(model.apply, train=False)), variables
-
-
-def _count(variables):
-    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
 
 
 def test_the_walk_finds_the_networks():
@@ -126,7 +114,7 @@ def test_a_generator_restores_every_multiple_in_float32(name, dtype):
 @pytest.mark.parametrize("name", sorted(set(GENERATORS) - NOT_RESIDUAL))
 def test_a_residual_generator_starts_exactly_at_the_identity(name):
     model, apply, variables = _tiny("Generator", name)
-    degraded = _noise(2, SIDE, SIDE, 3, seed=1)
+    degraded = untrained.noise(2, SIDE, SIDE, 3, seed=1)
     restored, _ = apply(variables, degraded)
     assert model.scale == 1  # one that enlarges needs an identity of its own here
     np.testing.assert_array_equal(restored, degraded)
@@ -144,7 +132,7 @@ def _away_from_the_start(variables):
     """The variables with every kernel moved, so that no layer is silent."""
     leaves, structure = jax.tree.flatten(variables)
     moved = [
-        leaf + 0.05 * _noise(*leaf.shape, seed=index)
+        leaf + 0.05 * untrained.noise(*leaf.shape, seed=index)
         for index, leaf in enumerate(leaves)
     ]
     return jax.tree.unflatten(structure, moved)
@@ -154,7 +142,7 @@ def _away_from_the_start(variables):
 def test_a_generator_under_jit_restores_the_same(name):
     model, apply, variables = _tiny("Generator", name)
     variables = _away_from_the_start(variables)
-    degraded = _noise(2, SIDE, SIDE, 3)
+    degraded = untrained.noise(2, SIDE, SIDE, 3)
     plain, _ = model.apply(variables, degraded, train=False)
     restored, _ = apply(variables, degraded)
     assert (restored != degraded).any()
@@ -164,7 +152,10 @@ def test_a_generator_under_jit_restores_the_same(name):
 @some_generators
 def test_a_generator_has_a_finite_gradient_that_moves_its_first_step(name):
     model, _, variables = _tiny("Generator", name)
-    degraded, target = _noise(2, SIDE, SIDE, 3), _noise(2, SIDE, SIDE, 3, seed=1)
+    degraded, target = (
+        untrained.noise(2, SIDE, SIDE, 3),
+        untrained.noise(2, SIDE, SIDE, 3, seed=1),
+    )
 
     @jax.jit
     @jax.grad
@@ -181,7 +172,7 @@ def test_a_generator_has_a_finite_gradient_that_moves_its_first_step(name):
 def test_images_of_a_batch_do_not_touch_each_other(name):
     _, apply, variables = _tiny("Generator", name)
     variables = _away_from_the_start(variables)
-    degraded = _noise(2, SIDE, SIDE, 3)
+    degraded = untrained.noise(2, SIDE, SIDE, 3)
     restored, _ = apply(variables, degraded)
     swapped, _ = apply(variables, degraded[::-1])
     np.testing.assert_allclose(restored, swapped[::-1], rtol=1e-5, atol=1e-5)
@@ -238,7 +229,10 @@ def test_a_discriminator_answers_in_float32_with_logits_of_each_image(name, dtyp
 def test_a_discriminator_under_jit_answers_the_same(name):
     model, apply, variables = _tiny("Discriminator", name)
     variables = _away_from_the_start(variables)
-    image, condition = _noise(2, SIDE, SIDE, 3), _noise(2, SIDE, SIDE, 3, seed=1)
+    image, condition = (
+        untrained.noise(2, SIDE, SIDE, 3),
+        untrained.noise(2, SIDE, SIDE, 3, seed=1),
+    )
     plain = model.apply(variables, image, condition, train=False)
     logits = apply(variables, image, condition)
     assert np.std(logits) > 0
@@ -256,7 +250,7 @@ def test_a_discriminator_has_finite_gradients_on_images_without_contrast(name):
         state = variables | {"params": params}
         return model.apply(state, image, image, train=False).sum()
 
-    for image in (_noise(2, SIDE, SIDE, 3), jnp.zeros((2, SIDE, SIDE, 3))):
+    for image in (untrained.noise(2, SIDE, SIDE, 3), jnp.zeros((2, SIDE, SIDE, 3))):
         for leaf in jax.tree.leaves(gradient(variables["params"], image)):
             assert np.isfinite(leaf).all()
 
@@ -264,7 +258,7 @@ def test_a_discriminator_has_finite_gradients_on_images_without_contrast(name):
 @some_discriminators
 def test_a_discriminator_has_a_gradient_that_moves_its_first_step(name):
     model, _, variables = _tiny("Discriminator", name)
-    image = _noise(2, SIDE, SIDE, 3)
+    image = untrained.noise(2, SIDE, SIDE, 3)
 
     @jax.jit
     @jax.grad

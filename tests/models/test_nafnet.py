@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore.models import nafnet
 
@@ -12,10 +13,6 @@ GOPRO = {"encoders": (1, 1, 1, 28), "middle": 1, "decoders": (1, 1, 1, 1)}
 SIDD = {"encoders": (2, 2, 4, 8), "middle": 12, "decoders": (2, 2, 2, 2)}
 TINY = {"encoders": (1, 1, 1, 2), "middle": 1, "decoders": (1, 1, 1, 1)}
 SMALL = {"width": 4, "encoders": (1, 0), "middle": 1, "decoders": (0, 1)}
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
 
 
 @functools.cache
@@ -45,7 +42,7 @@ def _published(**options):
 def _restored(local, height, width):
     """What a small network far from its start makes of noise, and the noise."""
     model = nafnet.Generator(**SMALL, local_statistics=local)
-    degraded = _noise(1, height, width, 3)
+    degraded = untrained.noise(1, height, width, 3)
     return jax.jit(functools.partial(model.apply, train=False))(_variables(), degraded)[
         0
     ], degraded
@@ -58,7 +55,10 @@ def _variables():
     init = functools.partial(model.init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), image)
     leaves, structure = jax.tree.flatten(shapes)
-    drawn = [_noise(*leaf.shape, seed=index) - 0.4 for index, leaf in enumerate(leaves)]
+    drawn = [
+        untrained.noise(*leaf.shape, seed=index) - 0.4
+        for index, leaf in enumerate(leaves)
+    ]
     return jax.tree.unflatten(structure, drawn)
 
 
@@ -129,7 +129,7 @@ def test_levels_down_without_levels_up_are_refused():
 @pytest.mark.slow
 def test_a_network_at_its_start_is_exactly_the_identity_at_odd_sides():
     model = nafnet.Generator(**SMALL, local_statistics=24)
-    degraded = _noise(1, 29, 35, 3)
+    degraded = untrained.noise(1, 29, 35, 3)
     init = jax.jit(functools.partial(model.init, train=False))
     apply = jax.jit(functools.partial(model.apply, train=False))
     restored, _ = apply(init(jax.random.key(0), degraded), degraded)
@@ -186,7 +186,7 @@ def _mean_in_loops(x, window):
     ("height", "width", "window"), [(13, 9, 5), (13, 9, 4), (7, 11, 9), (5, 6, 1)]
 )
 def test_a_local_mean_is_the_mean_in_loops(height, width, window):
-    x = _noise(2, height, width, 3)
+    x = untrained.noise(2, height, width, 3)
     means = nafnet.local_mean(x, window)
     for image, mean in zip(x, means, strict=True):
         expected = _mean_in_loops(np.asarray(image), window)
@@ -203,15 +203,15 @@ def test_a_local_mean_of_five_numbers_equals_hand_computed_numbers():
 
 @pytest.mark.parametrize("window", [0, 7, 100])
 def test_a_window_over_the_whole_map_has_one_mean(window):
-    x = _noise(2, 7, 5, 3)
+    x = untrained.noise(2, 7, 5, 3)
     means = nafnet.local_mean(x, window)
     assert means.shape == (2, 1, 1, 3)
     np.testing.assert_allclose(means[:, 0, 0], np.asarray(x).mean((1, 2)), rtol=1e-6)
 
 
 def test_a_depthwise_convolution_and_its_gradients_are_those_of_the_compiler():
-    x, kernel = _noise(2, 5, 7, 3), _noise(3, 3, 1, 3, seed=1)
-    weight = _noise(2, 5, 7, 3, seed=2)
+    x, kernel = untrained.noise(2, 5, 7, 3), untrained.noise(3, 3, 1, 3, seed=1)
+    weight = untrained.noise(2, 5, 7, 3, seed=2)
 
     def grouped(x, kernel):
         return jax.lax.conv_general_dilated(

@@ -4,14 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore.models import patchgan
 
 SIDE = 32
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
 
 
 def _shapes(model, *inputs):
@@ -20,15 +17,6 @@ def _shapes(model, *inputs):
     variables = jax.eval_shape(init, jax.random.key(0), *inputs)
     apply = functools.partial(model.apply, train=False)
     return variables, jax.eval_shape(apply, variables, *inputs)
-
-
-def _init(model, *inputs):
-    init = jax.jit(functools.partial(model.init, train=False))
-    return init(jax.random.key(0, impl="rbg"), *inputs)  # quicker to compile
-
-
-def _count(variables):
-    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
 
 
 def _extent(touched):
@@ -51,27 +39,27 @@ def test_patchgan_has_the_parameters_and_the_map_of_the_reference(stages, count,
     image = jax.ShapeDtypeStruct((1, 256, 256, 3), jnp.float32)
     model = patchgan.Discriminator(stages=stages, norm="batch")
     variables, logits = _shapes(model, image, image)
-    assert _count(variables) == count
+    assert untrained.count(variables) == count
     assert logits.shape == (1, side, side, 1)
     alone = patchgan.Discriminator(stages=stages, norm="batch", conditional=False)
     # Three channels less into 64 filters of 4x4.
-    assert _count(_shapes(alone, image, image)[0]) == count - 3 * 64 * 16
+    assert untrained.count(_shapes(alone, image, image)[0]) == count - 3 * 64 * 16
     number = patchgan.Discriminator(stages=stages, norm="batch", one_number=True)
     variables, logits = _shapes(number, image, image)
-    assert (_count(variables), logits.shape) == (count, (1, 1, 1, 1))
+    assert (untrained.count(variables), logits.shape) == (count, (1, 1, 1, 1))
 
 
 def test_an_unconditional_patchgan_has_the_parameters_of_the_reference():
     image = jax.ShapeDtypeStruct((1, 256, 256, 3), jnp.float32)
     model = patchgan.Discriminator(norm="batch", conditional=False)
-    assert _count(_shapes(model, image, image)[0]) == 2_765_633
+    assert untrained.count(_shapes(model, image, image)[0]) == 2_765_633
 
 
 @pytest.mark.parametrize(("stages", "field"), [(1, 16), (2, 34), (3, 70)])
 def test_a_logit_of_patchgan_sees_a_patch_of_the_stated_side(stages, field):
     model = patchgan.Discriminator(filters=2, stages=stages, norm="none")
-    image = _noise(1, 112, 112, 1)
-    variables = _init(model, image, image)
+    image = untrained.noise(1, 112, 112, 1)
+    variables = untrained.init(model, image, image)
 
     @jax.jit
     @jax.grad
@@ -84,9 +72,12 @@ def test_a_logit_of_patchgan_sees_a_patch_of_the_stated_side(stages, field):
 
 
 def test_one_number_is_the_mean_of_the_map():
-    image, condition = _noise(2, SIDE, SIDE, 3), _noise(2, SIDE, SIDE, 3, seed=1)
+    image, condition = (
+        untrained.noise(2, SIDE, SIDE, 3),
+        untrained.noise(2, SIDE, SIDE, 3, seed=1),
+    )
     model = patchgan.Discriminator(filters=4, stages=1)
-    variables = _init(model, image, condition)
+    variables = untrained.init(model, image, condition)
     map_ = np.asarray(model.apply(variables, image, condition, train=False))
     number = patchgan.Discriminator(filters=4, stages=1, one_number=True)
     result = np.asarray(number.apply(variables, image, condition, train=False))
@@ -96,8 +87,11 @@ def test_one_number_is_the_mean_of_the_map():
 @pytest.mark.parametrize("conditional", [True, False])
 def test_only_a_conditional_patchgan_heeds_the_condition(conditional):
     model = patchgan.Discriminator(filters=4, stages=1, conditional=conditional)
-    image, condition = _noise(1, SIDE, SIDE, 3), _noise(1, SIDE, SIDE, 3, seed=1)
-    variables = _init(model, image, image)
+    image, condition = (
+        untrained.noise(1, SIDE, SIDE, 3),
+        untrained.noise(1, SIDE, SIDE, 3, seed=1),
+    )
+    variables = untrained.init(model, image, image)
     apply = jax.jit(functools.partial(model.apply, train=False))
     same = apply(variables, image, condition) == apply(variables, image, image)
     assert same.all() != conditional
@@ -105,11 +99,13 @@ def test_only_a_conditional_patchgan_heeds_the_condition(conditional):
 
 def test_spectral_normalisation_brings_every_kernel_to_one():
     model = patchgan.Discriminator(filters=4, stages=1, spectral_norm=True)
-    image = _noise(1, SIDE, SIDE, 3)
-    variables = _init(model, image, image)
+    image = untrained.noise(1, SIDE, SIDE, 3)
+    variables = untrained.init(model, image, image)
     assert set(variables) == {"params", "batch_stats"}
     plain = patchgan.Discriminator(filters=4, stages=1)
-    assert _count(variables) == _count(_shapes(plain, image, image)[0])
+    assert untrained.count(variables) == untrained.count(
+        _shapes(plain, image, image)[0]
+    )
 
     @jax.jit
     def train(variables):

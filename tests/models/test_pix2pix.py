@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 from golden import pix2pix as golden
 
 from jaxrestore import networks
@@ -16,27 +17,8 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "pix2pix.json"
 GENERATORS = ("pix2pix_unet", "pix2pix_resnet")
 
 
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
-
-
-def _image(side):
-    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
-
-
-def _shapes(model, *inputs):
-    init = functools.partial(model.init, train=False)
-    return jax.eval_shape(init, jax.random.key(0), *inputs)
-
-
-def _init(model, *inputs):
-    init = jax.jit(functools.partial(model.init, train=False))
-    return init(jax.random.key(0), *inputs)
-
-
-def _count(model, *inputs):
-    leaves = jax.tree.leaves(_shapes(model, *inputs)["params"])
-    return sum(leaf.size for leaf in leaves)
+def _parameters(model, *inputs):
+    return untrained.count(untrained.shapes(model, *inputs))
 
 
 # The reference, and the numbers it states
@@ -55,7 +37,7 @@ def _count(model, *inputs):
 )
 def test_the_u_net_of_pix2pix_has_the_published_parameters(downs, norm, count):
     model = pix2pix_unet.Generator(downs=downs, norm=norm)
-    assert _count(model, _image(2**downs)) == count
+    assert _parameters(model, untrained.image(2**downs)) == count
 
 
 @pytest.mark.parametrize(
@@ -70,7 +52,7 @@ def test_the_u_net_of_pix2pix_has_the_published_parameters(downs, norm, count):
 )
 def test_the_res_net_of_pix2pix_has_the_published_parameters(blocks, norm, count):
     model = pix2pix_resnet.Generator(blocks=blocks, norm=norm)
-    assert _count(model, _image(32)) == count
+    assert _parameters(model, untrained.image(32)) == count
 
 
 @pytest.mark.parametrize("case", golden.CASES)
@@ -82,7 +64,7 @@ def test_a_network_equals_that_of_pytorch_with_the_same_weights(case):
     else:
         recipe, inputs = {"name": name, **options}, (2 * image - 1, 2 * condition - 1)
     model = networks.build("Generator" if is_generator else "Discriminator", recipe)
-    variables = golden.variables(_shapes(model, *inputs))
+    variables = golden.variables(untrained.shapes(model, *inputs))
     apply = functools.partial(model.apply, train=train, mutable=["batch_stats"])
     output, _ = jax.jit(apply)(variables, *inputs)
     numbers = golden.numbers(np.asarray(output[0] if is_generator else output))
@@ -125,7 +107,7 @@ def test_the_levels_of_unet_256_are_those_of_the_reference():
         up += [(f"up{level}", side, 512), f"up{level}_norm", "dropout"]
     up += [("up3", 32, 256), "up3_norm", ("up2", 64, 128), "up2_norm"]
     up += [("up1", 128, 64), "up1_norm", ("up0", 256, 3)]
-    assert _calls(pix2pix_unet.Generator(), _image(256)) == down + up
+    assert _calls(pix2pix_unet.Generator(), untrained.image(256)) == down + up
 
 
 def test_the_layers_of_the_res_net_are_those_of_the_reference():
@@ -137,12 +119,12 @@ def test_the_layers_of_the_res_net_are_those_of_the_reference():
         expected += [(second, 16, 256), f"{second}_norm"]
     expected += [("up2", 32, 128), "up2_norm", ("up1", 64, 64), "up1_norm"]
     expected += [("last", 64, 3)]
-    assert _calls(pix2pix_resnet.Generator(blocks=6), _image(64)) == expected
+    assert _calls(pix2pix_resnet.Generator(blocks=6), untrained.image(64)) == expected
 
 
 def _drawn_twice(model, image):
     """Whether two keys of `dropout` give other images in training."""
-    variables = _init(model, image)
+    variables = untrained.init(model, image)
     train = jax.jit(functools.partial(model.apply, train=True))
     keys = jax.random.split(jax.random.key(0), 2)
     first, second = (train(variables, image, rngs={"dropout": k})[0] for k in keys)
@@ -151,12 +133,12 @@ def _drawn_twice(model, image):
 
 def test_dropout_of_the_res_net_is_drawn_from_its_key_in_training():
     model = pix2pix_resnet.Generator(filters=2, blocks=1, norm="none", dropout=0.5)
-    assert _drawn_twice(model, _noise(1, 8, 8, 3))
+    assert _drawn_twice(model, untrained.noise(1, 8, 8, 3))
 
 
 @pytest.mark.slow
 def test_dropout_of_the_u_net_acts_in_training_on_the_inner_levels_only():
-    image = _noise(1, 64, 64, 3)
+    image = untrained.noise(1, 64, 64, 3)
     for downs, drawn in ((5, False), (6, True)):
         model = pix2pix_unet.Generator(filters=2, downs=downs, norm="instance")
         assert _drawn_twice(model, image) == drawn
@@ -164,4 +146,4 @@ def test_dropout_of_the_u_net_acts_in_training_on_the_inner_levels_only():
 
 def test_a_u_net_of_five_levels_has_no_level_with_dropout():
     model = pix2pix_unet.Generator(filters=2, downs=5)
-    assert "dropout" not in _calls(model, _image(32))
+    assert "dropout" not in _calls(model, untrained.image(32))

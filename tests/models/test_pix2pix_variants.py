@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore import networks
 from jaxrestore.models import layers, pix2pix_unet, pixel_gan
@@ -17,19 +18,6 @@ generators = pytest.mark.parametrize("name", GENERATORS)
 upsamplings = pytest.mark.parametrize(
     "upsampling", ["deconv", "resize_conv", "subpixel"]
 )
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
-
-
-def _image(side):
-    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
-
-
-def _shapes(model, *inputs):
-    init = functools.partial(model.init, train=False)
-    return jax.eval_shape(init, jax.random.key(0), *inputs)
 
 
 # Upsampling
@@ -50,7 +38,7 @@ def _upsampling(method, *, kernel=4, kernel_init=None):
 @pytest.mark.parametrize("kernel", [3, 4])
 def test_an_upsampling_doubles_the_sides(upsampling, kernel):
     layer = _upsampling(upsampling, kernel=kernel)
-    result, _ = layer.init_with_output(jax.random.key(0), _noise(2, 3, 5, 4))
+    result, _ = layer.init_with_output(jax.random.key(0), untrained.noise(2, 3, 5, 4))
     assert result.shape == (2, 6, 10, 5)
 
 
@@ -76,10 +64,10 @@ def test_repeated_pixels_are_convolved_as_by_hand():
 
 
 def test_a_subpixel_convolution_puts_its_quarters_beside_each_other():
-    layer, x = _upsampling("subpixel"), _noise(1, 3, 4, 2)
+    layer, x = _upsampling("subpixel"), untrained.noise(1, 3, 4, 2)
     variables = layer.init(jax.random.key(0), x)
     # Any kernel, not the start at which the four pixels are alike.
-    variables = jax.tree.map(lambda leaf: _noise(*leaf.shape), variables)
+    variables = jax.tree.map(lambda leaf: untrained.noise(*leaf.shape), variables)
     conv = {"params": variables["params"]["up"]}
     quarters = np.asarray(layers.Conv(20).apply(conv, x))
     result = np.asarray(layer.apply(variables, x))
@@ -90,7 +78,7 @@ def test_a_subpixel_convolution_puts_its_quarters_beside_each_other():
 
 @upsamplings
 def test_an_upsampling_has_finite_gradients(upsampling):
-    layer, x = _upsampling(upsampling), _noise(2, 3, 4, 2)
+    layer, x = _upsampling(upsampling), untrained.noise(2, 3, 4, 2)
     variables = layer.init(jax.random.key(0), x)
     loss = lambda v: jnp.square(jnp.asarray(layer.apply(v, x))).sum()
     gradients = jax.jit(jax.grad(loss))(variables)
@@ -105,7 +93,7 @@ def test_a_generator_with_any_upsampling_keeps_the_sides(name, upsampling):
     model = networks.build("Generator", {"name": name, **options})
     image = jax.ShapeDtypeStruct((2, 16, 24, 3), jnp.float32)
     apply = functools.partial(model.apply, train=False)
-    restored, _ = jax.eval_shape(apply, _shapes(model, image), image)
+    restored, _ = jax.eval_shape(apply, untrained.shapes(model, image), image)
     assert restored.shape == image.shape
 
 
@@ -114,7 +102,7 @@ def test_an_unknown_upsampling_is_answered_with_the_known_ones():
     with pytest.raises(
         ValueError, match=r"'bilinear'.*deconv, resize_conv or subpixel"
     ):
-        _shapes(model, _image(8))
+        untrained.shapes(model, untrained.image(8))
 
 
 # Residual
@@ -132,7 +120,10 @@ def test_a_residual_one_starts_at_the_identity_and_can_leave_it(name, upsampling
     options = {**GENERATORS[name], "upsampling": upsampling, "residual": True}
     model = networks.build("Generator", {"name": name, **options})
     # A hole mask beside the colours, and values that a tanh could not return.
-    image, target = 3 * _noise(2, 16, 16, 4) - 1, _noise(2, 16, 16, 3, seed=1)
+    image, target = (
+        3 * untrained.noise(2, 16, 16, 4) - 1,
+        untrained.noise(2, 16, 16, 3, seed=1),
+    )
 
     last = "up0" if name == "pix2pix_unet" else "last"
 
@@ -211,7 +202,9 @@ def test_every_layer_of_a_network_is_drawn_as_named(name):
         return call(*arguments, **options)
 
     with nn.intercept_methods(record), jax.ensure_compile_time_eval():
-        _shapes(model, *[_image(32)] * (1 if role == "Generator" else 2))
+        untrained.shapes(
+            model, *[untrained.image(32)] * (1 if role == "Generator" else 2)
+        )
     assert len(drawn) >= 3
     for kernel in drawn:
         expected = _deviation("xavier", 0.1, 16 * 16, 16 * 32)
@@ -232,4 +225,4 @@ def test_an_unknown_initialization_is_answered_with_the_known_ones():
     with pytest.raises(
         ValueError, match=r"'he'.*normal, xavier, kaiming or orthogonal"
     ):
-        _shapes(model, _image(8), _image(8))
+        untrained.shapes(model, untrained.image(8), untrained.image(8))

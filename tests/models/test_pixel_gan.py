@@ -1,49 +1,29 @@
 import functools
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+import untrained
 
 from jaxrestore.models import pixel_gan
 
 
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
-
-
-def _image(side):
-    return jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
-
-
-def _shapes(model, *inputs):
-    init = functools.partial(model.init, train=False)
-    return jax.eval_shape(init, jax.random.key(0), *inputs)
-
-
-def _init(model, *inputs):
-    init = jax.jit(functools.partial(model.init, train=False))
-    return init(jax.random.key(0), *inputs)
-
-
-def _count(model, *inputs):
-    leaves = jax.tree.leaves(_shapes(model, *inputs)["params"])
-    return sum(leaf.size for leaf in leaves)
+def _parameters(model, *inputs):
+    return untrained.count(untrained.shapes(model, *inputs))
 
 
 def test_the_pixel_gan_has_the_published_parameters():
-    image = _image(16)
-    assert _count(pixel_gan.Discriminator(norm="batch"), image, image) == 9_024
+    image = untrained.image(16)
+    assert _parameters(pixel_gan.Discriminator(norm="batch"), image, image) == 9_024
     # Three channels less into 64 filters.
     alone = pixel_gan.Discriminator(norm="batch", conditional=False)
-    assert _count(alone, image, image) == 9_024 - 3 * 64
+    assert _parameters(alone, image, image) == 9_024 - 3 * 64
     # A bias for 128 + 1 features instead of two times 128 of batch normalisation.
-    assert _count(pixel_gan.Discriminator(), image, image) == 9_024 - 256 + 129
+    assert _parameters(pixel_gan.Discriminator(), image, image) == 9_024 - 256 + 129
 
 
 def test_a_logit_of_the_pixel_gan_heeds_its_own_pixel_only():
     model = pixel_gan.Discriminator(filters=4, norm="none")
-    image, condition = _noise(1, 6, 7, 3), _noise(1, 6, 7, 3, seed=1)
-    variables = _init(model, image, condition)
+    image, condition = untrained.noise(1, 6, 7, 3), untrained.noise(1, 6, 7, 3, seed=1)
+    variables = untrained.init(model, image, condition)
     apply = functools.partial(model.apply, variables, train=False)
     moved = apply(image.at[0, 2, 3].add(1.0), condition) != apply(image, condition)
     expected = np.zeros((1, 6, 7, 1), bool)
@@ -52,9 +32,9 @@ def test_a_logit_of_the_pixel_gan_heeds_its_own_pixel_only():
 
 
 def test_one_number_of_the_pixel_gan_is_the_mean_of_its_map():
-    image, condition = _noise(2, 8, 8, 3), _noise(2, 8, 8, 3, seed=1)
+    image, condition = untrained.noise(2, 8, 8, 3), untrained.noise(2, 8, 8, 3, seed=1)
     model = pixel_gan.Discriminator(filters=4)
-    variables = _init(model, image, condition)
+    variables = untrained.init(model, image, condition)
     map_ = np.asarray(model.apply(variables, image, condition, train=False))
     number = pixel_gan.Discriminator(filters=4, one_number=True)
     result = np.asarray(number.apply(variables, image, condition, train=False))

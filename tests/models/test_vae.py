@@ -5,15 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore.models import layers, pix2pix_unet, vae
 
 TINY: dict[str, Any] = {"filters": 4, "downs": 5, "latent": 6}
 SIDE = 32
-
-
-def _noise(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
 
 
 def _maps(model, side, *, train=False):
@@ -45,7 +42,7 @@ def _tiny(skips=True):
     """The variables of a small network, and its jitted apply."""
     model = vae.Generator(**TINY, skips=skips)
     init = jax.jit(functools.partial(model.init, train=False))
-    variables = init(jax.random.key(0), _noise(1, SIDE, SIDE, 3))
+    variables = init(jax.random.key(0), untrained.noise(1, SIDE, SIDE, 3))
     apply = lambda variables, image, rngs: model.apply(
         variables, image, train=False, rngs=rngs
     )
@@ -109,7 +106,7 @@ def test_the_u_net_with_an_inner_norm_has_two_numbers_more_for_each_feature():
 
 def test_the_image_is_in_range_and_the_latent_a_map_of_larger_images():
     variables, apply = _tiny()
-    restored, aux = apply(variables, _noise(2, SIDE, SIDE, 3), {})
+    restored, aux = apply(variables, untrained.noise(2, SIDE, SIDE, 3), {})
     assert set(aux) == {"latent"}
     assert float(restored.min()) > 0 and float(restored.max()) < 1
     wide = jax.ShapeDtypeStruct((2, SIDE, 2 * SIDE, 3), jnp.float32)
@@ -123,13 +120,13 @@ def test_log_variances_stay_within_ten():
     for bias, expected in ((1e3, 10), (-1e3, -10)):
         shifted = {"bias": jnp.full(TINY["latent"], bias)}
         changed = _with(variables, "log_variance", shifted)
-        _, aux = apply(changed, _noise(2, SIDE, SIDE, 3), {})
+        _, aux = apply(changed, untrained.noise(2, SIDE, SIDE, 3), {})
         np.testing.assert_array_equal(aux["latent"][..., TINY["latent"] :], expected)
 
 
 def test_a_key_gives_one_sample_and_other_keys_give_others():
     variables, apply = _tiny()
-    image = _noise(2, SIDE, SIDE, 3)
+    image = untrained.noise(2, SIDE, SIDE, 3)
     first, _ = apply(variables, image, _posterior(1))
     again, _ = apply(variables, image, _posterior(1))
     other, _ = apply(variables, image, _posterior(2))
@@ -141,7 +138,7 @@ def test_a_key_gives_one_sample_and_other_keys_give_others():
 def test_without_a_key_the_mean_is_decoded():
     # It is the sample of a posterior without spread: of e^-5, the least there is.
     variables, apply = _tiny()
-    image = _noise(2, SIDE, SIDE, 3)
+    image = untrained.noise(2, SIDE, SIDE, 3)
     mean, _ = apply(variables, image, {})
     wide, _ = apply(variables, image, _posterior(1))
     bias = {"bias": jnp.full(TINY["latent"], -1e3)}
@@ -165,7 +162,7 @@ def test_samples_of_the_latent_have_the_posteriors_mean_and_deviation():
 @pytest.mark.parametrize("rngs", [{}, _posterior(3)], ids=["mean", "sample"])
 def test_an_image_is_restored_alike_in_any_company(rngs):
     variables, apply = _tiny()
-    image = _noise(2, SIDE, SIDE, 3)
+    image = untrained.noise(2, SIDE, SIDE, 3)
     together, _ = apply(variables, image, rngs)
     beside_another, _ = apply(variables, image.at[1].set(0.5), rngs)
     np.testing.assert_allclose(beside_another[0], together[0], atol=1e-6)
@@ -180,7 +177,7 @@ def test_without_skips_the_latent_alone_makes_the_image():
         variables, apply = _tiny(skips)
         kernel = variables["params"]["projection"]["kernel"]
         blind = _with(variables, "projection", {"kernel": jnp.zeros_like(kernel)})
-        outputs[skips], _ = apply(blind, _noise(2, SIDE, SIDE, 3), {})
+        outputs[skips], _ = apply(blind, untrained.noise(2, SIDE, SIDE, 3), {})
     assert float(jnp.abs(outputs[True][0] - outputs[True][1]).max()) > 1e-3
     np.testing.assert_array_equal(outputs[False][0], outputs[False][1])
 
@@ -205,7 +202,7 @@ def test_training_on_one_image_that_ends_as_one_pixel_is_refused(model):
 
 def test_one_value_has_no_batch_statistics_but_may_be_evaluated():
     norm = layers.Norm("batch")
-    one = _noise(1, 1, 1, 2)
+    one = untrained.noise(1, 1, 1, 2)
     variables = norm.init(jax.random.key(0), one, train=False)
     assert np.isfinite(np.asarray(norm.apply(variables, one, train=False))).all()
     with pytest.raises(ValueError, match="no statistics"):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxrestore import errors, tables
-from jaxrestore.cli import ending
+from jaxrestore.cli import ending, options
 
 commands = typer.Typer()
 models = typer.Typer(
@@ -66,9 +66,7 @@ def restore(
         float | None,
         typer.Option(help="Sigma of the noise, 0 to 255, for networks told it."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
-    ] = False,
+    overwrite: options.Overwrite = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Go on where a run has stopped.")
     ] = False,
@@ -121,12 +119,9 @@ def restore(
 
 def _tell(left_out: Mapping[str, str]) -> None:
     """Gives notice of what is left out of folders, up to ten by name."""
-    if not left_out:
-        return
-    shown = [f"{name}: {why}" for name, why in [*left_out.items()][:10]]
-    more = [f"and {len(left_out) - 10} more"] if len(left_out) > 10 else []
-    listed = "\n  ".join([f"{len(left_out)} left out:", *shown, *more])
-    warnings.warn(listed, errors.Notice, stacklevel=2)
+    if left_out:
+        listed = errors.listed(left_out, "left out")
+        warnings.warn(listed, errors.Notice, stacklevel=2)
 
 
 def _with_a_bar(work: Callable[[Any], dict[str, str]], count: int) -> dict[str, str]:

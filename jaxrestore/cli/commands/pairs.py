@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jaxrestore import assignments, degradations, errors
-from jaxrestore.cli import ending
+from jaxrestore.cli import ending, options
 
 commands = typer.Typer()
 
@@ -41,9 +41,7 @@ def degrade(
             help="folders: OUT/input and OUT/target; AB: one picture, input left."
         ),
     ] = "folders",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
-    ] = False,
+    overwrite: options.Overwrite = False,
     listed: Annotated[
         bool | None,
         typer.Option(
@@ -55,14 +53,14 @@ def degrade(
     ] = None,
 ) -> None:
     """Make a paired set: each image, damaged, beside itself."""
-    options = dict(assignments.read(text) for text in option or [])
+    given = dict(assignments.read(text) for text in option or [])
     from jaxrestore.pairs import paired_sets
 
     card = paired_sets.write(
         source,
         output,
         kind=kind,
-        options=options,
+        options=given,
         seed=seed,
         layout=layout,
         overwrite=overwrite,
@@ -79,9 +77,7 @@ def combine(
     a: Annotated[Path, typer.Argument(metavar="A", help="Folder or file: left.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Folder or file: right.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Folder.")],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Put pairs side by side: equal stems, or ends _A and _B in one folder or two."""
     from jaxrestore.pairs import side_by_side
@@ -96,9 +92,7 @@ def combine(
 def split(
     source: Annotated[Path, typer.Argument(metavar="AB", help="Folder or file.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="For OUT/A, OUT/B.")],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Cut side-by-side pictures into OUT/A and OUT/B."""
     from jaxrestore.pairs import side_by_side

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxrestore import errors, files, tables
-from jaxrestore.cli import ending
+from jaxrestore.cli import ending, options
 
 commands = typer.Typer()
 
@@ -36,9 +36,7 @@ def evaluate(
     ] = "",
     csv: Annotated[Path | None, typer.Option(help="A file for a row an image.")] = None,
     json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Score files against targets of the same names (suffixes may differ)."""
     if not overwrite:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jaxrestore import assignments, errors, files
-from jaxrestore.cli import ending
+from jaxrestore.cli import ending, options
 from jaxrestore.training import allocator
 
 commands = typer.Typer()
@@ -105,9 +105,7 @@ def compare(
         Path | None, typer.Option("-o", "--output", help="A folder for all of it.")
     ] = None,
     strips: Annotated[int, typer.Option(help="Images to draw, with --output.")] = 8,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Put finished runs side by side: one table, and what of it is significant."""
     from jaxrestore.comparing import comparison, tables
@@ -213,9 +211,7 @@ def score(
         float, typer.Option(help="Share of catch questions a rater must have right.")
     ] = 1.0,
     json: Annotated[Path | None, typer.Option(help="A file for all of it.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
-    ] = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Score what raters preferred, and how far metrics agree with them."""
     if json is not None and not overwrite:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxrestore import assignments, errors, files
-from jaxrestore.cli import ending
+from jaxrestore.cli import ending, options
 
 commands = typer.Typer()
 
@@ -16,9 +16,6 @@ Output = Annotated[
     typer.Argument(metavar="OUT", help="A .safetensors file; its card stands beside."),
 ]
 Half = Annotated[bool, typer.Option("--half", help="Store float16: half the bytes.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that exist.")
-]
 
 
 @commands.command()
@@ -56,7 +53,7 @@ def convert(
         ),
     ] = None,
     half: Half = False,
-    overwrite: Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Bring published weights here, or ours to where PyTorch's are taken."""
     if layout not in LAYOUTS:
@@ -67,10 +64,10 @@ def convert(
         files.refuse_existing([output, output.with_suffix(".json")])
     from jaxrestore.weights import cards, conversion
 
-    options = dict(assignments.read(text) for text in option or [])
+    given = dict(assignments.read(text) for text in option or [])
     card, tensors = cards.opened(weights, architecture, step, part)
-    if options:
-        card = cards.with_options(card, tensors, options)
+    if given:
+        card = cards.with_options(card, tensors, given)
     if license is not None:
         card = {**card, "license": license}
     if layout == "torch":
@@ -87,7 +84,7 @@ def interpolate(
     output: Output,
     alpha: Annotated[float, typer.Option(help="The share of B, from 0 to 1.")] = 0.8,
     half: Half = False,
-    overwrite: Overwrite = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Blend two trainings of one network: (1 - alpha) A + alpha B."""
     if not overwrite:
@@ -116,7 +113,7 @@ def _write(
     weight_files.write(output, tensors, card)
     generator = dict(card["generator"])
     name = generator.pop("name")
-    options = ", ".join(f"{option} {value}" for option, value in generator.items())
+    described = ", ".join(f"{option} {value}" for option, value in generator.items())
     size = sum(leaf.size for leaf in leaves)
     taken = f", of the part {part}" if (part := card["source"].get("part")) else ""
-    print(f"{output}: {name} ({options}), {size:,} numbers{taken}; card beside it")
+    print(f"{output}: {name} ({described}), {size:,} numbers{taken}; card beside it")
