@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import queue
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from functools import partial
 from pathlib import Path
@@ -219,12 +219,10 @@ def _work(jobs, mode, devices, players, say):
         _train_at_once(waiting, devices, players, say)
     else:
         for job in waiting:
-            place = _dividing(job.config, everywhere)
-            train = partial(players.train, job.config, job.folder, devices=place)
+            train = partial(players.train, job.config, job.folder, devices=everywhere)
             _attempt([job], train, say)
     for job in jobs:
-        place = _dividing(job.config, everywhere)
-        _attempt([job], partial(_score, job, players.score, place), say)
+        _attempt([job], partial(_score, job, players.score, everywhere), say)
 
 
 def _untrained(jobs):
@@ -238,17 +236,8 @@ def _train_together(jobs, mode, devices, players, say):
         if len(group) > 1:
             configs = [job.config for job in group]
             folders = [job.folder for job in group]
-            place = _dividing(configs[0], devices)
-            train = partial(players.together, configs, folders, mode, devices=place)
+            train = partial(players.together, configs, folders, mode, devices=devices)
             _attempt(group, train, say)
-
-
-def _dividing(config: Mapping[str, Any], devices: Sequence[Any]) -> Sequence[Any]:
-    """Returns as many of the devices as divide the batches of a run."""
-    parts = config["optimizer"]["accumulate"]
-    sizes = (config["batch_size"] // parts, config["evaluation"]["batch_size"])
-    fits = lambda count: all(size % count == 0 for size in sizes)
-    return devices[: max(n for n in range(1, len(devices) + 1) if n == 1 or fits(n))]
 
 
 def _train_at_once(jobs, devices, players, say):
@@ -262,10 +251,9 @@ def _train_at_once(jobs, devices, players, say):
             return
         place = places.get()
         try:
-            fit = _dividing(job.config, place)
-            with jax.default_device(fit[0]):
+            with jax.default_device(place[0]):
                 run = partial(players.train, job.config, job.folder)
-                _attempt([job], partial(run, devices=fit, stop=stop), say)
+                _attempt([job], partial(run, devices=place, stop=stop), say)
         finally:
             places.put(place)
 
