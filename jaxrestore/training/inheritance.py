@@ -16,15 +16,19 @@ def load(where: str) -> tuple[Any, str]:
     """Returns a generator's variables, and words for where they come from.
 
     `where` is the workdir of a run, of which the averaged generator at the best step is
-    taken, or a file of weights. Raises `NoInputError` when it does not exist, and what
-    reading it raises.
+    taken, or a file of weights. The words have a SHA-256: of the file, as on its card,
+    or of a run's weights (`checkpoints.tree_hash`). Raises `NoInputError` when it does
+    not exist, and what reading it raises.
     """
     path = Path(where)
     if path.is_dir():
         step = checkpoints.best_step(path)
-        return checkpoints.load_restorer(path, step), f"{where} at step {step}"
+        variables = checkpoints.load_restorer(path, step)
+        digest = checkpoints.tree_hash(variables)
+        return variables, f"{where} at step {step}, SHA-256 of its weights {digest}"
     if path.is_file():
-        return weight_files.load(path)[1], where
+        digest = weight_files.sha256(path)
+        return weight_files.load(path)[1], f"{where}, SHA-256 of the file {digest}"
     raise errors.NoInputError(
         f"config.init_from is {where!r}, which does not exist; train that run first, "
         "give the workdir of another one or a file of weights, or leave it empty"

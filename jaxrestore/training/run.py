@@ -67,8 +67,7 @@ def _inherit(run, where):
     variables, words = inheritance.load(where)
     state = inheritance.inherit(run.state, variables)
     run.state = sharding.replicate(state, run.prepared.mesh)
-    digest = checkpoints.tree_hash(variables)
-    run.log.say(f"the generator starts from {words}, SHA-256 {digest}")
+    run.log.say(f"the generator starts from {words}")
 
 
 def save(run: Run, number: int, score: float | None) -> None:

@@ -259,7 +259,8 @@ def test_a_run_that_inherits_says_from_where_and_with_which_hash(
     ours = checkpoints.load_restorer(tmp_path / "second", 6)
     assert checkpoints.tree_hash(ours) == checkpoints.tree_hash(theirs)
     said = " ".join(capsys.readouterr().out.split())
-    assert f"{first} at step {step}, SHA-256 {checkpoints.tree_hash(theirs)}" in said
+    digest = checkpoints.tree_hash(theirs)
+    assert f"{first} at step {step}, SHA-256 of its weights {digest}" in said
 
 
 @pytest.mark.slow
