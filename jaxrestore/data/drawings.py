@@ -15,9 +15,9 @@ _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
 
 def paint(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns one image: shapes, a page of text, or patches, perhaps dithered."""
-    kind = generator.choice(3, p=(0.5, 0.25, 0.25))
-    image = (shapes, page, patches)[kind](generator, side)
+    """Returns one image: shapes, text, patches, perhaps dithered, or halftones."""
+    kind = generator.choice(4, p=(0.45, 0.2, 0.2, 0.15))
+    image = (shapes, page, patches, halftones)[kind](generator, side)
     if generator.random() < 0.1:
         few = Image.fromarray(image).quantize(int(generator.integers(2, 9)))
         image = np.array(few.convert("RGB"))
@@ -92,3 +92,16 @@ def patches(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w
         cells = pair[np.add.outer(np.arange(rows), np.arange(columns)) % 2]
     small = Image.fromarray(np.array(cells, np.uint8))
     return np.array(small.resize((side, side), Image.Resampling.NEAREST))
+
+
+def halftones(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns smooth shades, each pixel black or white, or of one of a few colours."""
+    cells = int(generator.integers(2, 9))
+    shades = generator.integers(0, 256, (cells, cells, 3), np.uint8)
+    if generator.random() < 0.5:
+        shades = shades[..., :1].repeat(3, -1)
+    smooth = Image.fromarray(shades).resize((side, side), Image.Resampling.BICUBIC)
+    if generator.random() < 0.5:
+        return np.array(smooth.convert("1").convert("RGB"))
+    few = smooth.quantize(int(generator.integers(2, 9)))
+    return np.array(few.convert("RGB"))
