@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from jaxrestore import errors, files, folders, images
 from jaxrestore.inference import jpeg_cells
 from jaxrestore.inference import restorer as restorers
@@ -87,26 +85,29 @@ def restore_file(
     destination: Path,
     *,
     level: float | int | None = None,
+    strength: float | int | None = None,
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
 ) -> None:
     """Writes the restored image of a file in the format of the destination's suffix.
 
-    Grey stays grey and alpha is kept. `level` and what is raised are those of
-    `restorer.restore_image`, and `ImageError` for what cannot be read, or has more than
-    `max_pixels`. The folder of `destination` is made. With `confine` the restoration of
-    a JPEG file stays within what the file says of the original: see `jpeg_cells`.
+    Grey stays grey and alpha is kept. `level`, `strength` and what is raised are those
+    of `restorer.restore_image`, and `ImageError` for what cannot be read, or has more
+    than `max_pixels`. The folder of `destination` is made. With `confine` what becomes
+    of a JPEG file stays within what the file says of the original: see `jpeg_cells`.
     """
     image = images.decode_as_stored(source, max_pixels=max_pixels)
+    planes = (images.jpeg_planes(source) if confine else None) or []
     try:
-        restored = restorers.restore_image(restorer, image, level=level)
+        restored = restorers.restore_image(
+            restorer,
+            image,
+            level=level,
+            strength=strength,
+            cells=[jpeg_cells.Component(*plane) for plane in planes],
+        )
     except images.ImageError as error:
         raise images.ImageError(f"{source}: {error}") from error
-    planes = images.jpeg_planes(source) if confine and restorer.scale == 1 else None
-    if planes and image.shape == restored.shape:
-        components = [jpeg_cells.Component(*plane) for plane in planes]
-        levels = jpeg_cells.confined(restored.astype(np.float32), image, components)
-        restored = np.rint(levels.clip(0, 255)).astype(np.uint8)
     folders.save([destination], [restored])
 
 
@@ -115,6 +116,7 @@ def restore_all(
     places: Mapping[str, Place],
     *,
     level: float | int | None = None,
+    strength: float | int | None = None,
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     done: Callable[[str], object] = lambda name: None,
@@ -134,6 +136,7 @@ def restore_all(
                 source,
                 destination,
                 level=level,
+                strength=strength,
                 max_pixels=max_pixels,
                 confine=confine,
             )

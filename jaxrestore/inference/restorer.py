@@ -5,7 +5,7 @@ with what ships loads no library of checkpoints.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import contracts, errors, images, networks
-from jaxrestore.inference import tiles
+from jaxrestore.inference import caution as cautions
+from jaxrestore.inference import jpeg_cells, tiles
 from jaxrestore.ops import checks, color, resize
 from jaxrestore.weights import cards, conversion, inputs, weight_files
 
@@ -28,6 +29,7 @@ class Restorer:
     is not clipped. `takes` says what the c channels are, a word of
     `weights.inputs.CHANNELS` a group, its colours first, which are those of the result.
     A pixel sees `reach` px of the input to each side, None: all of it, or not known.
+    With `caution` a clean picture is left as it is.
     """
 
     apply: contracts.Restore
@@ -37,6 +39,7 @@ class Restorer:
     takes: tuple[str, ...] = ("rgb",)
     reach: int | None = None
     smallest: int = 1
+    caution: cautions.Caution | None = None
 
     @property
     def channels(self) -> int:
@@ -82,6 +85,7 @@ def of_card(
         tuple(card["takes"]),
         card["reach"],
         card["smallest"],
+        cautions.of_card(card),
     )
 
 
@@ -90,6 +94,8 @@ def restore_image(
     image: UInt8[np.ndarray, "h w c"],
     *,
     level: float | int | None = None,
+    strength: float | int | None = None,
+    cells: Sequence[jpeg_cells.Component] = (),
     tile: int = 1024,
     overlap: int = 64,
 ) -> UInt8[np.ndarray, "hh ww d"]:
@@ -108,17 +114,24 @@ def restore_image(
     what is seen, and what stands under alpha 0 of the result is restored from these.
 
     `level` is the standard deviation of the noise, 0 to 255, for a network that is told
-    it. An image of more than `tile` x `tile` pixels is restored in tiles of this side,
+    it. `strength`, 0 to 1, is how much of the network's change is made. Without it all
+    is, less what the network's `caution` does not believe. `cells` are the components
+    of the JPEG file that the image was read from: the result is then within what they
+    say of the original: see `jpeg_cells`.
+
+    An image of more than `tile` x `tile` pixels is restored in tiles of this side,
     so that memory is bounded by the tile's. Each pixel is taken from a tile that
     continues `overlap` px beyond it: to a network that sees no further the result is
     that of the whole image; one that uses statistics of the whole sees the tile's.
 
     Raises `ConfigError` for an image of another type or shape (floats and 16 bits are
-    not guessed at), for a network that takes a mask, and for a level that is missing,
-    of no use or outside its range; `ImageError` for an image that is too small for the
+    not guessed at), for a network that takes a mask, for a level that is missing, of no
+    use or outside its range, and for a strength outside its range, or of a network that
+    enlarges; `ImageError` for an image that is too small for the
     network; and `TrainingError` when its output is not finite.
     """
     _check_inputs(restorer, image, level)
+    _check_strength(restorer, strength)
     image = _filled(image)
     height, width = image.shape[:2]
     plan = tiles.plan(
@@ -126,7 +139,20 @@ def restore_image(
     )
     whole = tiles.padded(image, restorer.multiple)
     restored = (_restored(restorer, tiles.cut(whole, part), level) for part in plan)
-    return tiles.join(plan, restored, scale=restorer.scale)
+    joined = tiles.join(plan, restored, scale=restorer.scale)
+    if restorer.scale > 1:
+        return joined
+    if strength is None and restorer.caution:
+        colors = slice(image.shape[2] - _has_alpha(image))
+        joined[..., colors] = cautions.believed(
+            restorer.caution, image[..., colors], joined[..., colors]
+        )
+    if cells:
+        joined = _confined(image, joined, cells)
+    if strength is None:
+        return joined
+    change = joined.astype(np.float32) - image
+    return np.rint(image + np.float32(strength) * change).astype(np.uint8)
 
 
 def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> None:
@@ -157,6 +183,29 @@ def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> 
             f"`level` is {level}; it must be the standard deviation of the noise, "
             "from 0 to 255"
         )
+
+
+def _check_strength(restorer: Restorer, strength: float | int | None) -> None:
+    if strength is None:
+        return
+    if restorer.scale > 1:
+        raise errors.ConfigError(
+            f"{restorer.name} enlarges {restorer.scale} times, so that there is no "
+            "picture to mix its result with; leave `strength` out"
+        )
+    if not 0 <= strength <= 1:
+        raise errors.ConfigError(
+            f"`strength` is {strength}; it must be the share of the change that is "
+            "made, from 0 to 1"
+        )
+
+
+def _confined(image: Any, restored: Any, cells: Sequence[jpeg_cells.Component]) -> Any:
+    """The restored image within what its JPEG file says, if the file has its planes."""
+    if len(cells) != image.shape[2]:
+        return restored
+    levels = jpeg_cells.confined(restored.astype(np.float32), image, cells)
+    return np.rint(levels.clip(0, 255)).astype(np.uint8)
 
 
 def _has_alpha(image: Any) -> bool:
