@@ -77,14 +77,21 @@ def _recurring(image):
         return found
     # Of a patch its sum with random odd weights modulo 2^64: chance makes two equal in
     # fewer than one of a million bands.
-    shape = (_SIDE, _SIDE, channels)
-    weights = np.random.default_rng(0).integers(0, 2**64, shape, np.uint64) | 1
+    random = np.random.default_rng(0)
+    across = random.integers(0, 2**64, (_SIDE, channels), np.uint64) | 1
+    along = random.integers(0, 2**64, _SIDE, np.uint64) | 1
+    lines = np.zeros((height, right), np.uint64)
+    for x, channel in np.ndindex(across.shape):
+        lines += image[:, x : x + right, channel].astype(np.uint64) * across[x, channel]
     sums = np.zeros((down, right), np.uint64)
-    for y, x, channel in np.ndindex(shape):
-        part = image[y : y + down, x : x + right, channel].astype(np.uint64)
-        sums += part * weights[y, x, channel]
-    _, place, counts = np.unique(sums, return_inverse=True, return_counts=True)
-    again = (counts[place] > 1).reshape(sums.shape)
+    for y in range(_SIDE):
+        sums += lines[y : y + down] * along[y]
+    ordered = np.sort(sums, axis=None)
+    several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(several):
+        return found
+    place = np.searchsorted(several, sums).clip(max=len(several) - 1)
+    again = several[place] == sums
     for y, x in np.ndindex(_SIDE, _SIDE):
         found[y : y + down, x : x + right] |= again
     return found
