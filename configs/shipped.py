@@ -6,6 +6,7 @@ Arguments, joined by commas after a colon (`configs/shipped.py:jpeg`):
   denoise        Gaussian noise of any level from 0 to 55 of 255, as 8-bit files hold it
   jpeg           JPEG files of quality 10 to 90, mostly with chroma at half resolution
   pixel_shuffle  the pixel shuffle at rates from 0.05 to 0.5
+  photo          what photographs suffer: noise of any look, grey or coloured, and JPEG
 
 One is given; `denoise` if none is. Weights are only as free as what they have seen:
 dead leaves that this package paints, and photographs inside scikit-image that are CC0
@@ -21,13 +22,40 @@ _DEGRADATIONS = {
     "denoise": {
         "name": "chain",
         "stages": (
-            {"name": "noise", "level": (0.0, 55 / 255)},
+            {"name": "noise", "level": (0.0, 55 / 255), "grey": 0.2},
+            {"name": "eight_bit"},
+        ),
+    },
+    "photo": {
+        "name": "chain",
+        "stages": (
+            {
+                "name": "noise",
+                "probability": 0.8,
+                "kind": {"gaussian": 4, "poisson": {"weight": 1, "level": (0.3, 3.0)}},
+                "level": (0.0, 50 / 255),
+                "grey": 0.3,
+                "grain": {
+                    "white": 4,
+                    "blurred": 2,
+                    "enlarged": 1,
+                    "mosaiced": 2,
+                    "chroma": 1,
+                },
+            },
+            {
+                "name": "jpeg",
+                "probability": 0.4,
+                "quality": (50, 100),
+                "subsampling": 0.75,
+                "random_grid": 0.25,
+            },
             {"name": "eight_bit"},
         ),
     },
     "jpeg": {
         "name": "jpeg",
-        "quality": (10, 90),
+        "quality": (10, 100),
         "subsampling": 0.75,  # the probability of 4:2:0
         "random_grid": 0.25,  # the share of crops from compressed pictures
     },
@@ -51,6 +79,8 @@ def get_config(argument: str = "") -> ConfigDict:
     config.batch_size = 8
     config.crop = 64
     config.data.train = "public_domain"
+    config.data.drawings = 0.3
+    config.augment = "flip_turn_and_recolor"
     config.degradation = ConfigDict(_DEGRADATIONS[argument])
     config.generator = ConfigDict()
     config.generator.name = "unet"

@@ -82,7 +82,9 @@ def _correction(change, component):
         belief = belief / np.maximum(
             1, (belief**2 * surprise).mean(axes, keepdims=True)
         )
-    excess = np.clip(belief * found, -steps / 2, steps / 2) - found
+    # A step of 1 is how any file of 8 bits rounds: nothing was lost that it can hold.
+    half = np.where(steps > 1, steps / 2, 0)
+    excess = np.clip(belief * found, -half, half) - found
     back = np.einsum("ui,aubv,vj->aibj", matrix, excess, matrix, optimize=True)
     wide = back.reshape(low.shape).repeat(rows, 0).repeat(columns, 1)
     return wide[:height, :width]

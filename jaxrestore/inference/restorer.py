@@ -142,13 +142,13 @@ def restore_image(
     joined = tiles.join(plan, restored, scale=restorer.scale)
     if restorer.scale > 1:
         return joined
+    if cells:
+        joined = _confined(image, joined, cells)
     if strength is None and restorer.caution:
         colors = slice(image.shape[2] - _has_alpha(image))
         joined[..., colors] = cautions.believed(
             restorer.caution, image[..., colors], joined[..., colors]
         )
-    if cells:
-        joined = _confined(image, joined, cells)
     if strength is None:
         return joined
     change = joined.astype(np.float32) - image
@@ -176,7 +176,7 @@ def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> 
         )
     if not told and level is not None:
         raise errors.ConfigError(
-            f"{restorer.name} finds the level of noise by itself; leave `level` out"
+            f"{restorer.name} takes an image and no level of noise; leave `level` out"
         )
     if level is not None and not 0 <= level <= 255:
         raise errors.ConfigError(

@@ -9,8 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+import numpy as np
+
 from jaxrestore import errors, naming
-from jaxrestore.inference import classical, restorer
+from jaxrestore.inference import classical, jpeg_cells, restorer
+from jaxrestore.ops import jpeg_codec
 from jaxrestore.weights import weight_files
 
 PROTOCOL = "rgb8"
@@ -19,21 +23,35 @@ TOLERANCES = {"psnr": 0.02, "ssim": 0.001}  # dB; without unit
 Restore = Callable[[Any], Any]
 Scores = dict[str, float]
 # From a degradation and restorers by name to the mean scores of each, and of `input`.
-Judge = Callable[[Mapping[str, Any], Mapping[str, Restore]], dict[str, Scores]]
+Judge = Callable[[Mapping[str, Any], Mapping[str, Restore], str], dict[str, Scores]]
+Level = float | int | str
 Row = dict[str, Any]
-Scored = dict[tuple[float | int, str, str], float]  # level, who, metric
+Scored = dict[tuple[str, str, str], float]  # level, who, metric
+
+
+class Case(NamedTuple):
+    """What a network is asked: to restore four pictures, and how well at least.
+
+    `pictures` are a name of `comparing.shipped.PICTURES` and `damage` the config's
+    degradation. `least` is a PSNR in dB or whose PSNR is not undercut: that of `input`
+    or of `classical`.
+    """
+
+    pictures: str
+    damage: dict[str, Any]
+    least: str | float
 
 
 class Task(NamedTuple):
-    """What a network is asked: levels of damage, and who competes.
+    """What a network is asked, by what it is called, and who competes.
 
-    `damage` is the config's degradation of a level; `unit` says what a level is.
+    A level is a number, of photographs with that much damage; `unit` says what it is.
+    Everything else is called by words.
     """
 
     unit: str
-    levels: tuple[float | int, ...]
-    damage: Callable[[float | int], dict[str, Any]]
     classical: Restore
+    cases: Mapping[Level, Case]
 
 
 def names() -> list[str]:
@@ -83,17 +101,52 @@ def task(name: str) -> Task:
 
 
 def measure(network: restorer.Restorer, name: str, judge: Judge) -> list[Row]:
-    """Returns a row for each level of a task: `level`, `input`, `classical`, `ours`.
+    """Returns a row for each case of a task: `level`, `input`, `classical`, `ours`.
 
     Each but the level holds the mean psnr (dB) and ssim under `PROTOCOL` that `judge`
-    finds. Inputs have 8 bits, as files do.
+    finds. Inputs have 8 bits, as files do, and `ours` is what becomes of a file.
     """
     asked = task(name)
     rows = []
-    for level in asked.levels:
-        restorers = {"classical": asked.classical, "ours": network.apply}
-        rows.append({"level": level, **judge(asked.damage(level), restorers)})
+    for level, case in asked.cases.items():
+        ours = as_files(network, case.damage)
+        restorers = {"classical": asked.classical, "ours": ours}
+        rows.append({"level": level, **judge(case.damage, restorers, case.pictures)})
     return rows
+
+
+def as_files(
+    network: restorer.Restorer,
+    damage: Mapping[str, Any],
+    *,
+    strength: float | int | None = None,
+) -> Restore:
+    """Returns what maps images with this damage to what becomes of them as files.
+
+    Images are [b, h, w, c] in [0, 1] and hold 8 bits. `damage` is the degradation, from
+    which the cells of JPEG files are known; `strength` is of `restorer.restore_image`.
+    """
+    options = {"cells": _cells(damage), "strength": strength}
+
+    def restore(images):
+        levels = np.rint(np.asarray(images) * 255).astype(np.uint8)
+        restored = [restorer.restore_image(network, one, **options) for one in levels]
+        return np.stack(restored).astype(np.float32) / 255
+
+    return restore
+
+
+def shortcomings(name: str, rows: list[Row]) -> list[str]:
+    """Returns a sentence for each row in which a task's network is not good enough."""
+    said = []
+    for row in rows:
+        least, ours = task(name).cases[row["level"]].least, row["ours"]["psnr"]
+        of, asked = "", least
+        if isinstance(least, str):
+            of, asked = f" of {least}", row[least]["psnr"]
+        if ours < asked:
+            said.append(f"{name} at {row['level']}: {ours} dB, less than {asked}{of}")
+    return said
 
 
 def verify(name: str, judge: Judge) -> tuple[list[Row], list[str]]:
@@ -112,7 +165,7 @@ def verify(name: str, judge: Judge) -> tuple[list[Row], list[str]]:
             continue
         level, method, metric = place
         complaints.append(
-            f"{name} at {level:g}: {metric} of {method} is {new.get(place)}, its card "
+            f"{name} at {level}: {metric} of {method} is {new.get(place)}, its card "
             f"has {old.get(place)}"
         )
     return found, complaints
@@ -124,7 +177,7 @@ def _folder() -> Path:
 
 def _flat(rows: list[Row]) -> Scored:
     return {
-        (row["level"], method, metric): value
+        (str(row["level"]), method, metric): value
         for row in rows
         for method, scores in row.items()
         if method != "level"
@@ -136,23 +189,94 @@ def _alike(new: float | None, old: float | None, tolerance: float) -> bool:
     return new is not None and old is not None and abs(new - old) <= tolerance
 
 
-def _noisy(sigma: float | int) -> dict[str, Any]:
-    noise = {"name": "noise", "kind": "gaussian", "level": sigma / 255}
-    return {"name": "chain", "stages": [noise, {"name": "eight_bit"}]}
+def _cells(damage: Mapping[str, Any]) -> list[jpeg_cells.Component]:
+    """What a JPEG file with this damage says of its original; of others nothing."""
+    if damage["name"] != "jpeg":
+        return []
+    luma, chroma = np.asarray(jpeg_codec.tables(jnp.asarray(damage["quality"])))
+    shared = 2 if damage["subsampling"] == "4:2:0" else 1
+    component = jpeg_cells.Component(chroma, shared, shared)
+    return [jpeg_cells.Component(luma), component, component]
 
 
-def _compressed(quality: float | int) -> dict[str, Any]:
-    return {"name": "jpeg", "quality": int(quality), "subsampling": "4:2:0"}
+def _chain(*stages: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "chain", "stages": [*stages]}
 
 
-def _shuffled(rate: float | int) -> dict[str, Any]:
-    return {"name": "pixel_shuffle", "rate": rate}
+def _noise(sigma: float | int, **look: Any) -> dict[str, Any]:
+    return {"name": "noise", "kind": "gaussian", "level": sigma / 255, **look}
 
 
-_TASKS = {
-    "denoise": Task("sigma of 255", (15, 25, 50), _noisy, classical.non_local_means),
-    "jpeg": Task("quality", (10, 20, 40), _compressed, classical.unchanged),
-    "pixel_shuffle": Task(
-        "rate", (0.05, 0.15, 0.4), _shuffled, classical.vector_median
+def _noisy(sigma: float | int, **look: Any) -> dict[str, Any]:
+    return _chain(_noise(sigma, **look), _CLEAN)
+
+
+def _jpeg(quality: int, subsampling: str = "4:2:0") -> dict[str, Any]:
+    return {"name": "jpeg", "quality": quality, "subsampling": subsampling}
+
+
+def _photographs(
+    damages: Mapping[Level, dict[str, Any]], least: str = "classical"
+) -> dict[Level, Case]:
+    return {
+        level: Case("photographs", damage, least) for level, damage in damages.items()
+    }
+
+
+def _unusual(damage: dict[str, Any], word: str, least: str | float) -> dict[str, Case]:
+    """What is drawn, not photographed, with the same damage."""
+    return {f"{kind}, {word}": Case(kind, damage, least) for kind in _DRAWN}
+
+
+_CLEAN = {"name": "eight_bit"}
+_DRAWN = (
+    "saturated patches",
+    "pale patches",
+    "drawings",
+    "text",
+    "dithered",
+    "beside magenta",
+)
+_HARMLESS = 40.0  # dB: nobody sees what is less
+_GRAINS = ("blurred", "enlarged", "mosaiced", "chroma")
+_NOISE: dict[Level, Case] = {
+    **_photographs({sigma: _noisy(sigma) for sigma in (15, 25, 50)}),
+    "clean": Case("photographs", _CLEAN, _HARMLESS),
+    **_photographs({"sigma 2": _noisy(2)}, "input"),
+    **{
+        f"{kind}, sigma 25": Case(kind, _noisy(25), "classical")
+        for kind in ("grey photographs", "negatives", "white", "black")
+    },
+    **_unusual(_CLEAN, "clean", _HARMLESS),
+    **_unusual(_noisy(15), "sigma 15", "input"),
+}
+_NOISE_OF_FILES = _photographs(
+    {
+        "equal in all channels, sigma 25": _noisy(25, grey=1.0),
+        **{f"{grain}, sigma 25": _noisy(25, grain=grain) for grain in _GRAINS},
+        **{
+            f"sigma 20, then JPEG {quality}": _chain(_noise(20), _jpeg(quality))
+            for quality in (75, 85, 100)
+        },
+    }
+)
+_COMPRESSED: dict[Level, Case] = {
+    **_photographs({quality: _jpeg(quality) for quality in (10, 20, 40)}),
+    "clean": Case("photographs", _CLEAN, _HARMLESS),
+    **_photographs(
+        {f"{quality}, 4:4:4": _jpeg(quality, "4:4:4") for quality in (85, 95, 100)},
+        "input",
     ),
+    **_unusual(_jpeg(85), "85", "input"),
+}
+_SHUFFLED = _photographs(
+    {rate: {"name": "pixel_shuffle", "rate": rate} for rate in (0.05, 0.15, 0.4)}
+)
+_TASKS = {
+    "denoise": Task("sigma of 255", classical.non_local_means, _NOISE),
+    "jpeg": Task("quality", classical.unchanged, _COMPRESSED),
+    "photo": Task(
+        "sigma of 255", classical.non_local_means, {**_NOISE, **_NOISE_OF_FILES}
+    ),
+    "pixel_shuffle": Task("rate", classical.vector_median, _SHUFFLED),
 }

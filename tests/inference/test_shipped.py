@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import json
 import subprocess
@@ -11,18 +12,20 @@ import pytest
 from golden import shipped as golden
 
 from jaxrestore import errors, networks
+from jaxrestore.comparing import shipped as judges
 from jaxrestore.degradations import batched
-from jaxrestore.inference import restorer, shipped
+from jaxrestore.inference import caution, restorer, shipped
 from jaxrestore.weights import conversion, weight_files
 
 GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
+TASKS = ("denoise", "jpeg", "photo", "pixel_shuffle")
 METHODS = ("input", "classical", "ours")
 STORED = Path(__file__).parents[1] / "golden" / "shipped.json"
 
 
-def _judge(degradation, restorers):
+def _judge(degradation, restorers, pictures):
     """Scores that tell who was asked what."""
-    level = 20.0 + len(json.dumps(degradation)) / 100
+    level = 20.0 + len(json.dumps(degradation) + pictures) / 100
     names = ["input", *restorers]
     return {n: {"psnr": level + i, "ssim": 0.5} for i, n in enumerate(names)}
 
@@ -80,41 +83,91 @@ def test_a_task_nobody_knows_is_refused(network):
         shipped.measure(network, "deblur", _judge)
 
 
-def test_a_row_for_each_level_says_what_input_classical_and_ours_score(network):
+def test_a_row_for_each_case_says_what_input_classical_and_ours_score(network):
     rows = shipped.measure(network, "jpeg", _judge)
-    assert [row["level"] for row in rows] == [10, 20, 40]
+    assert [row["level"] for row in rows] == [*shipped.task("jpeg").cases]
+    assert [row["level"] for row in rows][:4] == [10, 20, 40, "clean"]
     assert all([*row] == ["level", *METHODS] for row in rows)
 
 
-def test_what_is_judged_is_the_baseline_and_the_network(network):
+def test_what_is_judged_is_the_baseline_and_what_becomes_of_files(network):
     asked = []
 
-    def judge(degradation, restorers):
-        asked.append((degradation, dict(restorers)))
+    def judge(degradation, restorers, pictures):
+        asked.append((degradation, pictures, dict(restorers)))
         return {}
 
     shipped.measure(network, "pixel_shuffle", judge)
-    rates = [degradation["rate"] for degradation, _ in asked]
+    rates = [degradation["rate"] for degradation, _, _ in asked]
     assert rates == [0.05, 0.15, 0.4]
-    median = shipped.classical.vector_median
-    assert asked[0][1] == {"classical": median, "ours": network.apply}
+    assert {pictures for _, pictures, _ in asked} == {"photographs"}
+    restorers = asked[0][2]
+    assert restorers["classical"] is shipped.classical.vector_median
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)) / 255
+    np.testing.assert_allclose(restorers["ours"](pictures), pictures, atol=1e-6)
+
+
+def test_a_network_is_judged_with_its_caution_and_within_a_jpeg_s_cells():
+    # It adds 4 of 255, which a file of quality 100 and its own caution refute.
+    found = {}
+
+    def judge(degradation, restorers, pictures):
+        if pictures == "photographs":
+            grey = np.full((1, 16, 16, 3), 128 / 255, np.float32)
+            found[str(degradation)] = restorers["ours"](grey)[0, 0, 0, 0] * 255 - 128
+        return {}
+
+    plain = restorer.Restorer(lambda images: images + 4 / 255, 1, 1, "add")
+    shipped.measure(plain, "jpeg", judge)
+    changes = [change for damage, change in found.items() if "'jpeg'" in damage]
+    assert changes[0] > 1 and changes[-1] == 0
+    assert found[str(shipped._CLEAN)] == 4
+    careful = dataclasses.replace(plain, caution=caution.Caution(4.0, False))
+    shipped.measure(careful, "jpeg", judge)
+    assert set(found.values()) == {0}
+
+
+def test_what_falls_below_its_least_is_named():
+    scores = lambda *psnrs: {
+        name: {"psnr": psnr, "ssim": 0.5}
+        for name, psnr in zip(METHODS, psnrs, strict=True)
+    }
+    rows = [
+        {"level": 15, **scores(20.0, 30.0, 29.9)},
+        {"level": 25, **scores(20.0, 30.0, 30.0)},
+        {"level": "clean", **scores(58.9, 58.9, 39.0)},
+        {"level": "text, clean", **scores(58.9, 58.9, 40.0)},
+        {"level": "text, sigma 15", **scores(26.0, 30.0, 25.0)},
+    ]
+    assert shipped.shortcomings("denoise", rows) == [
+        "denoise at 15: 29.9 dB, less than 30.0 of classical",
+        "denoise at clean: 39.0 dB, less than 40.0",
+        "denoise at text, sigma 15: 25.0 dB, less than 26.0 of input",
+    ]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_case_is_of_pictures_that_there_are(name):
+    for case in shipped.task(name).cases.values():
+        assert case.pictures in judges.PICTURES
+        assert isinstance(case.least, float) or case.least in ("input", "classical")
 
 
 def test_a_jpeg_is_asked_as_most_files_are_coded():
-    damages = map(shipped.task("jpeg").damage, (10, 40))
+    damages = [shipped.task("jpeg").cases[quality].damage for quality in (10, 40)]
     coded = {"name": "jpeg", "subsampling": "4:2:0"}
-    assert [*damages] == [coded | {"quality": 10}, coded | {"quality": 40}]
+    assert damages == [coded | {"quality": 10}, coded | {"quality": 40}]
 
 
 def test_a_noisy_input_has_the_level_asked_for_and_the_eight_bits_of_a_file():
-    recipe = shipped.task("denoise").damage(25)
+    recipe = shipped.task("denoise").cases[25].damage
     damage = jax.jit(functools.partial(batched.degrade, recipe=recipe))
     grey = jnp.full((1, 32, 32, 3), 128 / 255)
     levels = 255 * np.asarray(damage(jax.random.split(jax.random.key(0), 1), grey))
     np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)
     # 3,072 draws: the deviation of their deviation is 25 / sqrt(2 * 3072) = 0.32.
     assert abs(levels.std() - 25) < 1
-    assert shipped.task("denoise").levels == (15, 25, 50)
+    assert [*shipped.task("denoise").cases][:3] == [15, 25, 50]
 
 
 def test_scores_as_on_the_card_are_verified(shelf, network):
@@ -122,7 +175,7 @@ def test_scores_as_on_the_card_are_verified(shelf, network):
     rows[0]["ours"]["psnr"] += 0.019
     shelf("jpeg", rows)
     found, complaints = shipped.verify("jpeg", _judge)
-    assert len(found) == 3 and complaints == []
+    assert len(found) == len(rows) and complaints == []
 
 
 def test_a_score_that_is_not_the_card_s_is_complained_about(shelf, network):
@@ -149,10 +202,10 @@ def test_weights_that_are_not_the_card_s_are_not_verified(shelf):
 
 
 def test_a_network_ships_for_each_task():
-    assert shipped.names() == ["denoise", "jpeg", "pixel_shuffle"]
+    assert shipped.names() == [*TASKS]
 
 
-@pytest.mark.parametrize("name", ["denoise", "jpeg", "pixel_shuffle"])
+@pytest.mark.parametrize("name", TASKS)
 def test_a_shipped_network_is_small_whole_and_better_than_what_needs_none(name):
     place, card = shipped.path(name), shipped.card(name)
     assert place.stat().st_size <= 1.5e6
@@ -165,12 +218,12 @@ def test_a_shipped_network_is_small_whole_and_better_than_what_needs_none(name):
     network = shipped.load(name)
     assert (network.takes, network.multiple) == (("rgb",), card["multiple"])
     assert (network.reach, network.smallest) == (card["reach"], card["smallest"])
-    assert tuple(row["level"] for row in card["scores"]) == shipped.task(name).levels
-    for row in card["scores"]:
-        assert row["ours"]["psnr"] > max(row["classical"]["psnr"], row["input"]["psnr"])
+    assert [row["level"] for row in card["scores"]] == [*shipped.task(name).cases]
+    assert shipped.shortcomings(name, card["scores"]) == []
+    assert (network.caution and network.caution._asdict()) == card.get("caution")
 
 
-@pytest.mark.parametrize("name", ["denoise", "jpeg", "pixel_shuffle"])
+@pytest.mark.parametrize("name", TASKS)
 def test_a_shipped_network_makes_of_a_picture_what_it_always_made(name):
     stored = json.loads(STORED.read_text())[name]
     restored = shipped.load(name).apply(jnp.asarray(golden.picture()))
@@ -181,7 +234,7 @@ def test_a_shipped_network_makes_of_a_picture_what_it_always_made(name):
 RESTORING = """
 import sys
 import numpy as np
-from jaxrestore.inference import restorer, shipped
+from jaxrestore.inference import caution, restorer, shipped
 network = shipped.load("denoise")
 restored = restorer.restore_image(network, np.full((9, 12, 3), 128, np.uint8))
 assert restored.shape == (9, 12, 3)
