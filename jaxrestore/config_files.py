@@ -1,13 +1,17 @@
-"""Finding the recipe that somebody names, and checking what is to override it.
+"""Finding the recipe or study that somebody names, and checking what is to override it.
 
-A path that is not there is looked for among the recipes of the package. Recipes import
-one another as `configs.…`: from the working folder first, then from the package.
+A path that is not there is looked for among those of the package if it lies in no
+folder, or in one called as theirs. Recipes import one another as `configs.…`: from the
+working folder first, then from the package.
 """
 
+import contextlib
 import importlib.util
 import sys
+import traceback
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_collections
 
@@ -17,20 +21,112 @@ from jaxrestore import errors, naming
 TABLES = ("objective", "degradation", "generator", "discriminator")
 
 
+class _Kind(NamedTuple):
+    """What a file is: the folder of the package's, its function, what this returns."""
+
+    word: str
+    home: str
+    function: str
+    makes: type
+    example: str
+
+
+_RECIPE = _Kind(
+    word="config",
+    home="configs",
+    function="get_config",
+    makes=ml_collections.ConfigDict,
+    example="configs/gan_full.py",
+)
+_STUDY = _Kind(
+    word="study",
+    home="configs/studies",
+    function="get_study",
+    makes=Mapping,
+    example="configs/studies/figure_05.py",
+)
+
+
 def load(name: str) -> tuple[str, ml_collections.ConfigDict]:
     """Returns the path[:argument] that was found for `name`, and its config.
 
-    Raises `ConfigError` with the nearest recipe, or with what the recipe says.
+    Raises `ConfigError` with the nearest recipe, with what the recipe refuses, and with
+    what keeps its file from being one.
     """
     path, colon, argument = name.partition(":")
-    file = Path(path) if Path(path).is_file() else packaged() / Path(path).name
-    if not file.is_file():
-        known = [f"configs/{recipe.name}" for recipe in packaged().glob("[!_]*.py")]
-        raise errors.ConfigError(f"no config {path}: {naming.nearest(path, known)}")
+    file = _found(path, _RECIPE)
+    config = _made(path, file, _RECIPE, argument)
+    return f"{file}{colon}{argument}", config
+
+
+def study(path: str, scale: float) -> Mapping[str, Any]:
+    """Returns what the `get_study(scale)` of a study returns; raises as `load`."""
+    return _made(path, _found(path, _STUDY), _STUDY, scale)
+
+
+def _found(path, kind):
+    """The file at `path`, or that of the package which it names."""
+    rooms = {_RECIPE.home: packaged(), _STUDY.home: packaged() / "studies"}
+    name, folder = Path(path).name, Path(path).parent.as_posix()
+    if Path(path).is_file():
+        return Path(path)
+    room = rooms.get(kind.home if folder == "." else folder)
+    if room and (room / name).is_file():
+        return room / name
+    known = [file.stem for file in rooms[kind.home].glob("[!_]*.py")]
+    if room:
+        hint = naming.nearest(Path(path).stem, known, f"{kind.home}/{{}}.py")
+        raise errors.ConfigError(f"no {kind.word} {path}: {hint}")
+    near = naming.closest(Path(path).stem, known)
+    example = f"{kind.home}/{near}.py" if near else kind.example
+    raise errors.ConfigError(
+        f"no {kind.word} {path}: there is no such file; check the path, or name one of "
+        f"the package's as {example}"
+    )
+
+
+def _made(path, file, kind, argument):
+    """What the function of a file makes of its argument."""
+    loaded = module(file)
+    if not hasattr(loaded, kind.function):
+        raise errors.ConfigError(f"{path} {_lacking(loaded, kind)}")
     try:
-        return f"{file}{colon}{argument}", module(file).get_config(argument)
+        with _telling_where(file):
+            made = getattr(loaded, kind.function)(argument)
     except ValueError as error:
         raise errors.ConfigError(f"{path}: {error}") from error
+    if not isinstance(made, kind.makes):
+        raise errors.ConfigError(
+            f"{kind.function} of {path} returns a {type(made).__name__}; it must "
+            f"return a {kind.makes.__name__}, as that of {kind.example} does"
+        )
+    return made
+
+
+def _lacking(loaded, kind):
+    if hasattr(loaded, _STUDY.function):
+        return "is a study, no recipe; give it to jaxrestore sweep as `study`"
+    if hasattr(loaded, _RECIPE.function):
+        return "is a recipe, no study; give it as `config`"
+    return f"has no function {kind.function}; write one, as {kind.example} has it"
+
+
+@contextlib.contextmanager
+def _telling_where(file: Path) -> Iterator[None]:
+    """Turns what a file raises into a `ConfigError` with its line; not `ValueError`."""
+    try:
+        yield
+    except (errors.UserError, ValueError):
+        raise
+    except SyntaxError as error:
+        place = f"{error.filename or file}, line {error.lineno}"
+        raise errors.ConfigError(f"{place}: {error.msg}; mend the file") from error
+    except Exception as error:
+        here, frames = str(file.absolute()), traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == here]
+        place = f"{file}, line {lines[-1]}" if lines else str(file)
+        said = f"{type(error).__name__}: {error}"
+        raise errors.ConfigError(f"{place}: {said}; mend the file") from error
 
 
 def check_override(config: ml_collections.ConfigDict, key: str, value: str) -> None:
@@ -65,20 +161,33 @@ def translate(path: str, config: ml_collections.ConfigDict) -> dict[str, Any]:
     turns them into those of `configs/gan_full.py`; `path` is what `load` returned.
     Raises `ConfigError` with what it refuses.
     """
-    recipe = module(Path(path.partition(":")[0]))
+    file = Path(path.partition(":")[0])
+    recipe = module(file)
     try:
-        return getattr(recipe, "translate", lambda config: config.to_dict())(config)
+        with _telling_where(file):
+            return getattr(recipe, "translate", lambda config: config.to_dict())(config)
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
 
 
 def module(file: Path) -> Any:
-    """Returns the recipe in `file`, imported; recipes it imports are found."""
+    """Returns the recipe in `file`, imported; recipes it imports are found.
+
+    Raises `ConfigError` for a file that is no Python or does not run, with its line.
+    """
     _make_importable()
     spec = importlib.util.spec_from_file_location(f"configs.{file.stem}", file)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise errors.ConfigError(
+            f"{file} is no Python file; name one that ends in .py, such as "
+            f"{_RECIPE.example}"
+        )
     loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
+    try:
+        with _telling_where(file):
+            spec.loader.exec_module(loaded)
+    except ValueError as error:
+        raise errors.ConfigError(f"{file}: {error}") from error
     return loaded
 
 

@@ -8,21 +8,33 @@ from types import ModuleType
 from typing import Any
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns the end of an error message: the nearest known name, or all of them."""
+def nearest(name: str, known: Iterable[str], told: str = "{}") -> str:
+    """Returns the end of an error message: the nearest known name, or all of them.
+
+    `told` is how a name is written there, such as `configs/{}.py`.
+    """
     known = sorted(known)
     if not known:
         return "there is none."
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    if not close:
-        return f"there is {', '.join(known)}."
+    if close := closest(name, known):
+        return f"did you mean {told.format(close)!r}?"
+    return f"there is {', '.join(map(told.format, known))}."
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Returns the known name that may have been meant; an empty one if none is like it.
+
+    >>> naming.closest("widht", ["blocks", "width"])
+    'width'
+    """
 
     def likeness(other: str) -> float:
         # The letters without their order break ties: bet1a is beta1, not beta2.
         pairs = (name, other), (sorted(name), sorted(other))
         return sum(difflib.SequenceMatcher(None, a, b).ratio() for a, b in pairs)
 
-    return f"did you mean {max(close, key=likeness)!r}?"
+    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    return max(close, key=likeness, default="")
 
 
 def module(package: str, name: str) -> ModuleType:

@@ -35,10 +35,79 @@ def test_what_a_recipe_refuses_is_told_with_its_path(recipe):
         config_files.load(f"{recipe}:odd")
 
 
-def test_a_recipe_that_is_not_there_is_answered_with_the_nearest():
-    says = "no config configs/gan_ful.py: did you mean 'configs/gan_full.py'"
-    with pytest.raises(errors.ConfigError, match=says):
-        config_files.load("configs/gan_ful.py:demo")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("configs/gan_ful.py:demo", "did you mean 'configs/gan_full.py'?"),
+        ("gan_full", "no config gan_full: did you mean 'configs/gan_full.py'?"),
+        ("configs/none.py", "no config configs/none.py: there is configs/"),
+        (
+            "no/of/mine/vae.py:demo",
+            "no config no/of/mine/vae.py: there is no such file; check the path, or "
+            "name one of the package's as configs/vae.py",
+        ),
+        ("studies/main_grid.py", "the package's as configs/gan_full.py"),
+        (
+            "configs/studies/figure_05.py",
+            "is a study, no recipe; give it to jaxrestore sweep as `study`",
+        ),
+    ],
+)
+def test_a_recipe_that_is_not_there_is_answered_with_the_nearest(
+    name, says, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.ConfigError) as caught:
+        config_files.load(name)
+    assert says in str(caught.value)
+
+
+def test_a_study_is_found_and_a_recipe_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("figure_05.py", "configs/studies/figure_05.py"):
+        assert config_files.study(name, 0.5)["name"] == "figure_05"
+    for name, says in (
+        ("configs/gan_full.py", "is a recipe, no study; give it as `config`"),
+        (
+            "figure_5.py",
+            r"no study figure_5\.py: did you mean 'configs/studies/figure_",
+        ),
+        ("mine/figure_05.py", r"there is no such file.* as configs/studies/figure_05"),
+    ):
+        with pytest.raises(errors.ConfigError, match=says):
+            config_files.study(name, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("steps = (\n", "mine.py, line 1: '(' was never closed; mend the file"),
+        ("\nimport nothing_at_all\n", "mine.py, line 2: ModuleNotFoundError: No"),
+        (
+            "from configs import gan_ful\n",
+            "mine.py, line 1: ImportError: cannot import",
+        ),
+        ("int('x')\n", "mine.py: invalid literal"),
+        ("steps = 3\n", "has no function get_config; write one, as configs/gan_full"),
+        (RECIPE.replace("return", "return undefined,"), "line 7: NameError: name"),
+        (
+            "def get_config(argument):\n    ...\n",
+            "returns a NoneType; it must return a",
+        ),
+    ],
+)
+def test_a_mistake_in_an_own_recipe_is_told_with_its_line(text, says, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(errors.ConfigError) as caught:
+        config_files.load(str(path))
+    assert str(path) in str(caught.value) and says in str(caught.value)
+
+
+def test_a_file_of_another_kind_is_no_recipe(tmp_path):
+    (tmp_path / "README.md").write_text("# A page\n")
+    with pytest.raises(errors.ConfigError, match=r"README\.md is no Python file; name"):
+        config_files.load(str(tmp_path / "README.md"))
 
 
 def test_a_recipe_without_names_of_its_own_is_its_config(recipe):

@@ -106,7 +106,7 @@ SIBLINGS = {
 BUDGETS = {
     "main": 110,
     "config_keys": 300,  # a table, read by the row
-    "naming": 60,
+    "naming": 70,
     "images": 220,
     "losses": 320,
     "metrics": 290,
@@ -508,7 +508,7 @@ BROKEN = [
     (writing_complaints, "losses.py", "os.replace(a, b)"),
     (writing_complaints, "losses.py", "shutil.copy(a, b)"),
     (writing_complaints, "losses.py", "json.dump(a, b)"),
-    (size_complaints, "naming.py", "\n" * 79),
+    (size_complaints, "naming.py", "\n" * 92),
     (size_complaints, "training/loop.py", "\n" * 326),
 ]
 KEPT = [
@@ -542,7 +542,7 @@ KEPT = [
     (writing_complaints, "losses.py", "dataclasses.replace(state, a=1)"),
     (writing_complaints, "losses.py", "open('w.txt')\npath.open('rb')\npath.open('a')"),
     (writing_complaints, "files.py", "os.replace(a, b)"),
-    (size_complaints, "naming.py", "\n" * 78),
+    (size_complaints, "naming.py", "\n" * 91),
     (size_complaints, "training/loop.py", "\n" * 325),
 ]
 

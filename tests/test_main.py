@@ -55,6 +55,8 @@ def slowly(*values):
         ),
         slowly(["--config", "configs/gan_full.py:dmeo"], "argument 'dmeo'", 2),
         ([], "give --config", 2),
+        slowly(["--config", "--dry_run"], "--config has no value; give it a recipe", 2),
+        slowly(["--config", "configs/studies/figure_05.py"], "sweep as --study", 2),
         slowly(["--mode", "evaluate"], "give --workdir", 2),
         (["--mode", "evaluate", "--workdir", "nowhere"], "nowhere is no folder", 3),
         slowly(["--mode", "evalute", "--config", "configs/gan_full.py"], "evalute", 2),

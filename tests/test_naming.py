@@ -20,6 +20,12 @@ def test_the_nearest_name_is_asked_for_or_all_are_told(name, known, expected):
     assert naming.nearest(name, known) == expected
 
 
+def test_names_are_told_as_they_are_written():
+    known = ("gan_full", "vae")
+    assert naming.nearest("gan_ful", known, "{}.py") == "did you mean 'gan_full.py'?"
+    assert naming.nearest("none", known, "{}.py") == "there is gan_full.py, vae.py."
+
+
 def test_a_module_is_found_by_its_file():
     assert naming.module("models", "fcn") is fcn
     with pytest.raises(ValueError, match=r"models has no 'fnc': did you mean 'fcn'\?"):

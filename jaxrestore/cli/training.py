@@ -27,6 +27,7 @@ _DRY_RUN = flags.DEFINE_bool(
 _FORK = flags.DEFINE_string(
     "fork", None, "New folder in which to go on from --workdir with a changed config."
 )
+_SUCH = "for example configs/gan_full.py:demo"
 
 
 @ending.flags("fork", "workdir")
@@ -66,6 +67,7 @@ def _recipe() -> str:
     return config_flags.get_config_filename(flags.FLAGS["config"])
 
 
+@ending.flags("study")
 def parse(arguments: list[str]) -> list[str]:
     """Parses the flags; every mistake is a `ConfigError` that names the nearest key."""
     arguments = [arguments[0], *found(arguments[1:])]
@@ -77,7 +79,7 @@ def parse(arguments: list[str]) -> list[str]:
     except (flags.Error, ValueError, AttributeError, TypeError) as error:
         raise errors.ConfigError(str(error)) from error
     if _CONFIG.value is None and _MODE.value == "train":
-        raise errors.ConfigError("give --config, for example configs/gan_full.py:demo")
+        raise errors.ConfigError(f"give --config, {_SUCH}")
     return rest
 
 
@@ -86,11 +88,14 @@ def found(arguments: list[str]) -> list[str]:
 
     Of a key that is given twice the last value counts, and a number may be a fraction,
     such as 25/255. Raises `ConfigError`, naming the nearest right one, for a recipe
-    that is not there and for an override of a key that the recipe does not have.
+    that is not there and for an override of a key that the recipe does not have, and
+    for --config without a recipe.
     """
     others, values = _values(arguments)
-    if not (recipe := values.pop("config", None)):
+    if "config" not in values:
         return list(arguments)
+    if not (recipe := values.pop("config")):
+        raise errors.ConfigError(f"--config has no value; give it a recipe, {_SUCH}")
     path, config = config_files.load(recipe)
     overrides = []
     for name, value in values.items():

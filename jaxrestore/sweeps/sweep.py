@@ -47,16 +47,11 @@ def load(name: str, scale: float = 1.0) -> grid.Study:
 
     A file that is not there is looked for among the package's `configs/studies`. What
     a scale below 1 leaves out, the file says. Raises `ConfigError` with the nearest
-    file, and for a scale that is not above 0 and at most 1.
+    file, for one that is no study, and for a scale that is not above 0 and at most 1.
     """
     if not 0 < scale <= 1:
         raise errors.ConfigError(f"`scale` is {scale}; it must be above 0, at most 1")
-    packaged = config_files.packaged() / "studies"
-    file = Path(name) if Path(name).is_file() else packaged / Path(name).name
-    if not file.is_file():
-        known = [f"configs/studies/{x.name}" for x in packaged.glob("[!_]*.py")]
-        raise errors.ConfigError(f"no study {name}: {naming.nearest(name, known)}")
-    return grid.study(config_files.module(file).get_study(scale))
+    return grid.study(config_files.study(name, scale))
 
 
 def places(share: str) -> list[list[Any]]:

@@ -19,7 +19,7 @@ Study = Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the study.
 
 
 @commands.command()
-@ending.flags("keep", "scale")
+@ending.flags("config", "keep", "scale", "study")
 def sweep(
     config: Annotated[
         str | None, typer.Option(help="A recipe, with an argument after a colon.")

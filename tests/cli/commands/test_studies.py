@@ -86,6 +86,7 @@ def test_a_method_needs_a_name_of_its_own_and_a_folder(pictures):
         ((), "give --config with --grid, or --study"),
         (("--study", "figure_03.py", "--grid", "lr=1"), "a study has its grid"),
         (("--study", "figure_99.py"), "no study figure_99.py"),
+        (("--study", "configs/gan_full.py"), "is a recipe, no study; give it as --con"),
         (("--config", "configs/pix2pix.py", "--grid", "lr"), "is no KEY=A,B,C"),
         (("--config", "configs/pix2pix.py", "--grid", "lrr=1,2"), "'lrr'"),
         (
