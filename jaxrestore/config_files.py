@@ -6,7 +6,9 @@ working folder first, then from the package.
 """
 
 import contextlib
+import functools
 import importlib.util
+import operator
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -15,10 +17,12 @@ from typing import Any, NamedTuple
 
 import ml_collections
 
-from jaxrestore import errors, naming
+from jaxrestore import assignments, config_keys, errors, naming
 
 # Sections whose keys follow from what they name; a run may need others.
 TABLES = ("objective", "degradation", "generator", "discriminator")
+# How absl, which reads overrides, has them.
+_BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
 class _Kind(NamedTuple):
@@ -129,12 +133,16 @@ def _telling_where(file: Path) -> Iterator[None]:
         raise errors.ConfigError(f"{place}: {said}; mend the file") from error
 
 
-def check_override(config: ml_collections.ConfigDict, key: str, value: str) -> None:
-    """Raises `ConfigError`, naming the nearest, where `config` has no such key.
+def check_override(
+    config: ml_collections.ConfigDict, key: str, value: str | None
+) -> None:
+    """Raises `ConfigError` for an override that `config` has no place for.
 
-    `key` has its dots; `value` is as a command line has it. A section cannot be None.
+    `key` has its dots; `value` is as a command line has it, or None where it has none,
+    as True or False may be given. The message names the nearest key, what a value must
+    be, or how a section is given whole that has to get a key more.
     """
-    section = config
+    section: Any = config
     names = key.split(".")
     for depth, name in enumerate(names):
         if not isinstance(section, ml_collections.ConfigDict):
@@ -143,15 +151,86 @@ def check_override(config: ml_collections.ConfigDict, key: str, value: str) -> N
         if name not in section:
             where = ".".join(names[: depth + 1])
             hint = naming.nearest(name, section.keys())
-            if names[0] in TABLES and depth:
-                hint += f" A table is given whole: config.{names[0]}='{{...}}'"
-            raise errors.ConfigError(f"config.{where} is no key: {hint}")
+            if names[0] not in TABLES or not depth:
+                raise errors.ConfigError(f"config.{where} is no key: {hint}")
+            close = naming.closest(name, section.keys())
+            said = f"no key: {hint} To" if close else "no key of this recipe; to"
+            wider = _added(config[names[0]].to_dict(), names[1:], value)
+            raise errors.ConfigError(
+                f"config.{where} is {said} add {name}, give the section whole: "
+                f"{config_keys.whole(names[0], wider)}"
+            )
         section = section[name]
-    if value == "None" and isinstance(section, ml_collections.ConfigDict):
+    held = _type(config, key)
+    if value is None:
+        if held not in (bool, object):
+            raise errors.ConfigError(
+                f"config.{key} has no value; give it one, as config.{key}={section}"
+            )
+        return
+    if held is type(None):
         raise errors.ConfigError(
-            f"config.{key} holds keys and cannot become None as an override; write a "
+            f"config.{key} is None, and no override makes a section of it; write a "
+            "recipe that imports this one and sets it"
+        )
+    if value == "None" and _is_section(held):
+        raise errors.ConfigError(
+            f"config.{key} is a section and cannot become None as an override; write a "
             "recipe that imports this one and says so, as configs/cnn_full.py does"
         )
+    check_value(config, key, _read(held, value), f"config.{key}")
+
+
+def check_value(
+    config: ml_collections.ConfigDict, key: str, given: Any, spelled: str
+) -> None:
+    """Raises `ConfigError` for a value of another type than that of the key.
+
+    It says what the value must be; `spelled` is how the command line has the key.
+    """
+    held = _type(config, key)
+    if _is_section(held) and not isinstance(given, Mapping):
+        below = functools.reduce(operator.getitem, key.split("."), config).to_dict()
+        example = next((k for k, x in below.items() if not isinstance(x, Mapping)), "")
+        if "name" in below:
+            example, below["name"] = "name", given
+        way = f'{spelled}="{below}"'
+        if example:
+            held = below[example]
+            way = f"{spelled}.{example}={held}, or all of them: "
+            way += f'{spelled}="{{{example!r}: {held!r}, ...}}"'
+        raise errors.ConfigError(
+            f"{spelled} is a section, which {given!r} is not; give its keys: {way}"
+        )
+    if wanted := config_keys.misfit(held, given):
+        raise errors.ConfigError(f"{spelled} is {given!r}; it must be {wanted}")
+
+
+def _type(config, key):
+    *path, name = key.split(".")
+    return functools.reduce(operator.getitem, path, config).get_type(name)
+
+
+def _is_section(held):
+    return issubclass(held, ml_collections.ConfigDict)
+
+
+def _read(held, text):
+    """The value of a text from a command line, where a key of this type takes it."""
+    if held is str:
+        return text
+    if held is bool and text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    with contextlib.suppress(ValueError):
+        return held(text) if held in (int, float) else assignments.literal(text)
+    return assignments.literal(text)
+
+
+def _added(values, names, text):
+    """The values of a section with one more, which may lie deeper."""
+    first, *rest = names
+    below = _added(values.get(first, {}), rest, text) if rest else None
+    return {**values, first: below if rest else assignments.literal(text or "")}
 
 
 def translate(path: str, config: ml_collections.ConfigDict) -> dict[str, Any]:

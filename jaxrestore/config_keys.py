@@ -16,6 +16,7 @@ from jaxrestore import naming
 
 SECTION = "keys"  # what a section holds, each with a row of its own
 LENGTH = "steps; epochs if `epochs` is not 0"  # the unit of intervals
+TYPES = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
 
 
 class Key(NamedTuple):
@@ -318,6 +319,30 @@ def choices(key: Key) -> tuple[str, ...]:
     """Returns the words that a key may hold, or none: it is not chosen from a list."""
     home, _, words = key.choices.rpartition(".")
     return naming.words(home, words) if words else ()
+
+
+def misfit(holds: type, value: Any) -> str:
+    """Returns what a value must be where it is of another type; else nothing.
+
+    >>> config_keys.misfit(int, 1e4), config_keys.misfit(float, 1)
+    ('a whole number, such as 10000', '')
+    """
+    # JSON and command lines write 1 for 1.0; True is no number.
+    fits = isinstance(value, int | float if holds is float else holds)
+    if holds not in TYPES or (fits and isinstance(value, bool) == (holds is bool)):
+        return ""
+    whole = holds is int and isinstance(value, float) and value.is_integer()
+    return TYPES[holds] + (f", such as {value:.0f}" if whole else "")
+
+
+def whole(section: str, values: Mapping[str, Any]) -> str:
+    """Returns the override that gives a section whole, its `name` first.
+
+    >>> print(config_keys.whole("generator", {"blocks": 4, "name": "fcn"}))
+    config.generator="{'name': 'fcn', 'blocks': 4}"
+    """
+    first = {"name": values["name"]} if "name" in values else {}
+    return f'config.{section}="{first | dict(values)}"'
 
 
 def intervals() -> tuple[str, ...]:

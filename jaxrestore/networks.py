@@ -1,5 +1,6 @@
 """A network from its lines in a config: `{"name": file in models, …fields}`."""
 
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -39,17 +40,31 @@ def build(role: str, recipe: Mapping[str, Any], precision: str = "float32") -> A
 
 
 def model_class(role: str, name: str) -> type:
-    """Returns the class `role` in `models/<name>.py`; raises `ValueError` if none."""
-    home = naming.module("models", name)
-    if not hasattr(home, role):
-        raise ValueError(f"models/{name}.py has no {role}; choose another network")
-    model = getattr(home, role)
+    """Returns the class `role` in `models/<name>.py`.
+
+    Raises `ValueError` with the nearest file that has one, or all of them, if that file
+    is not there or has none, and for a class that lacks what its role needs.
+    """
+    there = name in naming.files("models")
+    model = getattr(naming.module("models", name), role, None) if there else None
+    if model is None:
+        lack = f"models/{name}.py has no {role}" if there else f"models has no {name!r}"
+        raise ValueError(f"{lack}: {naming.nearest(name, _having(role))}")
     if missing := _missing(role, model):
         raise ValueError(
             f"{role} of models/{name}.py lacks {', '.join(missing)}; docs/your_own.md "
             "has an example"
         )
     return model
+
+
+def _having(role: str) -> list[str]:
+    """The files of `models/` with a class `role`."""
+    found = []
+    for name in naming.files("models"):
+        with contextlib.suppress(ValueError):  # a file that a reader added
+            found += [name] * hasattr(naming.module("models", name), role)
+    return found
 
 
 def _missing(role: str, model: Any) -> list[str]:

@@ -12,7 +12,14 @@ def get_config(argument):
     return ml_collections.ConfigDict({"word": argument, "steps": 3})
 """
 CONFIG = ml_collections.ConfigDict(
-    {"crop": 32, "objective": {"restored": {"l1": 1.0}}, "data": {"train": ""}}
+    {
+        "crop": 32,
+        "ema": 0.9,
+        "objective": {"restored": {"l1": 1.0}},
+        "data": {"train": "", "split": (), "whole": False},
+        "generator": {"width": 8, "name": "fcn"},
+        "perceptual": None,
+    }
 )
 
 
@@ -127,7 +134,20 @@ def test_a_recipe_may_translate_its_names_and_refuse(recipe):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("crop", "64"), ("data.train", "None"), ("objective.restored.l1", "2")],
+    [
+        ("crop", "64"),
+        ("ema", "1"),
+        ("ema", "25/255"),
+        ("ema", "1e-3"),
+        ("data.train", "None"),
+        ("data.train", "12"),
+        ("data.split", "(0.5, 1)"),
+        ("data.whole", "true"),
+        ("data.whole", "False"),
+        ("data.whole", None),
+        ("objective.restored.l1", "2"),
+        ("generator", "{'name': 'fcn'}"),
+    ],
 )
 def test_a_key_that_is_there_may_be_overridden(key, value):
     config_files.check_override(CONFIG, key, value)
@@ -136,17 +156,60 @@ def test_a_key_that_is_there_may_be_overridden(key, value):
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("croop", r"config\.croop is no key: did you mean 'crop'"),
-        ("data.trian", r"config\.data\.trian is no key: did you mean 'train'"),
-        ("crop.side", r"config\.crop is 32; it has no side"),
-        ("objective.restored.l2", r"A table is given whole: config\.objective='{...}'"),
+        ("croop", "config.croop is no key: did you mean 'crop'?"),
+        ("data.trian", "config.data.trian is no key: did you mean 'train'?"),
+        ("crop.side", "config.crop is 32; it has no side"),
+        (
+            "objective.restored.mse",
+            "config.objective.restored.mse is no key of this recipe; to add mse, "
+            "give the section whole: config.objective=\"{'restored': {'l1': 1.0, 'mse'",
+        ),
+        (
+            "objective.latent.kl",
+            "config.objective=\"{'restored': {'l1': 1.0}, 'latent': {'kl': 1}}\"",
+        ),
+        (
+            "generator.widht",
+            "config.generator.widht is no key: did you mean 'width'? To add widht, "
+            "give the section whole: config.generator=\"{'name': 'fcn', 'width': 8, 'widht'",
+        ),
     ],
 )
 def test_a_key_that_is_not_there_is_told_with_its_place(key, message):
-    with pytest.raises(errors.ConfigError, match=message):
+    with pytest.raises(errors.ConfigError) as caught:
         config_files.check_override(CONFIG, key, "1")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("crop", "big", "config.crop is 'big'; it must be a whole number"),
+        ("crop", "48.5", "config.crop is 48.5; it must be a whole number"),
+        ("crop", "1e4", "config.crop is 10000.0; it must be a whole number, such as 1"),
+        ("crop", None, "config.crop has no value; give it one, as config.crop=32"),
+        ("ema", "much", "config.ema is 'much'; it must be a number"),
+        ("data.whole", "yes", "config.data.whole is 'yes'; it must be True or False"),
+        (
+            "generator",
+            "fcn",
+            "config.generator is a section, which 'fcn' is not; give its keys: "
+            "config.generator.name=fcn, or all of them: "
+            "config.generator=\"{'name': 'fcn', ...}\"",
+        ),
+        ("data", "7", 'config.data.split=(), or all of them: config.data="{'),
+        ("objective", "l1", "config.objective=\"{'restored': {'l1': 1.0}}\""),
+        ("perceptual", "{'weight': 1}", "write a recipe that imports this one and set"),
+    ],
+)
+def test_a_value_of_another_type_is_told_with_what_it_must_be(key, value, message):
+    with pytest.raises(errors.ConfigError) as caught:
+        config_files.check_override(CONFIG, key, value)
+    assert message in str(caught.value)
 
 
 def test_a_section_cannot_be_overridden_by_none():
-    with pytest.raises(errors.ConfigError, match=r"config\.data holds keys"):
+    with pytest.raises(
+        errors.ConfigError, match=r"config\.data is a section and cannot become None"
+    ):
         config_files.check_override(CONFIG, "data", "None")

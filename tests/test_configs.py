@@ -158,8 +158,9 @@ def _the_projects_own_configs():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("objective.restored.huber=1", "A table is given whole: config.objective="),
-        ("degradation.block=2", "A table is given whole: config.degradation="),
+        ("objective.restored.huber=1", "give the section whole: config.objective="),
+        ("degradation.block=2", "give the section whole: config.degradation="),
+        ("batch_size", "config.batch_size has no value"),
         ("adversarial=None", "as configs/cnn_full.py does"),
     ],
 )

@@ -45,7 +45,7 @@ def slowly(*values):
         ),
         slowly(
             ["--config", "configs/gan_full.py:demo", "--config.steps=1e5"],
-            "--config.steps=1e5",
+            "config.steps is 100000.0; it must be a whole number, such as 100000",
             2,
         ),
         (

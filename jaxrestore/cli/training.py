@@ -100,7 +100,7 @@ def found(arguments: list[str]) -> list[str]:
     overrides = []
     for name, value in values.items():
         key = name.removeprefix("config.")
-        config_files.check_override(config, key, value or "")
+        config_files.check_override(config, key, value)
         overrides.append(_override(config, key, value))
     return [f"--config={path}", *overrides, *others]
 

@@ -60,6 +60,8 @@ def _override(made, key, given, name):
     given = tuple(given) if isinstance(given, list) else given
     # A number may become a range, and nothing something.
     loose = isinstance(given, tuple) or isinstance(section, tuple | None)
+    if not loose:
+        config_files.check_value(made, key, given, key)
     try:
         with made.ignore_type() if loose else contextlib.nullcontext():
             made.update_from_flattened_dict({key: given})

@@ -18,7 +18,6 @@ Configs are of version {version}, which stands in the `config.json` of a run. A 
 came after version 1 says so: in runs of older builds it has its default, which is what
 those builds did.
 """
-_TYPES = {int: "whole number", float: "number", str: "text", bool: "True or False"}
 
 
 def page() -> str:
@@ -65,7 +64,7 @@ def _holds(key):
     elif choices := config_keys.choices(key):
         words = ", ".join(f"`{word}`" for word in choices)
     else:
-        words = _TYPES[key.holds] + _bounds(key)
+        words = config_keys.TYPES[key.holds].removeprefix("a ") + _bounds(key)
     return f"{words}, or None" if key.optional else words
 
 

@@ -10,7 +10,14 @@ it must hold, and the nearest right name.
 from collections.abc import Mapping
 from typing import Any
 
-from jaxrestore import config_keys, contracts, errors, naming, networks
+from jaxrestore import (
+    config_keys,
+    contracts,
+    degradations,
+    errors,
+    naming,
+    networks,
+)
 from jaxrestore.degradations import chain
 from jaxrestore.ops import ranges
 from jaxrestore.training import adversary, features, objective
@@ -62,12 +69,8 @@ def _check_value(value, key):
             hint = naming.nearest(str(value), words)
             raise errors.ConfigError(f"config.{key.name} is {value!r}: {hint}")
         return
-    # JSON and command lines write 1 for 1.0; True is no number.
-    fits = isinstance(value, int | float if key.holds is float else key.holds)
-    if not fits or isinstance(value, bool) != (key.holds is bool):
-        raise errors.ConfigError(
-            f"config.{key.name} is {value!r}; it must be of type {key.holds.__name__}"
-        )
+    if wanted := config_keys.misfit(key.holds, value):
+        raise errors.ConfigError(f"config.{key.name} is {value!r}; it must be {wanted}")
     low, high = key.low, key.high
     if (low is not None and not value >= low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"between {low} and {high}"
@@ -80,6 +83,8 @@ def _check_names(config):
     for role in roles:
         _named(config, role)
         with _naming_key(f"config.{role}"):
+            model = networks.model_class(role.capitalize(), config[role]["name"])
+            _check_options(role, config[role], networks.fields(model))
             networks.build(role.capitalize(), config[role])
     if config["degradation"] is not None:
         _check_degradation(config)
@@ -93,14 +98,19 @@ def _check_names(config):
 def _check_degradation(config):
     _named(config, "degradation")
     with _naming_key("config.degradation"):
-        home = naming.module("degradations", config["degradation"]["name"])
+        name, kinds = config["degradation"]["name"], degradations.kinds()
+        if name not in kinds:
+            hint = naming.nearest(name, kinds)
+            raise ValueError(f"degradations has no {name!r}: {hint}")
+        home = naming.module("degradations", name)
         if not hasattr(home, "degrade"):
             raise ValueError(f"{home.__name__} has no degrade; choose another")
         contracts.check(contracts.Degrade, home.degrade)
         options = {**config["degradation"]}
         del options["name"]
         options.pop("weight", None)
-        _known(options, networks.keyword_options(home.degrade))
+        known = {*networks.keyword_options(home.degrade), "weight"}
+        _check_options("degradation", config["degradation"], known)
         ranges.check(home.degrade, options)
         chain.check(options.get("stages", ()))
     if "weight" in config["degradation"]:
@@ -183,10 +193,13 @@ def _check_together(config, devices):
 def _check_colors(config, generator):
     wanted = 1 if config["data"]["colors"] == "gray" else 3
     if networks.channels(generator) != wanted:
+        section = {**config["generator"], "channels": wanted}
+        remedy = config_keys.whole("generator", section)
+        if "channels" not in networks.fields(type(generator)):
+            remedy = f"another network, for {section['name']} makes no others"
         raise errors.ConfigError(
             f"config.data.colors is {config['data']['colors']!r}, but config.generator "
-            f"makes images of {networks.channels(generator)} channels; set "
-            f"config.generator.channels to {wanted}"
+            f"makes images of {networks.channels(generator)} channels; give {remedy}"
         )
 
 
@@ -222,6 +235,18 @@ def _known(options, known):
     for name in options:
         if name not in known:
             raise ValueError(f"no option {name!r}: {naming.nearest(name, known)}")
+
+
+def _check_options(section, values, known):
+    """As `_known` for a section with a name; says how another name is given."""
+    ours = {option: x for option, x in values.items() if option in known}
+    try:
+        _known((option for option in values if option != "name"), known)
+    except ValueError as error:
+        whole = config_keys.whole(section, {"name": values["name"], **ours})
+        raise ValueError(
+            f"{values['name']} has {error} Give the section whole, such as {whole}"
+        ) from None
 
 
 class _naming_key:

@@ -282,7 +282,12 @@ def test_a_signal_stops_the_sweep_and_the_next_call_goes_on(tmp_path):
             "no key 'batch_sice': did you mean 'batch_size'",
         ),
         ({"grid": {"generator.widht": [1]}}, {}, "did you mean 'width'"),
-        ({"grid": {"batch_size": ["many"]}}, {}, "batch_size cannot be 'many'"),
+        (
+            {"grid": {"batch_size": ["many"]}},
+            {},
+            "batch_size is 'many'; it must be a w",
+        ),
+        ({"grid": {"generator": ["fcn"]}}, {}, "generator is a section, which 'fcn' i"),
         ({"config": "configs/cnn_l2.py"}, {}, "no config configs/cnn_l2.py"),
         ({"plots": [{"kind": "lines"}]}, {}, "no plot 'lines'"),
         ({"plots": [{"kind": "line", "z": 1}]}, {}, "no option 'z'"),

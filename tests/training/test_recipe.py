@@ -1,3 +1,5 @@
+import ast
+
 import pytest
 
 from jaxrestore import errors, naming
@@ -53,8 +55,8 @@ def test_every_key_misspelt_by_one_edit_is_refused_and_the_key_is_named(tiny):
     ("key", "value", "says"),
     [
         ("steps", 0, "config.steps is 0; it must be at least 1"),
-        ("steps", 1.5, "config.steps is 1.5; it must be of type int"),
-        ("steps", True, "config.steps is True; it must be of type int"),
+        ("steps", 1.5, "config.steps is 1.5; it must be a whole number"),
+        ("steps", True, "config.steps is True; it must be a whole number"),
         ("augment", "flp", "config.augment is 'flp': did you mean 'flip'"),
         ("ema", 1.0, "config.ema is 1.0; it must be between 0 and 0.999999"),
         ("ema", float("nan"), "config.ema is nan; it must be between"),
@@ -72,11 +74,33 @@ def test_every_key_misspelt_by_one_edit_is_refused_and_the_key_is_named(tiny):
         ("optimizer.generator.schedule", "cosin", "did you mean 'cosine'?"),
         ("generator.name", "fnc", "config.generator: models has no 'fnc'"),
         ("generator.name", "patchgan", "models/patchgan.py has no Generator"),
+        ("generator.name", "swinir", "'swinir': there is deblur_fcn, dncnn, drunet, f"),
+        ("discriminator.name", "vgg", "has no Discriminator: there is dcgan, deblur_"),
+        (
+            "generator.name",
+            "unet",
+            "unet has no option 'width': did you mean 'widths'? Give the section "
+            "whole, such as config.generator=\"{'name': 'unet', 'blocks': 1}\"",
+        ),
+        (
+            "degradation.name",
+            "noise",
+            "level_map, weight. Give the section whole, such as config.degradation=",
+        ),
+        (
+            "data.colors",
+            "gray",
+            "makes images of 3 channels; give config.generator=\"{'name': 'fcn', ",
+        ),
         ("degradation.name", "pixel_shufle", "did you mean 'pixel_shuffle'?"),
-        ("degradation.name", "batched", "config.degradation"),
+        (
+            "degradation.name",
+            "batched",
+            "degradations has no 'batched': did you",
+        ),
         ("evaluation.protocol", "rgb9", "did you mean 'rgb8'?"),
-        ("evaluation.consistency", 1, "it must be of type bool"),
-        ("evaluation.samples", True, "it must be of type int"),
+        ("evaluation.consistency", 1, "it must be True or False"),
+        ("evaluation.samples", True, "it must be a whole number"),
         ("evaluation.samples", 8, "generator fcn restores an image in one way only"),
         ("objective", {}, "config.objective is empty"),
         ("objective", {"restored": {"ms_sim": 1.0}}, "did you mean 'ms_ssim'?"),
@@ -100,6 +124,17 @@ def test_a_mistake_is_one_sentence_about_its_key(tiny, key, value, says):
     with pytest.raises(errors.ConfigError) as caught:
         recipe.build(config, devices=2)
     assert says in str(caught.value)
+
+
+def test_grey_is_asked_of_a_network_that_has_it_by_its_whole_section(tiny):
+    config = tiny(data__colors="gray")
+    with pytest.raises(errors.ConfigError) as caught:
+        recipe.build(config)
+    config["generator"] = ast.literal_eval(str(caught.value).split('"')[1])
+    assert recipe.build(config).generator.model.channels == 1
+    config["generator"] = {"name": "deblur_fcn"}
+    with pytest.raises(errors.ConfigError, match="give another network, for deblur_"):
+        recipe.build(config)
 
 
 def test_contradictions_between_keys_are_refused(tiny):
