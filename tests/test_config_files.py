@@ -171,7 +171,7 @@ def test_a_key_that_is_there_may_be_overridden(key, value):
         (
             "generator.widht",
             "config.generator.widht is no key: did you mean 'width'? To add widht, "
-            "give the section whole: config.generator=\"{'name': 'fcn', 'width': 8, 'widht'",
+            "give the section whole: config.generator=\"{'name': 'fcn', 'width': 8",
         ),
     ],
 )
