@@ -191,6 +191,22 @@ def test_of_a_key_given_twice_the_last_value_counts():
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("--dry-run", "--dry_run"),
+        ("-nodry-run", "--nodry_run"),
+        ("--dry_run=true", "--dry_run=true"),
+        ("--workdir=a-b", "--workdir=a-b"),
+        ("--config.data.train=a-b", "--config.data.train=a-b"),
+        ("dry-run", "dry-run"),
+        ("-1", "-1"),
+    ],
+)
+def test_a_flag_may_be_spelt_with_dashes(given, read):
+    assert training._spelled(given) == read
+
+
 def test_a_number_may_be_overridden_by_a_fraction_and_a_folder_has_slashes():
     words = ["--config=configs/gan_full.py", "--config.degradation.rate=1/4"]
     words += ["--config.data.train=1/2"]

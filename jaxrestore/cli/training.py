@@ -27,6 +27,7 @@ _DRY_RUN = flags.DEFINE_bool(
 _FORK = flags.DEFINE_string(
     "fork", None, "New folder in which to go on from --workdir with a changed config."
 )
+_FLAGS = (_CONFIG, _WORKDIR, _MODE, _DRY_RUN, _FORK)
 _SUCH = "for example configs/gan_full.py:demo"
 
 
@@ -70,7 +71,7 @@ def _recipe() -> str:
 @ending.flags("study")
 def parse(arguments: list[str]) -> list[str]:
     """Parses the flags; every mistake is a `ConfigError` that names the nearest key."""
-    arguments = [arguments[0], *found(arguments[1:])]
+    arguments = [arguments[0], *found(list(map(_spelled, arguments[1:])))]
     sys.argv = arguments  # where ml_collections looks for the overrides
     try:
         rest = flags.FLAGS(arguments)
@@ -81,6 +82,14 @@ def parse(arguments: list[str]) -> list[str]:
     if _CONFIG.value is None and _MODE.value == "train":
         raise errors.ConfigError(f"give --config, {_SUCH}")
     return rest
+
+
+def _spelled(word: str) -> str:
+    """A flag of ours as it is defined: - and _ in its name are alike."""
+    flag, equals, value = word.partition("=")
+    name = flag.lstrip("-").replace("-", "_")
+    ours = {ours.name for ours in _FLAGS} & {name, name.removeprefix("no")}
+    return f"--{name}{equals}{value}" if ours and flag.startswith("-") else word
 
 
 def found(arguments: list[str]) -> list[str]:
@@ -136,7 +145,7 @@ def _override(config: Any, key: str, value: str | None) -> str:
 
 def run(arguments: list[str]) -> None:
     """Parses and runs, with the exit codes of the package; the first is the program."""
-    for flag in (_CONFIG, _WORKDIR, _MODE, _DRY_RUN, _FORK):
+    for flag in _FLAGS:
         # What --help lists: the flags of the program, wherever they are defined.
         flags.FLAGS.register_key_flag_for_module(arguments[0], flags.FLAGS[flag.name])
     ending.run(lambda: app.run(main, argv=arguments, flags_parser=parse))
