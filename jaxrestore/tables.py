@@ -40,6 +40,11 @@ def latex(headings: Headings, rows: Rows) -> str:
     )
 
 
+def counted(count: int, thing: str) -> str:
+    """Returns how many of a thing there are, such as `1 pair` or `2 pairs`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def escaped(text: str) -> str:
     """Returns text that LaTeX prints as it stands."""
     special = {letter: f"\\{letter}" for letter in "&%$#_{}"}

@@ -34,3 +34,8 @@ def test_columns_are_as_wide_as_their_widest_cell():
         "| a longer one | 1    |",
         "| b            | 22.5 |",
     ]
+
+
+def test_one_thing_is_no_plural():
+    told = [tables.counted(count, "pair") for count in (0, 1, 2)]
+    assert told == ["0 pairs", "1 pair", "2 pairs"]

@@ -3,11 +3,30 @@
 from typing import Annotated
 
 import typer
+from typer import core
 
 from jaxrestore import __version__, naming
 from jaxrestore.cli import ending
 
+
+class _Commands(core.TyperGroup):
+    def get_params(self, ctx):
+        """Returns what the command line takes; all flags below are without a type."""
+        _untyped(self, ctx)
+        return super().get_params(ctx)
+
+
+def _untyped(command, context):
+    """Takes the type from flags, which help shows as if one were to give a value."""
+    for option in [*command.params, command.get_help_option(context)]:
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    for below in getattr(command, "commands", {}).values():
+        _untyped(below, context)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Image restoration in JAX.",
     no_args_is_help=True,
     add_completion=False,

@@ -103,6 +103,15 @@ def test_a_folder_that_is_no_run_and_a_file_that_is_no_image_have_their_codes(
         of_runs.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "command", [(), ("degrade",), ("study", "score"), ("restore",), ("evaluate",)]
+)
+def test_help_shows_flags_without_a_value(command):
+    told = RUNNER.invoke(app.app, [*command, "--help"])
+    assert told.exit_code == 0 and "--help" in told.output
+    assert "bool" not in told.output.lower()
+
+
 def test_help_and_version_answer_without_loading_jax():
     script = (
         "import sys; from jaxrestore.cli import app\n"

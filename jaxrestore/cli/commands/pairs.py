@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jaxrestore import assignments, degradations, errors
+from jaxrestore import assignments, degradations, errors, tables
 from jaxrestore.cli import ending, options
 
 commands = typer.Typer()
@@ -65,9 +65,8 @@ def degrade(
         layout=layout,
         overwrite=overwrite,
     )
-    print(
-        f"{len(card['images'])} pairs in {output}, made as its {paired_sets.CARD} says"
-    )
+    made = tables.counted(len(card["images"]), "pair")
+    print(f"{made} in {output}; its settings are in {output / paired_sets.CARD}")
     errors.raise_partial(card["skipped"], "skipped")
 
 
@@ -83,7 +82,7 @@ def combine(
     from jaxrestore.pairs import side_by_side
 
     written, skipped = side_by_side.combine(a, b, output, overwrite=overwrite)
-    print(f"{len(written)} pairs in {output}")
+    print(f"{tables.counted(len(written), 'pair')} in {output}")
     errors.raise_partial(skipped, "left out")
 
 
@@ -98,5 +97,6 @@ def split(
     from jaxrestore.pairs import side_by_side
 
     written, skipped = side_by_side.split(source, output, overwrite=overwrite)
-    print(f"{len(written)} pairs in {output / 'A'} and {output / 'B'}")
+    made = tables.counted(len(written), "pair")
+    print(f"{made} in {output / 'A'} and {output / 'B'}")
     errors.raise_partial(skipped, "left out")

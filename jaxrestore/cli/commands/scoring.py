@@ -25,7 +25,11 @@ def evaluate(
     ] = None,
     protocol: Annotated[str, typer.Option(help="What is measured, and how.")] = "rgb8",
     all_protocols: Annotated[
-        bool, typer.Option("--all-protocols", help="Under every protocol there is.")
+        bool,
+        typer.Option(
+            "--all-protocols",
+            help="Under every protocol; inpainting only with --masks.",
+        ),
     ] = False,
     lpips: Annotated[
         str,
@@ -69,7 +73,7 @@ def evaluate(
 
 def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
     headings = ["protocol", "metric", "mean", "median", "5 %"]
-    note = f"{_images(summary['images'])}; 5 %: the 5th percentile"
+    note = f"{tables.counted(summary['images'], 'image')}; 5 %: the 5th percentile"
     if "gain" in summary["metrics"]["psnr"]:
         headings += ["inputs", "gain"]
         note += "; inputs: their mean; gain: of the mean"
@@ -90,16 +94,13 @@ def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
 
 def _left_out(summary: dict[str, Any], prefix: str = "") -> list[str]:
     """A line for each metric whose mean does not count all images."""
+    every = tables.counted(summary["images"], "image")
     return [
-        f"{prefix}{name}: mean of {part['images']} of {_images(summary['images'])}; it "
+        f"{prefix}{name}: mean of {part['images']} of {every}; it "
         f"is {'infinite' if part['infinite'] else 'undefined'} for the others"
         for name, part in summary["metrics"].items()
         if 0 < part["images"] < summary["images"]
     ]
-
-
-def _images(count: int) -> str:
-    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _print_protocols(summary: dict[str, dict[str, Any]]) -> None:

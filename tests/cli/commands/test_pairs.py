@@ -43,6 +43,14 @@ def test_help_has_the_kinds_and_the_list_has_options_defaults_and_ranges():
     assert ["pixel_shuffle", "rate", "0.4", "0", "to", "1"] in rows
 
 
+def test_one_pair_is_told_with_the_file_of_its_settings(degrade, tmp_path):
+    output = tmp_path / "new"
+    words = ["degrade", str(tmp_path / "a.png"), str(output), "--kind", "noise"]
+    said = CliRunner().invoke(app.app, words).output
+    settings = output / "degradation.json"
+    assert said == f"1 pair in {output}; its settings are in {settings}\n"
+
+
 @pytest.mark.parametrize(
     ("kind", "option", "message"),
     [
