@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxrestore import naming
 from jaxrestore.ops import draws, kernels, ranges
 
 # Half Gaussian, 7 of 10 isotropic; half motion, 6 of 10 straight.
 MIX = MappingProxyType(
     {"isotropic": 0.35, "anisotropic": 0.15, "line": 0.3, "shake": 0.2}
 )
+
+KINDS = ("isotropic", "anisotropic", "line", "shake", "given")
 
 Angle = Annotated[
     draws.Number, ranges.Range(-2 * np.pi, 2 * np.pi, "radians, of which pi is 180")
@@ -27,7 +28,7 @@ def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    kind: str | Mapping[str, float | int] = MIX,
+    kind: Annotated[str | Mapping[str, float | int], ranges.Words(KINDS)] = MIX,
     deviation: draws.NotNegative = (0.8, 3.0),
     deviations: draws.NotNegative = (0.8, 3.5),
     length: draws.NotNegative = (3.0, 13.0),
@@ -65,22 +66,17 @@ def degrade(
     Array([0.  , 0.25, 0.5 , 0.25, 0.  ], dtype=float32)
     """
     ranges.check(degrade, locals())
-    makers = {
-        "isotropic": functools.partial(_isotropic, size=size, deviation=deviation),
-        "anisotropic": functools.partial(
-            _anisotropic, size=size, deviations=deviations, angle=angle
-        ),
-        "line": functools.partial(_line, size=size, length=length, angle=angle),
-        "shake": functools.partial(_shake, size=size, extent=extent),
-        "given": functools.partial(_given, size=size, given=given),
-    }
+    makers = (
+        functools.partial(_isotropic, size=size, deviation=deviation),
+        functools.partial(_anisotropic, size=size, deviations=deviations, angle=angle),
+        functools.partial(_line, size=size, length=length, angle=angle),
+        functools.partial(_shake, size=size, extent=extent),
+        functools.partial(_given, size=size, given=given),
+    )
     weights = {kind: 1.0} if isinstance(kind, str) else dict(kind)
-    for word in weights:
-        if word not in makers:
-            raise ValueError(f"blur has no {word!r}: {naming.nearest(word, makers)}")
     kind_key, kernel_key = jax.random.split(key)
     chosen = draws.choice(kind_key, weights)
-    branches = [makers[word] for word in weights]
+    branches = [makers[KINDS.index(word)] for word in weights]
     return kernels.convolve(image, jax.lax.switch(chosen, branches, kernel_key))
 
 

@@ -12,7 +12,7 @@ def degrade(
     image: Float[Array, "h w c"],
     *,
     scale: Annotated[float | int, ranges.Range(1, None, "4 is a quarter")] = 4,
-    method: str = "bicubic",
+    method: Annotated[str, ranges.Words(resize.METHODS)] = "bicubic",
 ) -> Float[Array, "hh ww c"]:
     """Returns `image` at 1 / `scale` of its size, sides rounded up; nothing is random.
 

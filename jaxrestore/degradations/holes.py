@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 
-from jaxrestore import images, naming
+from jaxrestore import images
 from jaxrestore.ops import draws, ranges, strokes
 
 Vertices = Annotated[draws.Number, ranges.Range(1, whole=True)]
@@ -29,7 +29,7 @@ def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    kinds: Mapping[str, float] = {"both": 1.0},
+    kinds: Annotated[Mapping[str, float], ranges.Words(KINDS)] = {"both": 1.0},
     box: draws.Share = (0.375, 0.5),
     count: draws.WholeNumber = (1, 3),
     vertices: Vertices = (4, 11),
@@ -79,7 +79,7 @@ def damage(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    kinds: Mapping[str, float] = {"both": 1.0},
+    kinds: Annotated[Mapping[str, float], ranges.Words(KINDS)] = {"both": 1.0},
     box: draws.Share = (0.375, 0.5),
     count: draws.WholeNumber = (1, 3),
     vertices: Vertices = (4, 11),
@@ -113,11 +113,6 @@ def damage(
 
 
 def _check(kinds, masks):
-    for kind in kinds:
-        if kind not in KINDS:
-            raise ValueError(
-                f"there is no hole {kind!r}: {naming.nearest(kind, KINDS)}"
-            )
     if "masks" in kinds and not masks:
         raise ValueError(
             "holes of kind 'masks' need the option masks: a folder of them"

@@ -20,10 +20,16 @@ def degrade(
     *,
     quality: Quality = (30, 95),
     subsampling: Annotated[
-        str | float | int | Float[Array, ""], ranges.Range(0, 1)
+        str | float | int | Float[Array, ""],
+        ranges.Words(("4:2:0", "4:4:4")),
+        ranges.Range(0, 1, "the probability of 4:2:0"),
     ] = "4:2:0",
-    rounding: str = "straight_through",
-    random_grid: Annotated[bool | float | int, ranges.Range(0, 1)] = False,
+    rounding: Annotated[
+        str, ranges.Words(("straight_through", "cubic"))
+    ] = "straight_through",
+    random_grid: Annotated[
+        bool | float | int, ranges.Range(0, 1, "how probable it is")
+    ] = False,
 ) -> Float[Array, "h w c"]:
     """Returns `image` as a JPEG file of `quality`, 1 to 100, would give it back.
 
@@ -56,7 +62,6 @@ def degrade(
     Array([  2.,  34.,  77., 113., 143., 179., 222., 254.], dtype=float32)
     """
     ranges.check(degrade, locals())
-    _check(subsampling, rounding)
     quality_key, chroma_key, grid_key = jax.random.split(key, 3)
     steps = jpeg_codec.tables(draws.integer(quality_key, quality))
     if isinstance(subsampling, str):
@@ -82,15 +87,3 @@ def _moved(image, down, right):
     wide = jnp.pad(image, ((room, room), (room, room), (0, 0)), mode="edge")
     canvas = (height + room, width + room, channels)
     return jax.lax.dynamic_slice(wide, (room - down, room - right, 0), canvas)
-
-
-def _check(subsampling, rounding):
-    if isinstance(subsampling, str) and subsampling not in ("4:2:0", "4:4:4"):
-        raise ValueError(
-            f"subsampling is {subsampling!r}; it must be '4:2:0', '4:4:4' or the "
-            "probability of '4:2:0'"
-        )
-    if rounding not in ("straight_through", "cubic"):
-        raise ValueError(
-            f"rounding is {rounding!r}; it must be 'straight_through' or 'cubic'"
-        )

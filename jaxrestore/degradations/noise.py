@@ -26,16 +26,21 @@ LEVELS = ranges.ByWord(
         "salt_and_pepper": ranges.Range(0, 1, "a share of the pixels"),
     },
 )
+_GRAINS = naming.public(grains)
 
 
 def degrade(
     key: PRNGKeyArray,
     image: Float[Array, "h w c"],
     *,
-    kind: str | Mapping[str, Any] = "gaussian",
+    kind: Annotated[
+        str | Mapping[str, Any], ranges.Words((*LEVELS.ranges,))
+    ] = "gaussian",
     level: Annotated[draws.Number, LEVELS] = 25 / 255,
     grey: Annotated[float | int | Float[Array, ""], ranges.Range(0, 1)] = 0.0,
-    grain: str | Mapping[str, float | int] = "white",
+    grain: Annotated[
+        str | Mapping[str, float | int], ranges.Words((*_GRAINS,))
+    ] = "white",
     level_map: bool = False,
 ) -> Float[Array, "h w cc"]:
     """Returns `image` with noise of a drawn level added.
@@ -97,8 +102,6 @@ def _kinds(
     """Returns {word: (weight, level)}."""
     kinds: dict[str, tuple[float | int, draws.Number]] = {}
     for word, entry in ({kind: 1.0} if isinstance(kind, str) else kind).items():
-        if word not in _NOISES:
-            raise ValueError(f"noise has no {word!r}: {naming.nearest(word, _NOISES)}")
         options = entry if isinstance(entry, Mapping) else {"weight": entry}
         if "weight" not in options or set(options) - {"weight", "level"}:
             raise ValueError(
@@ -112,13 +115,7 @@ def _kinds(
 def _grains(grain):
     """Returns {function of `ops.grain`: weight}."""
     weights = {grain: 1.0} if isinstance(grain, str) else dict(grain)
-    known = naming.public(grains)
-    for word in weights:
-        if word not in known:
-            raise ValueError(
-                f"noise has no grain {word!r}: {naming.nearest(word, known)}"
-            )
-    return {known[word]: weight for word, weight in weights.items()}
+    return {_GRAINS[word]: weight for word, weight in weights.items()}
 
 
 def _gaussian(key, image, level, alike, *, grain):

@@ -7,6 +7,7 @@ permutation of the input, to the bit.
 """
 
 import functools
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxrestore.ops import draws, ranges
 
+Order = Annotated[str, ranges.Words(("raster", "colour"))]
+
 
 def degrade(
     key: PRNGKeyArray,
@@ -22,7 +25,7 @@ def degrade(
     *,
     rate: draws.Share = 0.4,
     radius: ranges.Count = 2,
-    order: str = "raster",
+    order: Order = "raster",
 ) -> Float[Array, "h w c"]:
     """Returns `image` with pixels exchanged inside windows of side `2 * radius + 1`.
 
@@ -53,23 +56,22 @@ def index_map(
     *,
     rate: draws.Share = 0.4,
     radius: ranges.Count = 2,
-    order: str = "raster",
+    order: Order = "raster",
 ) -> Int[Array, " n"]:
     """Returns the permutation: pixel `i` of the result is pixel `index_map[i]`.
 
     Raises `ValueError` for an `order` other than `"raster"` and `"colour"`.
     """
+    ranges.check(index_map, locals())
     draw_key, order_key = jax.random.split(key)
     # Beside the split, not part of it: a fixed rate gives the same with or without.
     rate = draws.number(jax.random.fold_in(key, 2), rate)
     partner = partners(draw_key, height, width, rate=rate, radius=radius)
     if order == "raster":
         groups = jnp.asarray(_wavefronts(height, width, radius))
-    elif order == "colour":
+    else:
         groups = jnp.asarray(_colours(height, width, radius))
         groups = jax.random.permutation(order_key, groups)
-    else:
-        raise ValueError(f"order is {order!r}; it must be 'raster' or 'colour'")
     # Groups are padded with the index of one extra site, which is its own partner.
     extra = jnp.array([height * width], partner.dtype)
     return _exchange(groups, jnp.concatenate([partner, extra]))[:-1]

@@ -1,7 +1,8 @@
-"""The numbers that an option takes: in its annotation, and nowhere else.
+"""The numbers and words that an option takes: in its annotation, and nowhere else.
 
 `level: Annotated[float, Range(0, 1)]` is a field of a network or an argument of a
-degradation or a loss. Arrays and what is traced are not looked at.
+degradation or a loss, and so is `order: Annotated[str, Words(("raster", "colour"))]`.
+Arrays and what is traced are not looked at.
 """
 
 import dataclasses
@@ -53,12 +54,31 @@ class ByWord(NamedTuple):
         return "; ".join(f"{word}: {one.words()}" for word, one in self.ranges.items())
 
 
+class Words(NamedTuple):
+    """The words that an option takes, alone or as the keys of a table of weights."""
+
+    known: tuple[str, ...]
+
+
 class Option(NamedTuple):
-    """An option: its default, its range if it has one, and the types that it takes."""
+    """An option: its default, its range if it has one, its types, its words if any."""
 
     default: Any
     range: Range | ByWord | None
     types: frozenset[Any]
+    known: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """Returns all that it takes as a message has it; empty if that is free."""
+        table, words = "{word: weight} of", ", ".join(self.known)
+        parts = ["True, False"] if bool in self.types else []
+        if self.known and str not in self.types:
+            parts += [f"{table} {words}"]
+        elif self.known:
+            parts += [words] + [f"{table} these"] * (Mapping in self.types)
+        if self.range:
+            parts += [self.range.words()]
+        return ", or ".join(parts)
 
 
 Count = Annotated[int, Range(1, whole=True)]
@@ -90,7 +110,8 @@ def options(owner: Callable[..., Any]) -> dict[str, Option]:
 def _option(annotation, default):
     marks = getattr(annotation, "__metadata__", ())
     found = next((x for x in marks if isinstance(x, Range | ByWord)), None)
-    return Option(default, found, frozenset(_types(annotation)))
+    known = next((x.known for x in marks if isinstance(x, Words)), ())
+    return Option(default, found, frozenset(_types(annotation)), known)
 
 
 def _types(annotation):
@@ -104,23 +125,39 @@ def _types(annotation):
 
 
 def check(owner: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Raises `ValueError` for the first number that `owner` does not take.
+    """Raises `ValueError` for the first number or word that `owner` does not take.
 
     `given` has values by the name of the option; other names are not looked at. The
-    message names the option, its value, its range and the file of `owner`.
+    message names the option, its value, what it takes and the file of `owner`.
     """
     known = options(owner)
     for name, option in known.items():
+        if name in given and not _has_words(given[name], option):
+            raise ValueError(
+                f"{name} is {given[name]!r}, but {_place(owner)} takes {option.words()}"
+            )
+    for name, option in known.items():
         for label, value, own in _cases(name, given, known):
             if not _fits(value, own, option.types):
+                takes = option.words() if own is option.range else own.words()
                 raise ValueError(
-                    f"{label} is {value!r}, but {_place(owner)} takes {own.words()}"
+                    f"{label} is {value!r}, but {_place(owner)} takes {takes}"
                 )
 
 
 def holds(known: Range, value: Any) -> bool:
     """Returns whether a value is a number of that range."""
     return _fits(value, known, frozenset())
+
+
+def _has_words(value: Any, option: Option) -> bool:
+    if not option.known:
+        return True
+    if isinstance(value, Mapping):
+        return Mapping in option.types and {*value} <= {*option.known}
+    if isinstance(value, str):
+        return str in option.types and value in option.known
+    return option.range is not None  # which looks at numbers
 
 
 def _cases(

@@ -107,17 +107,17 @@ def write(
 def listed() -> str:
     """Returns a table of all options of all kinds: their defaults, and what they take.
 
-    An option that takes no number has its default alone.
+    An option that takes any text, or what has parts, has its default alone.
     """
     rows = []
     for kind in degradations.kinds():
         home = naming.module("degradations", kind)
         known = ranges.options(home.degrade)
         rows += [
-            [kind, name, _shown(own.default), own.range.words() if own.range else ""]
+            [kind, name, _shown(own.default), own.words()]
             for name, own in known.items()
         ] or [[kind, "", "", ""]]
-    return tables.aligned(["kind", "option", "default", "numbers"], rows)
+    return tables.aligned(["kind", "option", "default", "takes"], rows)
 
 
 def _shown(value: Any) -> str:

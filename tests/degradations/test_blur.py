@@ -141,7 +141,7 @@ def test_a_traced_deviation_is_the_same_as_a_fixed_one():
 
 def test_unknown_kinds_and_unfit_kernels_are_refused():
     key, image = jax.random.key(0), jnp.asarray(ALONE)
-    with pytest.raises(ValueError, match="did you mean 'isotropic'"):
+    with pytest.raises(ValueError, match="takes isotropic, anisotropic, line"):
         blur.degrade(key, image, kind="isotropc")
     with pytest.raises(ValueError, match="has no kernels; set given"):
         blur.degrade(key, image, kind="given")

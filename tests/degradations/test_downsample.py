@@ -61,5 +61,5 @@ def test_scale_one_changes_nothing_and_the_key_is_not_used():
 def test_enlarging_and_unknown_methods_are_refused():
     with pytest.raises(ValueError, match=r"scale is 0\.5, but .* takes 1 or more"):
         _degrade(_image(8, 8, 1), scale=0.5)
-    with pytest.raises(ValueError, match=r"no 'lanczos': there is bicubic"):
+    with pytest.raises(ValueError, match="takes bicubic, bilinear, area"):
         _degrade(_image(8, 8, 1), method="lanczos")

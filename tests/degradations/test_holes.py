@@ -160,7 +160,7 @@ def test_too_many_masks_are_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("kinds", "message"),
     [
-        ({"boxes": 1.0}, "did you mean 'box'"),
+        ({"boxes": 1.0}, "takes {word: weight} of box, strokes, both"),
         ({"box": -1.0}, "negative"),
         ({"box": 0.0}, "above 0"),
         ({}, "above 0"),

@@ -153,12 +153,12 @@ def test_a_quality_outside_1_to_100_is_refused(quality):
         jpeg.degrade(KEY, _image(), quality=quality)
 
 
-@pytest.mark.parametrize("subsampling", ["4:2:2", -0.1, 1.5])
+@pytest.mark.parametrize("subsampling", ["4:2:2", 420, -0.1, 1.5])
 def test_other_subsampling_is_refused(subsampling):
-    with pytest.raises(ValueError, match=r"'4:4:4' or the prob|takes 0 to 1"):
+    with pytest.raises(ValueError, match=r"takes 4:2:0, 4:4:4, or 0 to 1 \(the pr"):
         jpeg.degrade(KEY, _image(), subsampling=subsampling)
 
 
 def test_other_rounding_is_refused():
-    with pytest.raises(ValueError, match="'straight_through' or 'cubic'"):
+    with pytest.raises(ValueError, match=r"jpeg\.py takes straight_through, cubic"):
         jpeg.degrade(KEY, _image(), rounding="hard")

@@ -273,7 +273,7 @@ def test_a_range_that_is_no_pair_is_refused():
 
 
 def test_an_unknown_order_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'rastre'.*'raster' or 'colour'"):
+    with pytest.raises(ValueError, match=r"'rastre', but .* takes raster, colour"):
         pixel_shuffle.degrade(jax.random.key(0), _numbered(4, 4), order="rastre")
 
 

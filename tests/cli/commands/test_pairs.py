@@ -41,6 +41,15 @@ def test_help_has_the_kinds_and_the_list_has_options_defaults_and_ranges():
         for option in ranges.options(home.degrade):
             assert [kind, option] in [row[:2] for row in rows]
     assert ["pixel_shuffle", "rate", "0.4", "0", "to", "1"] in rows
+    lines = [" ".join(row) for row in rows]
+    for line in (
+        "pixel_shuffle order 'raster' raster, colour",
+        "downsample method 'bicubic' bicubic, bilinear, area",
+        "jpeg rounding 'straight_through' straight_through, cubic",
+        "jpeg subsampling '4:2:0' 4:2:0, 4:4:4, or 0 to 1 (the probability of 4:2:0)",
+        "noise level_map False True, False",
+    ):
+        assert line in lines
 
 
 def test_one_pair_is_told_with_the_file_of_its_settings(degrade, tmp_path):
@@ -64,6 +73,9 @@ def test_one_pair_is_told_with_the_file_of_its_settings(degrade, tmp_path):
         ("pixel_shuffle", "rate=1/0", "rate is '1/0'"),
         ("pixel_shuffle", "radius=0", "radius is 0, .* whole numbers, 1 or more"),
         ("pixelate", "block=0", "block is 0"),
+        ("jpeg", "subsampling=420", r"is 420, but .*jpeg\.py takes 4:2:0, 4:4:4, or 0"),
+        ("noise", "kind=gausian", "'gausian', but .* takes gaussian, .* of these"),
+        ("noise", "grain={'whit': 1}", "takes white, blurred, .* of these"),
         ("scratches", "deviation=300", "0 to 255 .*a level in"),
         (
             "chain",
