@@ -155,7 +155,7 @@ def check_override(
                 raise errors.ConfigError(f"config.{where} is no key: {hint}")
             close = naming.closest(name, section.keys())
             said = f"no key: {hint} To" if close else "no key of this recipe; to"
-            wider = _added(config[names[0]].to_dict(), names[1:], value)
+            wider = _added(_at(config, names[:1]).to_dict(), names[1:], value)
             raise errors.ConfigError(
                 f"config.{where} is {said} add {name}, give the section whole: "
                 f"{config_keys.whole(names[0], wider)}"
@@ -190,7 +190,7 @@ def check_value(
     """
     held = _type(config, key)
     if _is_section(held) and not isinstance(given, Mapping):
-        below = functools.reduce(operator.getitem, key.split("."), config).to_dict()
+        below = _at(config, key.split(".")).to_dict()
         example = next((k for k, x in below.items() if not isinstance(x, Mapping)), "")
         if "name" in below:
             example, below["name"] = "name", given
@@ -206,9 +206,13 @@ def check_value(
         raise errors.ConfigError(f"{spelled} is {given!r}; it must be {wanted}")
 
 
+def _at(config: Any, names: list[str]) -> Any:
+    return functools.reduce(operator.getitem, names, config)
+
+
 def _type(config, key):
     *path, name = key.split(".")
-    return functools.reduce(operator.getitem, path, config).get_type(name)
+    return _at(config, path).get_type(name)
 
 
 def _is_section(held):
