@@ -176,9 +176,10 @@ def sibling_complaints(path, source):
     """Degradations know no other degradation, models no other model.
 
     But `second_order` is made of others, and says which; `chain` and `batched` run
-    those that a config names, by `naming.module`, which is closed to all others.
+    those that a config names, by `naming.module`, and the package imports those that
+    it is asked for. Finding a file by its name is closed to all others.
     """
-    dispatching = {"chain", "batched"}
+    dispatching = {"chain", "batched", "__init__"}
     stem = Path(path).stem
     complaints = []
     if not path.startswith("jaxrestore/") or _package(path) not in SIBLINGS:
@@ -479,6 +480,7 @@ BROKEN = [
     ),
     (sibling_complaints, "degradations/a.py", "find = naming.module"),
     (sibling_complaints, "degradations/a.py", "import importlib"),
+    (sibling_complaints, "models/__init__.py", "import importlib"),
     (sibling_complaints, "degradations/a.py", "from importlib import import_module"),
     (sibling_complaints, "degradations/a.py", "from jaxrestore.naming import module"),
     (door_complaints, "losses.py", "import torch"),
@@ -525,6 +527,7 @@ KEPT = [
         "degradations/chain.py",
         "naming.module('degradations', name)",
     ),
+    (sibling_complaints, "degradations/__init__.py", "import importlib"),
     (sibling_complaints, "degradations/noise.py", "naming.nearest('a', 'b')"),
     (
         sibling_complaints,

@@ -1,6 +1,7 @@
 """`import jaxrestore`: what it offers, and that it costs nothing until asked."""
 
 import ast
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,44 @@ def test_type_checkers_are_shown_the_same_names():
 def test_an_unknown_name_is_an_attribute_error_that_names_it():
     with pytest.raises(AttributeError, match=r"'jaxrestore'.*'loses'"):
         _ = jaxrestore.loses
+
+
+# The public names that are packages, and the files in each.
+PACKAGES = {
+    name: [entry.name for entry in pkgutil.iter_modules(home.__path__)]
+    for name in sorted({*jaxrestore.__all__} - {"__version__"})
+    if hasattr(home := getattr(jaxrestore, name), "__path__")
+}
+INSIDE = [(package, name) for package in PACKAGES for name in PACKAGES[package]]
+
+
+def test_there_are_public_packages():
+    assert {"jpeg", "batched"} <= {*PACKAGES["degradations"]}
+
+
+@pytest.mark.parametrize(("package", "name"), INSIDE)
+def test_a_file_of_a_public_package_is_its_attribute(package, name):
+    home = getattr(jaxrestore, package)
+    assert home.__getattr__(name) is sys.modules[f"jaxrestore.{package}.{name}"]
+    assert getattr(home, name) is home.__getattr__(name)
+    assert name in dir(home)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_unknown_file_of_a_public_package_is_an_attribute_error(package):
+    with pytest.raises(AttributeError, match=rf"'jaxrestore.{package}'.*'no_such'"):
+        _ = getattr(jaxrestore, package).no_such
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_public_package_imports_its_files_when_they_are_asked_for(package):
+    name = PACKAGES[package][0]
+    script = (
+        f"import sys; from jaxrestore import {package}\n"
+        f"loaded = lambda: [n for n in sys.modules if n.startswith({package!r}, 11)]\n"
+        f"print(len(loaded())); {package}.{name}; print(*loaded())"
+    )
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    before, after = run.stdout.splitlines()
+    assert before == "1" and f"jaxrestore.{package}.{name}" in after.split()
