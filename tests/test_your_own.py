@@ -20,6 +20,7 @@ from jaxrestore.training import objective, rules, setup
 PAGE = (Path(__file__).parents[1] / "docs" / "your_own.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 IMAGES = jnp.ones((2, 8, 8, 3)) / 2
+OF_NOTHING = {"weight": 1.0, "scale": 0}
 
 
 @pytest.fixture
@@ -65,6 +66,14 @@ def test_what_the_page_shows_trains_and_degrades(add, add_loss, tmp_path):
     assert prepared.config["generator"] == {"name": "three", "width": 16}
 
     keys = jax.random.split(jax.random.key(0), 2)
+    with pytest.raises(ValueError, match=r"most is 2, but .*fade.py takes 0"):
+        naming.module("degradations", "fade").degrade(keys[0], IMAGES[0], most=2)
+    for key, value in (("width", 0), ("channels", 0.5)):
+        with pytest.raises(ValueError, match=rf"{key} is {value}, but models/three.py"):
+            networks.build("Generator", {"name": "three", key: value})
+    wrong = config.to_dict() | {"objective": {"restored": {"log_cosh": OF_NOTHING}}}
+    with pytest.raises(errors.ConfigError, match=r"scale is 0, but .* takes above 0"):
+        rules.check(wrong)
     faded = batched.degrade(keys, IMAGES, recipe={"name": "fade", "most": 0.3})
     assert (faded > IMAGES).all() and (faded < 1).all()
     assert len(np.unique(faded)) == 2  # each image has a share of its own
