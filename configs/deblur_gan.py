@@ -4,8 +4,8 @@
 
 Arguments, joined by commas after a colon (`configs/deblur_gan.py:source,demo`):
   source  the project's network and losses exactly: 1 - SSIM plus the adversary at
-          weight 1, constant rates, no average; the network draws the image anew
-  demo    the same networks on batches of 8, the weights averaged: a quarter of an
+          weight 1, constant rates, no EMA; the network draws the image anew
+  demo    the same networks on batches of 8, an EMA of the weights: a quarter of an
           hour on two CPU cores
   pairs   damaged files instead of blur: folders of equal names (input and target, or A
           and B) in config.data.train and config.data.evaluation
@@ -93,7 +93,7 @@ def _shrink(config, source):
     # An eighth of the batch, an eighth of the rate: a faster one leads the generator
     # away from faces at first (see it with --config.optimizer.discriminator.rate=2e-4).
     config.optimizer.discriminator.rate = 2.5e-5
-    # So few images a step make the last weights a matter of luck: an average is scored.
+    # So few images a step make the last weights a matter of luck: an EMA is scored.
     config.ema = 0.99
     if source:
         return

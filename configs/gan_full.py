@@ -78,7 +78,8 @@ def get_config(argument: str = "") -> ConfigDict:
     config.generator.name = "fcn"  # a file in models/; its options:
     config.generator.width = 64
     config.generator.blocks = 16
-    config.ema = 0.999  # decay of the averaged generator, which is what is scored
+    # Decay of the exponential moving average (EMA) of the generator, which is scored.
+    config.ema = 0.999
 
     # {output: {loss: weight, or {"weight": w, option of the loss: value}}}
     config.objective = ConfigDict()

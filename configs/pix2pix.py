@@ -92,7 +92,7 @@ def get_config(argument: str = "") -> ConfigDict:
         del config.data[key]
     config.data.leaves = 0.0
     config.data.evaluation_crop = 256
-    config.ema = 0.0  # no average: the last weights are scored
+    config.ema = 0.0  # no EMA: the last weights are scored
     config.degradation = ConfigDict()
     config.degradation.name = "pixelate"
     side = (48, 128) if "variational" in words else 64

@@ -80,7 +80,7 @@ def damaged_faces(*, demo: bool) -> ConfigDict:
     config.augment = "none"  # the source names none
     config.degradation = ConfigDict()
     config.degradation.name = "scratches"
-    config.ema = 0.0  # no average, as in the source: the last weights are scored
+    config.ema = 0.0  # no EMA, as in the source: the last weights are scored
     for player in (config.optimizer.generator, config.optimizer.discriminator):
         player.rate = 1e-4
         player.schedule = "constant"

@@ -186,8 +186,9 @@ KEYS = (
         "A file in `models/` with a `Generator`, whose fields are its options."
     ),
     Key("ema", float, 0.999, low=0, high=0.999999).means(
-        "The decay of the averaged generator, which is what is scored and kept for "
-        "use; 0: no average."
+        "The decay of the exponential moving average (EMA) of the generator's weights "
+        "and running statistics, which is what is scored and kept for use; 0: none, "
+        "the generator itself is."
     ),
     Key(
         "objective",
@@ -263,7 +264,7 @@ KEYS = (
     # Without the warmup the first update, from a last layer of zeros, costs 10 dB.
     *_player("generator", rate=2e-4, warmup=1_000),
     *_player("discriminator", rate=5e-5, warmup=0),
-    Key("evaluation", SECTION, {}).means("How the averaged generator is scored."),
+    Key("evaluation", SECTION, {}).means("How the EMA of the generator is scored."),
     Key("evaluation.every", int, 5_000, unit=LENGTH, low=1).means(
         "How often it is scored during the run."
     ),
@@ -273,8 +274,8 @@ KEYS = (
     Key(
         "evaluation.statistics", str, "eval", choices="networks.STATISTICS", since=3
     ).means(
-        "What batch normalisation uses: averages of training, or each image's own "
-        "statistics with dropout on, as pix2pix tests."
+        "What batch normalisation uses: the running statistics of training, or each "
+        "image's own statistics with dropout on, as pix2pix tests."
     ),
     Key("evaluation.batch_size", int, 4, unit="images", low=1).means(
         "Images that are restored at a time, rounded up to what all devices share."

@@ -152,10 +152,10 @@ def restore_function(
     Any side is taken: images are padded to the model's `multiple` and the result is
     cropped to `scale` times their size. One compilation for each shape.
 
-    With `statistics="eval"` batch normalisation uses what training averaged and there
-    is no dropout. With `"pix2pix"` each image is normalised by its own statistics and
-    dropout is on, always with the same keys: the reference code of pix2pix tests so,
-    on batches of one image.
+    With `statistics="eval"` batch normalisation uses the running statistics of training
+    and there is no dropout. With `"pix2pix"` each image is normalised by its own
+    statistics and dropout is on, always with the same keys: the reference code of
+    pix2pix tests so, on batches of one image.
     """
     assert statistics in STATISTICS, statistics
     apply = _as_tested if statistics == "eval" else _as_trained

@@ -26,11 +26,11 @@ class Network(struct.PyTreeNode):
 class TrainState(struct.PyTreeNode):
     """A run: `step`, int32, counts batches; `key` is the root of all its randomness.
 
-    `ema` is the exponential average of the generator's parameters and statistics, as
-    the variables of the model; `discriminator` is None in a run without adversary.
-    `pool` holds earlier restored images for the discriminator (`image_pool`), `plateau`
-    what a learning rate that waits for the evaluation knows (`optimizers`); both are
-    None where there is no use of them.
+    `ema` is the exponential moving average (EMA) of the generator's parameters and
+    running statistics, as the variables of the model; `discriminator` is None in a run
+    without adversary. `pool` holds earlier restored images for the discriminator
+    (`image_pool`), `plateau` what a learning rate that waits for the evaluation knows
+    (`optimizers`); both are None where there is no use of them.
     """
 
     step: Any

@@ -1,7 +1,7 @@
 """Checkpoints: the whole state to resume from, and a slim restorer to use.
 
 A run's `checkpoints/STEP/` holds `state` (all that a resumed run needs), `restorer`
-(the averaged generator, opened without a template on any device), `config` (JSON) and
+(the EMA of the generator, opened without a template on any device), `config` (JSON) and
 `metrics` where an evaluation was made. The latest two and the best one are kept.
 """
 
@@ -132,7 +132,7 @@ def _damaged(path):
 
 
 def keep_generators(workdir: Path) -> None:
-    """Removes from a run's checkpoints all but the averaged generator and its scores.
+    """Removes from a run's checkpoints all but the EMA of the generator and its scores.
 
     What uses a run goes on as before; training does not (`restore` says why).
     """
@@ -182,7 +182,7 @@ def _check_exists(workdir):
 
 
 def load_restorer(workdir: Path, step: int) -> dict[str, Any]:
-    """Returns the averaged generator's variables at `step` as NumPy arrays.
+    """Returns the variables of the generator's EMA at `step` as NumPy arrays.
 
     No template, no device and no optimiser is needed, and nothing of the rest of the
     state is read. Raises `DamagedError` when a part is missing or broken.

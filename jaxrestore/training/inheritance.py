@@ -15,10 +15,10 @@ from jaxrestore.weights import weight_files
 def load(where: str) -> tuple[Any, str]:
     """Returns a generator's variables, and words for where they come from.
 
-    `where` is the workdir of a run, of which the averaged generator at the best step is
-    taken, or a file of weights. The words have a SHA-256: of the file, as on its card,
-    or of a run's weights (`checkpoints.tree_hash`). Raises `NoInputError` when it does
-    not exist, and what reading it raises.
+    `where` is the workdir of a run, of which the EMA of the generator at the best step
+    is taken, or a file of weights. The words have a SHA-256: of the file, as on its
+    card, or of a run's weights (`checkpoints.tree_hash`). Raises `NoInputError` when it
+    does not exist, and what reading it raises.
     """
     path = Path(where)
     if path.is_dir():

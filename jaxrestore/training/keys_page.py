@@ -9,10 +9,19 @@ comes from `jaxrestore/config_keys.py`; `jaxrestore keys > docs/config.md` write
 anew. Any key can be given on the command line, as
 `--config.optimizer.generator.rate=1e-3`; a mistake is told with what the key may hold.
 
+One recipe has other keys: [`pix2pix`](../configs/pix2pix.py) takes pix2pix's own names,
+such as `lr`, `n_epochs` and `netG`, in place of `epochs`, `crop`, `augment`,
+`generator`, `discriminator`, `objective`, `adversarial`, `optimizer` and three keys of
+`data`. Its `get_config` lists them with their defaults, its `translate` says what each
+becomes here.
+
 A `name` in a config is the name of a file, and the other keys of its section are
 options which that file tells: fields of the `Generator` or `Discriminator` of a network
-in `jaxrestore/models/`, keyword arguments of `degrade` in `jaxrestore/degradations/`. A
-loss in the objective is a function of `jaxrestore/losses.py`.
+in `jaxrestore/models/` ([networks.md](networks.md) lists them), keyword arguments of
+`degrade` in `jaxrestore/degradations/` (`jaxrestore degrade --list` shows them). A loss
+in the objective is a function of `jaxrestore/losses.py`. An option that the recipe does
+not set is given with its whole section:
+`--config.generator="{{'name': 'fcn', 'width': 32, 'blocks': 4, 'channels': 1}}"`.
 
 Configs are of version {version}, which stands in the `config.json` of a run. A key that
 came after version 1 says so: in runs of older builds it has its default, which is what

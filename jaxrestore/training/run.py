@@ -123,7 +123,7 @@ def log(run: Run, number: int, times: dict[str, float], seconds: float) -> None:
 
 
 def evaluated(run: Run, number: int, timer: clock.Clock) -> float:
-    """Scores the averaged generator, writes it down; returns what ranks it, in dB."""
+    """Scores the EMA of the generator, writes it down; returns what ranks it, in dB."""
     prepared, average = run.prepared, run.state.ema
     with timer.measure("evaluation"):
         restore = lambda degraded: prepared.restore(average, degraded)

@@ -55,7 +55,7 @@ def opened(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns card and variables of weights: published ones, ours, or those of a run.
 
-    Of a run it is the averaged generator at `step`, by default the best. Raises as
+    Of a run it is the EMA of its generator at `step`, by default the best. Raises as
     `of_file` and `checkpoints.read_config`, and `ConfigError` for a `step` of what is
     no run and a `part` of one.
     """
@@ -95,7 +95,7 @@ def of_file(
 def of_run(
     workdir: Path, step: int | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns card and variables of a run's averaged generator, the best or at `step`.
+    """Returns card and variables of the EMA of a run's generator, best or at `step`.
 
     The run's config is `card["source"]["config"]`. Raises `MismatchError` when
     `workdir` is no run, holds no finished checkpoint, or not `step`.
