@@ -1,11 +1,13 @@
 """What README.md, docs/ and their like tell to type: commands, config keys and Python.
 
 Commands are parsed by the program that they are for and not run; Python is run, with
-small images where a page speaks of the reader's own.
+small images, a network and a run where a page speaks of the reader's own. Blocks can be
+pasted, and links lead somewhere.
 """
 
 import ast
 import copy
+import functools
 import importlib.util
 import itertools
 import re
@@ -14,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -23,8 +26,18 @@ from ml_collections import config_flags
 from PIL import Image
 
 import jaxrestore
-from jaxrestore import assignments, config_files, losses, naming, networks, protocols
+from jaxrestore import (
+    assignments,
+    config_files,
+    files,
+    losses,
+    naming,
+    networks,
+    protocols,
+)
 from jaxrestore.cli import app, training
+from jaxrestore.runs import checkpoints
+from jaxrestore.weights import cards, weight_files
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -32,7 +45,7 @@ PAGES = {
     for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 }
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-ADDRESSED = (("jaxrestore",), ("python", "-m"))
+SHELL = ("", "bash", "sh", "console")
 ALTERNATIVES = re.compile(r"\w+(\|\w+)+")
 COMMAND_LINE: Any = typer.main.get_command(app.app)
 # Of programs that are not ours; CI runs those of the README.
@@ -50,10 +63,17 @@ def _blocks(page, *languages):
     return [text for language, text in BLOCK.findall(page) if language in languages]
 
 
+def _joined(block):
+    """The lines of a block, those that end in a backslash with the next one."""
+    return re.sub(r"\\\n\s*", "", block).splitlines()
+
+
 def _lines(block):
     """The commands of a block; an indented line is the one above with more options."""
     command = ""
-    for line in re.sub(r"\\\n\s*", "", block).splitlines():
+    for line in _joined(block):
+        if line.startswith("#"):
+            continue
         # Two blanks and more begin what a page says about the command.
         told = re.split(r"\s{2,}", line.strip(), maxsplit=1)[0]
         if not line.startswith(" "):
@@ -63,7 +83,8 @@ def _lines(block):
 
 def _words(line):
     """The words of a command, without brackets, dots and what runs it elsewhere."""
-    words = shlex.split(re.sub(r"\[(-[^]]*)\]", r"\1", line))
+    line = re.sub(r"\[(-[^]]*)\]", r"\1", line)
+    words = shlex.split(line, comments=True)
     words = [word for word in words if word not in ("...", "…")]
     if words[:2] == ["taskset", "-c"]:
         words = words[3:]
@@ -73,9 +94,7 @@ def _words(line):
 
 def _commands(page):
     """Every command of a page, once for each of the `a|b|c` in it."""
-    for line in itertools.chain.from_iterable(
-        map(_lines, _blocks(page, "", "bash", "sh", "console"))
-    ):
+    for line in itertools.chain.from_iterable(map(_lines, _blocks(page, *SHELL))):
         words = _words(line)
         choices = [w.split("|") if ALTERNATIVES.fullmatch(w) else [w] for w in words]
         yield from itertools.product(*choices)
@@ -157,6 +176,52 @@ def test_a_command_of_a_page_is_one_that_its_program_takes(page, words, monkeypa
         assert words[:3] in OTHERS, page
 
 
+# A section of the README that is not written so yet.
+PASTED = {
+    page: re.sub(r"^## Repair a picture\n.*?(?=^## )", "", text, flags=re.M | re.S)
+    for page, text in PAGES.items()
+} | {"benchmarks/README.md": (ROOT / "benchmarks" / "README.md").read_text()}
+
+
+def _is_pasted(line):
+    """Whether a shell takes the line as it stands: what it says of itself is behind #.
+
+    No `a|b` for two commands, no brackets around what may be left out, no dots.
+    """
+    words = shlex.split(line, comments=True)
+    return (
+        not line.startswith(" ")
+        and not any(
+            ALTERNATIVES.fullmatch(word) or word in ("...", "…") or word[0] == "["
+            for word in words
+        )
+        and not re.search(r"\S {2,}[^# ]", line)
+    )
+
+
+@pytest.mark.parametrize("page", PASTED)
+def test_the_commands_of_a_page_can_be_pasted(page):
+    lines = itertools.chain.from_iterable(map(_joined, _blocks(PASTED[page], *SHELL)))
+    assert [line for line in lines if not _is_pasted(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "pasted"),
+    [
+        ("jaxrestore models list|verify", False),
+        ("jaxrestore models list  what they are", False),
+        ("jaxrestore models list  # what they are", True),
+        ("# what they are: list | info", True),
+        ("    --dry_run", False),
+        ("jaxrestore compare RUN RUN ...", False),
+        ("jaxrestore degrade IN OUT --kind jpeg [--layout AB]", False),
+        ('jaxrestore degrade IN OUT --kind jpeg --set "quality=(10, 40)"', True),
+    ],
+)
+def test_what_cannot_be_pasted_is_found(line, pasted):
+    assert _is_pasted(line) == pasted
+
+
 @pytest.mark.parametrize(("page", "text"), QUOTED)
 def test_a_command_in_a_sentence_has_its_name_and_its_options(page, text):
     words = [word for word in text.split()[1:] if word != "…"]
@@ -182,6 +247,42 @@ def test_a_config_key_in_a_sentence_is_one_of_some_recipe():
         assert any(_has(config, key.split(".")) for config in configs), (page, key)
 
 
+OVERRIDES = sorted(
+    {t for p in PAGES for t in TYPED[p] if re.match(r"--config\.[\w.]+=", t)}
+    - {"--config.KEY=VALUE"}
+)
+
+
+@pytest.mark.parametrize("text", OVERRIDES)
+def test_an_override_in_a_sentence_is_one_that_some_recipe_takes(text, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    refused = []
+    for recipe in ("gan_full.py", "pix2pix.py", "deblur_gan.py:pairs", "esrgan.py"):
+        try:
+            return _check_main(
+                ["--config", f"configs/{recipe}", *shlex.split(text)], monkeypatch
+            )
+        except Exception as error:
+            refused.append(f"{recipe}: {error}")
+    raise AssertionError(refused)
+
+
+def _slug(heading):
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_of_a_page_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", BLOCK.sub("", PAGES[page])):
+        name, _, anchor = target.partition("#")
+        there = (ROOT / page).parent / name if name else ROOT / page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", there.read_text()), re.M)
+            assert anchor in map(_slug, headings), target
+
+
 def _has(section, names):
     return not names or (
         isinstance(section, dict)
@@ -195,12 +296,40 @@ PYTHON = [
 ]
 
 
+@pytest.fixture(scope="module")
+def of_the_reader(tmp_path_factory):
+    """A folder with what pages call the reader's: pictures, weights and a run."""
+    home = tmp_path_factory.mktemp("of_the_reader")
+    picture = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    for name in ("IN.png", "SET5/0.png"):
+        (home / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(picture).save(home / name)
+    config = config_files.load("configs/gan_full.py:demo")[1].to_dict()
+    model = networks.build("Generator", config["generator"])
+    init = functools.partial(model.init, train=False)
+    shapes = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
+    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    run = home / "runs" / "mine"
+    run.mkdir(parents=True)
+    files.write_json(run / "config.json", checkpoints.versioned(config))
+    with checkpoints.manager(run) as manager:
+        checkpoints.save(
+            manager,
+            1,
+            {"step": np.ones(())},
+            restorer=nothing,
+            config=config,
+            score=None,
+        )
+    card, variables = cards.of_run(run)
+    weight_files.write(home / "mine.safetensors", variables, card)
+    return home
+
+
 @pytest.mark.parametrize(("page", "number"), PYTHON)
-def test_the_python_of_a_page_runs(page, number, tmp_path, monkeypatch):
+def test_the_python_of_a_page_runs(page, number, of_the_reader, monkeypatch):
     images = np.random.default_rng(0).random((2, 24, 24, 3), np.float32)
-    (tmp_path / "SET5").mkdir()
-    Image.fromarray(np.uint8(images[0] * 255)).save(tmp_path / "SET5" / "0.png")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(of_the_reader)
     known = {
         "restored": jnp.asarray(images)[:, :16, :16],
         "target": jnp.asarray(images)[:, 8:, 8:],
@@ -217,6 +346,14 @@ def test_the_python_of_a_page_runs(page, number, tmp_path, monkeypatch):
     }
     if "scores" in stored:
         assert known["scores"]["psnr"].shape == (2,)
+    if "noisy" in stored:
+        assert known["noisy"].shape == (24, 24, 3)
+        assert (known["noisy"] != known["image"]).any()
+        assert known["batch"].shape == (2, 24, 24, 3)
+    if "picture" in stored:
+        # The last network is the run's, which changes nothing.
+        with Image.open("IN.png") as given, Image.open("OUT.png") as written:
+            np.testing.assert_array_equal(np.asarray(written), np.asarray(given))
 
 
 def test_the_changelog_has_the_version():
