@@ -18,9 +18,9 @@ becomes here.
 A `name` in a config is the name of a file, and the other keys of its section are
 options which that file tells: fields of the `Generator` or `Discriminator` of a network
 in `jaxrestore/models/` ([networks.md](networks.md) lists them), keyword arguments of
-`degrade` in `jaxrestore/degradations/` (`jaxrestore degrade --list` shows them). A loss
-in the objective is a function of `jaxrestore/losses.py`. An option that the recipe does
-not set is given with its whole section:
+`degrade` in `jaxrestore/degradations/`. A loss in the objective is a function of
+`jaxrestore/losses.py`. An option that the recipe does not set is given with its whole
+section:
 `--config.generator="{{'name': 'fcn', 'width': 32, 'blocks': 4, 'channels': 1}}"`.
 
 Configs are of version {version}, which stands in the `config.json` of a run. A key that
