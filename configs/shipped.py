@@ -1,17 +1,21 @@
-"""The small networks whose weights lie in the wheel: one recipe, three tasks.
+"""The small networks whose weights lie in the wheel: one recipe, four tasks.
 
-    python -m jaxrestore.main --config configs/shipped.py:denoise
+    python -m jaxrestore.main --config configs/shipped.py:photo
 
 Arguments, joined by commas after a colon (`configs/shipped.py:jpeg`):
   denoise        Gaussian noise of any level from 0 to 55 of 255, as 8-bit files hold it
-  jpeg           JPEG files of quality 10 to 90, mostly with chroma at half resolution
+  jpeg           JPEG files of quality 10 to 100, mostly with chroma at half resolution
   pixel_shuffle  the pixel shuffle at rates from 0.05 to 0.5
   photo          what photographs suffer: noise of any look, grey or coloured, and JPEG
 
 One is given; `denoise` if none is. Weights are only as free as what they have seen:
-dead leaves that this package paints, and photographs inside scikit-image that are CC0
-or in the public domain (`data.samples.public_domain`). `jaxrestore models info` shows
-the cards, `jaxrestore models verify` measures them again.
+what this package paints, and photographs inside scikit-image that are CC0 or in the
+public domain (`data.samples.public_domain`). `jaxrestore models info` shows the cards,
+`jaxrestore models verify` measures them again.
+
+What ships was trained in sittings: `config.init_from` is the run before, or the file
+that shipped before, and `config.optimizer.generator.rate` 1e-3 from the second on. A
+card's `earlier` lists them.
 """
 
 from ml_collections import ConfigDict

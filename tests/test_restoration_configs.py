@@ -60,7 +60,7 @@ def test_esrgan_without_vgg19_says_what_to_do():
     assert esrgan.get_config("real").to_dict()["perceptual"]["layers"]["conv1_2"] == 0.1
 
 
-@pytest.mark.parametrize("task", ["denoise", "jpeg", "pixel_shuffle"])
+@pytest.mark.parametrize("task", ["denoise", "jpeg", "photo", "pixel_shuffle"])
 def test_shipped_weights_have_seen_free_pictures_alone(task):
     config = shipped.get_config(task).to_dict()
     recipe.build(config)
