@@ -40,7 +40,7 @@ _DEGRADATIONS = {
                 "level": (0.0, 50 / 255),
                 "grey": 0.3,
                 "grain": {
-                    "white": 4,
+                    "white": 5,
                     "blurred": 2,
                     "enlarged": 1,
                     "mosaiced": 2,
@@ -49,8 +49,8 @@ _DEGRADATIONS = {
             },
             {
                 "name": "jpeg",
-                "probability": 0.4,
-                "quality": (50, 100),
+                "probability": 0.5,
+                "quality": (60, 100),
                 "subsampling": 0.75,
                 "random_grid": 0.25,
             },

@@ -276,7 +276,14 @@ _TASKS = {
     "denoise": Task("sigma of 255", classical.non_local_means, _NOISE),
     "jpeg": Task("quality", classical.unchanged, _COMPRESSED),
     "photo": Task(
-        "sigma of 255", classical.non_local_means, {**_NOISE, **_NOISE_OF_FILES}
+        "sigma of 255",
+        classical.non_local_means,
+        {
+            **_NOISE,
+            # It knows grain, of which fine texture has the look.
+            "sigma 2": _NOISE["sigma 2"]._replace(least=_HARMLESS),
+            **_NOISE_OF_FILES,
+        },
     ),
     "pixel_shuffle": Task("rate", classical.vector_median, _SHUFFLED),
 }
