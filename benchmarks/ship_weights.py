@@ -48,13 +48,14 @@ def card_of(task: str, run: Path) -> tuple[dict, dict]:
     earlier = sittings(config)
     config["init_from"] = ""  # a place on this machine
     leaves, drawn = config["data"]["leaves"], config["data"].get("drawings", 0.0)
+    drawings = f"and {leaves * drawn:.0%} drawings " if drawn else ""
     photographs = ", ".join(samples.public_domain().names)
     card |= {
         "task": task,
         "license": LICENSE,
-        "data": f"{leaves * (1 - drawn):.0%} dead leaves and {leaves * drawn:.0%} "
-        "drawings painted by the package; the rest crops of scikit-image's "
-        f"{photographs}, each CC0 or in the public domain",
+        "data": f"{leaves * (1 - drawn):.0%} dead leaves {drawings}painted by the "
+        f"package; the rest crops of scikit-image's {photographs}, each CC0 or in the "
+        "public domain",
         "earlier": earlier,
         "steps": card["source"]["step"],
         "degradation": config["degradation"],
