@@ -148,13 +148,14 @@ def _shapes(
 
 def _degradation(kind: str, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Returns the compiled degradation and all its options, defaults included."""
+    if kind not in (kinds := degradations.kinds()):
+        hint = naming.nearest(kind, kinds)
+        raise errors.ConfigError(f"there is no degradation {kind!r}: {hint}")
     try:
         degrade = naming.module("degradations", kind).degrade
     except ValueError as error:
         raise errors.ConfigError(str(error)) from error
     chosen = {name: own.default for name, own in ranges.options(degrade).items()}
-    if kind not in degradations.kinds():
-        raise errors.ConfigError(f"{kind} degrades no single image; choose another")
     for name in options:
         if name not in chosen:
             raise errors.ConfigError(

@@ -164,7 +164,7 @@ def test_an_image_that_cannot_be_a_pair_is_found_before_others_are_written(
     ("wrong", "message"),
     [
         ({"kind": "pixel_shufle"}, "did you mean 'pixel_shuffle'"),
-        ({"kind": "batched"}, "degrades no single image"),
+        ({"kind": "batched"}, "there is no degradation 'batched'"),
         ({"options": {"ratio": 1}}, "no option 'ratio': did you mean 'rate'"),
         ({"options": {"order": "up"}}, "order is 'up', but degradations/pixel_sh"),
         ({"layout": "ab"}, "there is no layout 'ab'"),

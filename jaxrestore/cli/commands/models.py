@@ -144,7 +144,7 @@ def _with_a_bar(work: Callable[[Any], dict[str, str]], count: int) -> dict[str, 
 def _say(count: int, existing: int, output: Path) -> None:
     if output.is_dir():
         before = f", {existing} more were there" if existing else ""
-        print(f"{count} image{'' if count == 1 else 's'} in {output}{before}")
+        print(f"{tables.counted(count, 'image')} in {output}{before}")
 
 
 @models.command("list")

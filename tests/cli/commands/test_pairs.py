@@ -82,7 +82,7 @@ def test_one_pair_is_told_with_the_file_of_its_settings(degrade, tmp_path):
             "stages=[{'name': 'blur'}, {'name': 'noise', 'level': 25}]",
             "stage 2 of the chain: level of 'gaussian' is 25",
         ),
-        ("batched", "recipe=1", "degrades no single image"),
+        ("batched", "recipe=1", "there is no degradation 'batched'"),
     ],
 )
 def test_a_number_outside_its_range_is_told_before_anything_is_written(
