@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from jaxrestore import naming, sharding
 from jaxrestore.data import colors, drawings, samples, sources
@@ -89,11 +88,6 @@ def _patches(saturation):
     return paint
 
 
-def _dithered(image):
-    """In black and white, by Floyd and Steinberg's diffusion of errors."""
-    return np.array(Image.fromarray(image).convert("1").convert("RGB"))
-
-
 def _beside_magenta(image):
     """The right half of what is cut out of a photograph is of one colour."""
     half = image.copy()
@@ -114,7 +108,7 @@ PICTURES: dict[str, Callable[[], sources.Arrays]] = {
     "pale patches": functools.partial(_painted, _patches(0.4)),
     "drawings": functools.partial(_painted, drawings.shapes),
     "text": functools.partial(_painted, drawings.page),
-    "dithered": functools.partial(_changed, _dithered),
+    "dithered": functools.partial(_changed, drawings.dithered),
     "beside magenta": functools.partial(_changed, _beside_magenta),
     "white": functools.partial(_painted, _flat(255)),
     "black": functools.partial(_painted, _flat(0)),

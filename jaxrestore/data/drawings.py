@@ -102,6 +102,15 @@ def halftones(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h
         shades = shades[..., :1].repeat(3, -1)
     smooth = Image.fromarray(shades).resize((side, side), Image.Resampling.BICUBIC)
     if generator.random() < 0.5:
-        return np.array(smooth.convert("1").convert("RGB"))
+        return dithered(np.array(smooth))
     few = smooth.quantize(int(generator.integers(2, 9)))
     return np.array(few.convert("RGB"))
+
+
+def dithered(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns an image in black and white.
+
+    Source: Floyd and Steinberg, "An adaptive algorithm for spatial greyscale", 1976, as
+    Pillow has it.
+    """
+    return np.array(Image.fromarray(image).convert("1").convert("RGB"))

@@ -130,8 +130,8 @@ def restore_image(
     enlarges; `ImageError` for an image that is too small for the
     network; and `TrainingError` when its output is not finite.
     """
-    _check_inputs(restorer, image, level)
-    _check_strength(restorer, strength)
+    check_options(restorer, level=level, strength=strength)
+    _check_input(restorer, image)
     image = _filled(image)
     height, width = image.shape[:2]
     plan = tiles.plan(
@@ -155,14 +155,10 @@ def restore_image(
     return np.rint(image + np.float32(strength) * change).astype(np.uint8)
 
 
-def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> None:
-    checks.picture(image)
-    height, width = image.shape[:2]
-    if min(height, width) < restorer.smallest:
-        raise images.ImageError(
-            f"it is {width}x{height} px, but {restorer.name} takes sides of "
-            f"{restorer.smallest} px or more; take a larger image"
-        )
+def check_options(
+    restorer: Restorer, *, level: float | int | None, strength: float | int | None
+) -> None:
+    """Raises `ConfigError` as `restore_image` does, of whatever image."""
     if "mask" in restorer.takes:
         raise errors.ConfigError(
             f"{restorer.name} takes a mask of what is missing, and pictures are "
@@ -183,20 +179,25 @@ def _check_inputs(restorer: Restorer, image: Any, level: float | int | None) -> 
             f"`level` is {level}; it must be the standard deviation of the noise, "
             "from 0 to 255"
         )
-
-
-def _check_strength(restorer: Restorer, strength: float | int | None) -> None:
-    if strength is None:
-        return
-    if restorer.scale > 1:
+    if strength is not None and restorer.scale > 1:
         raise errors.ConfigError(
             f"{restorer.name} enlarges {restorer.scale} times, so that there is no "
             "picture to mix its result with; leave `strength` out"
         )
-    if not 0 <= strength <= 1:
+    if strength is not None and not 0 <= strength <= 1:
         raise errors.ConfigError(
             f"`strength` is {strength}; it must be the share of the change that is "
             "made, from 0 to 1"
+        )
+
+
+def _check_input(restorer: Restorer, image: Any) -> None:
+    checks.picture(image)
+    height, width = image.shape[:2]
+    if min(height, width) < restorer.smallest:
+        raise images.ImageError(
+            f"it is {width}x{height} px, but {restorer.name} takes sides of "
+            f"{restorer.smallest} px or more; take a larger image"
         )
 
 

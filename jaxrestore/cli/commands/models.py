@@ -93,7 +93,7 @@ def restore(
     if step is not None and checkpoint is None:
         raise errors.ConfigError("--step is of a run; give --checkpoint with it")
     # Imported here: --help answers without loading jax.
-    from jaxrestore.inference import folders
+    from jaxrestore.inference import folders, restorer
 
     limit = {} if max_pixels is None else {"max_pixels": max_pixels}
     # First, so that a bad file is told before a network is built.
@@ -109,6 +109,7 @@ def restore(
     skipped: dict[str, str] = {}
     if plan.places:
         network = _network(checkpoint, step, weights, task or "")
+        restorer.check_options(network, level=level, strength=strength)
         skipped = _with_a_bar(
             lambda done: folders.restore_all(
                 network,

@@ -175,6 +175,16 @@ def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
     assert run(*words, "--overwrite").exit_code == 0
 
 
+def test_a_number_of_no_use_is_told_before_a_folder_is_begun(
+    halving, pictures, tmp_path
+):
+    words = ("restore", pictures, "-o", tmp_path / "out", "--weights", "x")
+    for option, number in (("--strength", "2"), ("--level", "25")):
+        result = run(*words, option, number)
+        assert option in str(result.exception)
+        assert "restoring" not in result.output
+
+
 def test_what_cannot_be_read_is_skipped_and_named(halving, pictures, tmp_path):
     (pictures / "text.png").write_text("no picture")
     out = tmp_path / "out"
