@@ -20,6 +20,7 @@ from jaxrestore.weights import conversion, weight_files
 GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
 TASKS = ("denoise", "jpeg", "photo", "pixel_shuffle")
 METHODS = ("input", "classical", "ours")
+README = Path(__file__).parents[2] / "README.md"
 STORED = Path(__file__).parents[1] / "golden" / "shipped.json"
 
 
@@ -257,3 +258,28 @@ def test_restoring_with_what_ships_loads_no_library_of_checkpoints():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
+
+
+def _in_the_readme(task, level):
+    """The row of the README for a case of a task, as it is called there."""
+    if task == "pixel_shuffle":
+        return f"| rate {level} |"
+    if task == "jpeg":
+        if isinstance(level, int):
+            return f"| quality {level} |"
+        kind, _, last = level.rpartition(", ")
+        if last.isdigit():
+            return f"| {kind}, quality {last} |"
+        return f"| quality {level} |" if kind else f"| {level} |"
+    return f"| sigma {level} of 255 |" if isinstance(level, int) else f"| {level} |"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_scores_of_the_cards_stand_in_the_readme(task):
+    lines = README.read_text().splitlines()
+    for row in shipped.card(task)["scores"]:
+        label = _in_the_readme(task, row["level"])
+        rows = [line for line in lines if line.startswith(label)]
+        psnr = row["ours"]["psnr"]
+        shown = "exact" if psnr >= 58.92 else f"{psnr:.2f}"
+        assert any(f"| {shown} |" in line[len(label) - 1 :] for line in rows), label
