@@ -285,4 +285,8 @@ def _make_importable() -> None:
     spec = importlib.util.spec_from_loader("configs", None, is_package=True)
     assert spec is not None
     spec.submodule_search_locations = [str(Path("configs").resolve()), str(packaged())]
-    sys.modules["configs"] = importlib.util.module_from_spec(spec)
+    package = importlib.util.module_from_spec(spec)
+    # None, which Python 3.11 puts there, stops `inspect`, and so jax, where another
+    # `configs` had a file.
+    vars(package).pop("__file__", None)
+    sys.modules["configs"] = package

@@ -1,3 +1,5 @@
+import sys
+
 import ml_collections
 import pytest
 
@@ -213,3 +215,8 @@ def test_a_section_cannot_be_overridden_by_none():
         errors.ConfigError, match=r"config\.data is a section and cannot become None"
     ):
         config_files.check_override(CONFIG, "data", "None")
+
+
+def test_the_package_of_recipes_has_no_file_that_is_none():
+    config_files.load("gan_full.py")
+    assert not hasattr(sys.modules["configs"], "__file__")
