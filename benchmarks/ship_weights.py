@@ -41,7 +41,7 @@ def card_of(task: str, run: Path) -> tuple[dict, dict]:
     half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), variables)
     rounded = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half)
     network = restorer.of_card(card, rounded, name=str(run))
-    change = round(change_of_clean(network, task), 2)
+    change = round(change_of_clean(network, task), 4)
     # Blocks and shuffled pixels recur; noise does not.
     watchful = caution.Caution(change, repeats=task in ("denoise", "photo"))
     network = dataclasses.replace(network, caution=watchful)
@@ -81,28 +81,29 @@ def sittings(config: dict) -> list[dict]:
 
 
 def change_of_clean(network: restorer.Restorer, task: str) -> float:
-    """Returns what a network changes a clean photograph by: rms, of 255.
+    """Returns what a network changes a clean photograph by, as a share of its contrast.
 
-    The median of scikit-image's motorcycles, tissue and coins, their central 256 px: no
-    network that ships was trained on them or is scored on them. For `jpeg` what it
-    makes of files of quality 95, within their limits: better ones are none to it.
+    Root mean squares; the median of scikit-image's motorcycles, tissue and coins, their
+    central 256 px: no network that ships was trained on them or is scored on them. For
+    `jpeg` what it makes of files of quality 95, within their limits: better ones are
+    none to it.
     """
     damage = {"name": "jpeg", "quality": 95, "subsampling": "4:4:4"}
     if task != "jpeg":
         damage = {"name": "eight_bit"}
     source, seen = samples.training(), samples.public_domain().names
-    powers = []
+    shares = []
     for index, name in enumerate(source.names):
         if name in seen:
             continue
-        image = evaluate.centre_crop(source[index]["image"], 256)[None] / np.float32(
-            255
-        )
+        image = evaluate.centre_crop(source[index]["image"], 256)
         keys = batched.image_keys(jax.random.key(0), 1)
-        before = batched.degrade(keys, jnp.asarray(image), recipe=damage)
+        clean = jnp.asarray(image[None], jnp.float32) / 255
+        before = batched.degrade(keys, clean, recipe=damage)
         after = shipped.as_files(network, damage, strength=1)(before)
-        powers.append(np.square(255 * (after - before)).mean())
-    return float(np.sqrt(np.median(powers)))
+        contrast = np.asarray(before).var((0, 1, 2)).mean()
+        shares.append(np.square(after - before).mean() / contrast)
+    return float(np.sqrt(np.median(shares)))
 
 
 def main():

@@ -116,21 +116,22 @@ def is_image(file: Path | str) -> bool:
         return True
 
 
-def jpeg_planes(file: Path | str) -> list[tuple[np.ndarray, int, int]] | None:
+def jpeg_planes(
+    file: Path | str, decoded: UInt8[np.ndarray, "h w c"]
+) -> list[tuple[np.ndarray, int, int]] | None:
     """Returns of each plane of a JPEG file its steps [8, 8], and what shares a pixel.
 
-    These are rows and columns of the picture: 2 and 2 for the chroma of 4:2:0. None for
-    another kind of file, and where `decode` does more than turn YCbCr, or grey, into
-    RGB: turned pictures, colour profiles, files of inks or of RGB.
+    These are rows and columns of the picture: 2 and 2 for the chroma of 4:2:0. Another
+    kind of file has none. None where its planes are not those of the `decoded` picture:
+    a turned one, one of other colours than sRGB, files of inks or of RGB.
     """
     with open(file, "rb") as opened, Image.open(opened, formats=FORMATS) as image:
-        if image.format != "JPEG" or image.mode not in ("L", "RGB"):
-            return None
-        turned = image.getexif().get(0x0112, 1) != 1
+        if image.format not in ("JPEG", "MPO"):
+            return []
         rgb = image.info.get("adobe_transform") == 0 and image.mode == "RGB"
-        if turned or rgb or image.info.get("icc_profile"):
-            return None
         layers, tables = image.layer, image.quantization  # pyright: ignore
+        if rgb or not np.array_equal(np.atleast_3d(np.asarray(image)), decoded):
+            return None
     columns, rows = (max(layer[axis] for layer in layers) for axis in (1, 2))
     if any(columns % layer[1] or rows % layer[2] for layer in layers):
         return None

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-_SIDE = 4  # px of a patch: one that recurs in 4x4 noisy pixels is as good as impossible
+_SIDE = 5  # px of a patch: that one of 5x5 noisy pixels recurs is as good as impossible
 _BAND = 2**22  # pixels that are searched at a time
 
 
 class Caution(NamedTuple):
     """What is known of a network that was trained on damage of all levels.
 
-    `change` is what it changes a clean photograph by: root mean square, of 255.
-    `repeats`: whether its damage is one after which nothing recurs to the bit, as after
-    noise, so that what does recur was drawn that way and is kept.
+    `change` is what it changes a clean photograph by, root mean square, as a share of
+    the photograph's contrast, its standard deviation. `repeats`: whether its damage is
+    one after which nothing recurs to the bit, as after noise, so that what does recur
+    was drawn that way and is kept.
     """
 
     change: float
@@ -38,27 +39,38 @@ def believed(
     """Returns the `restored` image, moved towards `image` as far as it looks clean.
 
     The change is multiplied by 1 - e^2 / d^2, at least 0, where d is its root mean
-    square and e that of clean photographs, as a Wiener filter does: a picture that is
-    hardly changed is not damaged. See `Caution` for what is kept to the bit.
+    square and e that of a clean photograph of this contrast, as a Wiener filter does: a
+    picture that is hardly changed is not damaged. What recurs counts for neither, so
+    that a white margin hides no noise; see `Caution` for when it is kept to the bit.
 
     Source: the positive-part estimator of James and Stein, "Estimation with quadratic
     loss", 1961, with a variance that is known.
     """
+    kept = recurring(image)
     change = restored.astype(np.float32) - image
-    power = np.square(change).mean(dtype=np.float64)
-    share = max(0.0, 1 - caution.change**2 / power) if power else 0.0
+    share = _share(caution, change[~kept], restored[~kept])
     result = np.rint(image + np.float32(share) * change).astype(np.uint8)
     if caution.repeats:
-        kept = recurring(image)
         result[kept] = image[kept]
     return result
 
 
-def recurring(image: UInt8[np.ndarray, "h w c"]) -> Bool[np.ndarray, "h w"]:
-    """Returns which pixels lie in a patch of 4x4 that recurs, equal to the bit.
+def _share(caution, changes, colors):
+    power = np.square(changes).mean(dtype=np.float64) if changes.size else 0.0
+    if not power:
+        return 0.0
+    contrast = colors.var(0, dtype=np.float64).mean()
+    return max(0.0, 1 - caution.change**2 * contrast / power)
 
-    In photographs few do, after noise of any level that is seen none; in flat areas,
-    text, dithered and drawn pictures nearly all. A large image is searched in bands.
+
+def recurring(image: UInt8[np.ndarray, "h w c"]) -> Bool[np.ndarray, "h w"]:
+    """Returns which pixels lie in a patch of 5x5 that recurs, equal to the bit.
+
+    Half of a patch's pixels, or more, must equal one that is a column or two away: what
+    is noisy and pasted twice is not meant. In photographs few pixels do, and after
+    noise of any level that is seen none, unless most of it is clipped or each pixel was
+    enlarged to many; in flat areas, text, dithered and drawn pictures nearly all do. A
+    large image is searched in bands.
     """
     height, width = image.shape[:2]
     found = np.zeros((height, width), bool)
@@ -91,7 +103,24 @@ def _recurring(image):
     if not len(several):
         return found
     place = np.searchsorted(several, sums).clip(max=len(several) - 1)
-    again = several[place] == sums
+    again = (several[place] == sums) & (2 * _summed(_plain(image)) >= _SIDE**2)
     for y, x in np.ndindex(_SIDE, _SIDE):
         found[y : y + down, x : x + right] |= again
     return found
+
+
+def _plain(image):
+    """Which pixels equal one that is a column or two away: two of any three alike."""
+    found = np.zeros(image.shape[:2], bool)
+    for away in (1, 2):
+        equal = (image[:, away:] == image[:, :-away]).all(-1)
+        found[:, away:] |= equal
+        found[:, :-away] |= equal
+    return found
+
+
+def _summed(counted):
+    """How many are counted in each patch."""
+    total = np.pad(counted, ((1, 0), (1, 0))).astype(np.int32).cumsum(0).cumsum(1)
+    across = total[:, _SIDE:] - total[:, :-_SIDE]
+    return across[_SIDE:] - across[:-_SIDE]

@@ -88,27 +88,29 @@ def restore_file(
     strength: float | int | None = None,
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
-) -> None:
+) -> bool:
     """Writes the restored image of a file in the format of the destination's suffix.
 
     Grey stays grey and alpha is kept. `level`, `strength` and what is raised are those
     of `restorer.restore_image`, and `ImageError` for what cannot be read, or has more
     than `max_pixels`. The folder of `destination` is made. With `confine` what becomes
     of a JPEG file stays within what the file says of the original: see `jpeg_cells`.
+    Returns False where that could not be (see `images.jpeg_planes`).
     """
     image = images.decode_as_stored(source, max_pixels=max_pixels)
-    planes = (images.jpeg_planes(source) if confine else None) or []
+    planes = images.jpeg_planes(source, image) if confine else []
     try:
         restored = restorers.restore_image(
             restorer,
             image,
             level=level,
             strength=strength,
-            cells=[jpeg_cells.Component(*plane) for plane in planes],
+            cells=[jpeg_cells.Component(*plane) for plane in planes or []],
         )
     except images.ImageError as error:
         raise images.ImageError(f"{source}: {error}") from error
     folders.save([destination], [restored])
+    return planes is not None
 
 
 def restore_all(
@@ -124,14 +126,16 @@ def restore_all(
     """Restores what is `planned`; returns by name why others are skipped.
 
     `done` is called with each name. Gives one `errors.Notice` of what the sources held
-    beside 8 bits of sRGB, which is all that is written. Raises as `restore_file`, but
+    beside 8 bits of sRGB, which is all that is written, and one of JPEG files that
+    could not be confined. Raises as `restore_file`, but
     `NoInputError` when none of several files can be read.
     """
     skipped: dict[str, str] = {}
     behind: list[str] = []
+    free: list[str] = []
     for name, (source, destination) in places.items():
         try:
-            restore_file(
+            confined = restore_file(
                 restorer,
                 source,
                 destination,
@@ -141,6 +145,7 @@ def restore_all(
                 confine=confine,
             )
             behind += images.left_behind(source)
+            free += [] if confined else [name]
         except images.ImageError as error:
             if len(places) == 1:
                 raise
@@ -154,6 +159,13 @@ def restore_all(
         said = ", ".join(f"{what} (of {count})" for what, count in counts)
         warnings.warn(
             f"images are written as 8-bit sRGB alone; left behind is {said}.",
+            errors.Notice,
+            stacklevel=2,
+        )
+    if free:
+        warnings.warn(
+            "JPEG files that are turned, or hold other colours than sRGB, are restored "
+            f"without the limits that they set: {errors.some(free)}",
             errors.Notice,
             stacklevel=2,
         )

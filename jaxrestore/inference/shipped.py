@@ -5,6 +5,7 @@
 photographs it has never seen, beside what needs no training.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,8 +88,11 @@ def card(name: str) -> dict[str, Any]:
 
 
 def load(name: str) -> restorer.Restorer:
-    """Returns the network of a task; raises `MismatchError` for a damaged file."""
-    return restorer.load_weights(path(name))
+    """Returns the network of a task, whose name it has.
+
+    Raises `MismatchError` for a damaged file.
+    """
+    return dataclasses.replace(restorer.load_weights(path(name)), name=name)
 
 
 def task(name: str) -> Task:

@@ -7,6 +7,7 @@ from jaxrestore import errors
 from jaxrestore.inference import caution, restorer
 
 PHOTOGRAPH = data.coffee()[100:164, 200:280]
+IMAGE = (40 + 0.6 * PHOTOGRAPH).astype(np.uint8)  # room for what is added
 RANDOM = np.random.default_rng(0)
 
 
@@ -20,20 +21,39 @@ def _changed(by, caution=None, **options):
     network = restorer.Restorer(
         lambda images: images + by / 255, 1, 1, "stand_in", caution=caution
     )
-    image = np.clip(PHOTOGRAPH, 40, 200)
-    found = restorer.restore_image(network, image, **options)
-    return np.unique(found.astype(int) - image)
+    found = restorer.restore_image(network, IMAGE, **options)
+    return np.unique(found.astype(int) - IMAGE)
 
 
 @pytest.mark.parametrize(
     ("by", "made"), [(2, 0), (3, 0), (6, 6 * (1 - 9 / 36)), (30, 30 * (1 - 9 / 900))]
 )
 def test_a_change_as_of_clean_pictures_is_not_made_and_a_large_one_is(by, made):
-    assert abs(_changed(by, caution.Caution(3.0, False)) - made).max() <= 0.5
+    contrast = np.sqrt(IMAGE.var((0, 1)).mean())
+    assert abs(_changed(by, caution.Caution(3 / contrast, False)) - made).max() <= 0.5
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_margin_hides_no_noise(repeats):
+    page = np.full((200, 200, 3), 255, np.uint8)
+    page[60:124, 60:140] = _noisy(PHOTOGRAPH, 8)
+    restored = page.copy()
+    restored[60:124, 60:140] = PHOTOGRAPH
+    found = caution.believed(caution.Caution(0.05, repeats), page, restored)
+    assert abs(found.astype(int) - restored).max() <= 6  # of noise of up to 30
+    assert (found[:50] == 255).all()
+
+
+def test_the_darker_a_picture_the_weaker_its_noise_may_be():
+    dark = (PHOTOGRAPH * 0.1).astype(np.uint8)
+    noisy = _noisy(dark, 3)
+    found = caution.believed(caution.Caution(0.05, True), noisy, dark)
+    error = lambda image: np.square(image.astype(float) - dark).mean()
+    assert error(found) < error(noisy) / 5
 
 
 def test_a_strength_is_taken_as_it_is_and_needs_no_caution():
-    doubtful = caution.Caution(1000.0, True)
+    doubtful = caution.Caution(100.0, True)
     assert (_changed(8, doubtful, strength=1) == 8).all()
     assert (_changed(8, doubtful, strength=0.25) == 2).all()
     assert (_changed(8, strength=0) == 0).all()
@@ -54,11 +74,12 @@ def test_a_network_that_enlarges_has_no_strength():
 @pytest.mark.parametrize("channels", [2, 4])
 def test_alpha_counts_as_no_change(channels):
     # Counted, its zeros would make the change look like that of a clean picture.
-    image = np.full((16, 16, channels), 100, np.uint8)
-    add = lambda images: images + 10 / 255
-    network = restorer.Restorer(add, 1, 1, "add", caution=caution.Caution(5.0, False))
-    found = restorer.restore_image(network, image)
-    assert (found[..., :-1] == 108).all() and (found[..., -1] == 100).all()
+    image = np.full((*IMAGE.shape[:2], channels), 255, np.uint8)
+    image[..., :-1] = IMAGE[..., : channels - 1]
+    shy = caution.Caution(5 / np.sqrt(image[..., :-1].var((0, 1)).mean()), False)
+    network = restorer.Restorer(lambda x: x + 10 / 255, 1, 1, "add", caution=shy)
+    change = restorer.restore_image(network, image).astype(int) - image
+    assert abs(change[..., :-1] - 7.5).max() <= 0.5 and (change[..., -1] == 0).all()
 
 
 # What recurs
@@ -97,10 +118,11 @@ def test_what_recurs_is_kept_to_the_bit_beside_what_is_restored():
     image = _noisy(PHOTOGRAPH, 10)
     image[:, 40:] = (255, 0, 255)
     restored = np.full_like(image, 128)
-    kept = caution.believed(caution.Caution(1.0, True), image, restored)
+    kept = caution.believed(caution.Caution(0.01, True), image, restored)
     assert (kept[:, 40:] == image[:, 40:]).all()
     assert (abs(kept[:, :36].astype(int) - 128) <= 1).all()
-    assert (caution.believed(caution.Caution(1.0, False), image, restored) < 250).all()
+    changed = caution.believed(caution.Caution(0.01, False), image, restored)
+    assert (abs(changed.astype(int) - 128) <= 1).all()
 
 
 @pytest.mark.parametrize("shape", [(3, 9, 3), (1, 1, 1), (9, 3, 3)])
@@ -115,3 +137,15 @@ def test_a_large_picture_is_searched_in_bands_without_a_gap(monkeypatch):
     monkeypatch.setattr(caution, "_BAND", 40 * 9)
     np.testing.assert_array_equal(caution.recurring(image), whole)
     assert whole.mean() == pytest.approx(47 / 50)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_noisy_and_pasted_twice_is_not_kept(channels):
+    once = _noisy(PHOTOGRAPH[..., :channels], 15, channels)
+    assert caution.recurring(np.tile(once, (2, 2, 1))).mean() < 0.25
+
+
+@pytest.mark.parametrize(("level", "sigma"), [(262, 10), (0, 4), (255, 25)])
+def test_noise_of_which_half_is_clipped_does_not_recur(level, sigma):
+    image = _noisy(np.full((256, 256, 1), level), sigma, 1)
+    assert caution.recurring(image).mean() < 0.2

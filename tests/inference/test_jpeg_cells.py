@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from skimage import data
 
-from jaxrestore import images
+from jaxrestore import errors, images
 from jaxrestore.inference import folders, jpeg_cells, restorer
 
 SIZE = (45, 61)  # no whole blocks
@@ -14,9 +14,10 @@ def _compressed(tmp_path, quality, subsampling, image=ORIGINAL):
     """What comes out of a file, and its planes."""
     path = tmp_path / "picture.jpg"
     Image.fromarray(image).save(path, quality=quality, subsampling=subsampling)
-    planes = [jpeg_cells.Component(*plane) for plane in images.jpeg_planes(path)]
-    decoded = images.decode_as_stored(path).astype(np.float32)
-    return decoded, planes
+    decoded = images.decode_as_stored(path)
+    planes = images.jpeg_planes(path, decoded)
+    components = [jpeg_cells.Component(*plane) for plane in planes]
+    return decoded.astype(np.float32), components
 
 
 def _error(image, original=ORIGINAL):
@@ -69,11 +70,11 @@ def test_a_restored_file_keeps_to_what_it_says_if_asked(tmp_path):
     _compressed(tmp_path, 95, 2)
     source = tmp_path / "picture.jpg"
     darker = restorer.Restorer(lambda x: x * 0.8, 1, 1, "stand_in")
-    errors = []
+    off = []
     for confine in (False, True):
         folders.restore_file(darker, source, tmp_path / "out.png", confine=confine)
-        errors.append(_error(images.decode(tmp_path / "out.png").astype(np.float32)))
-    assert errors[1] < errors[0] / 20
+        off.append(_error(images.decode(tmp_path / "out.png").astype(np.float32)))
+    assert off[1] < off[0] / 20
 
 
 def test_files_whose_pixels_are_not_theirs_alone_have_no_planes(tmp_path):
@@ -84,10 +85,40 @@ def test_files_whose_pixels_are_not_theirs_alone_have_no_planes(tmp_path):
     picture.save(tmp_path / "rgb.jpg", keep_rgb=True)
     picture.convert("CMYK").save(tmp_path / "inks.jpg")
     picture.save(tmp_path / "picture.png")
-    for name in ("turned.jpg", "rgb.jpg", "inks.jpg", "picture.png"):
-        assert images.jpeg_planes(tmp_path / name) is None
+    for name in ("turned.jpg", "rgb.jpg", "inks.jpg"):
+        assert _planes(tmp_path / name) is None
+    assert _planes(tmp_path / "picture.png") == []
     picture.convert("L").save(tmp_path / "grey.jpg", progressive=True)
-    planes = images.jpeg_planes(tmp_path / "grey.jpg")
+    planes = _planes(tmp_path / "grey.jpg")
     assert planes is not None and len(planes) == 1
     steps, *shared = planes[0]
     assert steps.shape == (8, 8) and shared == [1, 1]
+
+
+def _planes(path):
+    with Image.open(path) as image:
+        inks = image.mode == "CMYK"  # which is read by its profile alone
+    decoded = ORIGINAL if inks else images.decode_as_stored(path)
+    return images.jpeg_planes(path, decoded)
+
+
+def test_a_profile_of_srgb_and_a_preview_beside_it_change_no_planes(tmp_path):
+    picture = Image.fromarray(ORIGINAL)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(tmp_path / "profile.jpg", icc_profile=srgb)
+    preview = {"save_all": True, "append_images": [picture.resize((8, 8))]}
+    picture.save(tmp_path / "camera.jpg", format="MPO", **preview)
+    for name in ("profile.jpg", "camera.jpg"):
+        assert len(_planes(tmp_path / name)) == 3
+
+
+@pytest.mark.filterwarnings("ignore:images are written")
+def test_files_that_cannot_be_confined_are_told_once(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, options in (("a", {}), ("b", {"exif": exif}), ("c", {"exif": exif})):
+        Image.fromarray(ORIGINAL).save(tmp_path / f"{name}.jpg", **options)
+    plan = folders.planned([tmp_path], tmp_path.parent / f"{tmp_path.name}-out")
+    darker = restorer.Restorer(lambda x: x * 0.8, 1, 1, "stand_in")
+    with pytest.warns(errors.Notice, match="turned.*: b, c$"):
+        folders.restore_all(darker, plan.places, confine=True)

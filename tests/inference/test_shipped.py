@@ -74,7 +74,7 @@ def test_what_lies_on_the_shelf_is_known_by_its_task(shelf):
     assert shipped.names() == ["denoise", "jpeg"]
     assert shipped.path("jpeg") == place
     assert shipped.card("jpeg")["task"] == "jpeg"
-    assert shipped.load("jpeg").name == "fcn"
+    assert shipped.load("jpeg").name == "jpeg"
     with pytest.raises(errors.ConfigError, match="did you mean 'denoise'"):
         shipped.load("denoising")
 
