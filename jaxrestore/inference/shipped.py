@@ -246,7 +246,7 @@ _GRAINS = ("blurred", "enlarged", "mosaiced", "chroma")
 _NOISE: dict[Level, Case] = {
     **_photographs({sigma: _noisy(sigma) for sigma in (15, 25, 50)}),
     "clean": Case("photographs", _CLEAN, _HARMLESS),
-    **_photographs({"sigma 2": _noisy(2)}, "input"),
+    "sigma 2": Case("photographs", _noisy(2), _HARMLESS),
     **{
         f"{kind}, sigma 25": Case(kind, _noisy(25), "classical")
         for kind in ("grey photographs", "negatives", "white", "black")
@@ -280,14 +280,7 @@ _TASKS = {
     "denoise": Task("sigma of 255", classical.non_local_means, _NOISE),
     "jpeg": Task("quality", classical.unchanged, _COMPRESSED),
     "photo": Task(
-        "sigma of 255",
-        classical.non_local_means,
-        {
-            **_NOISE,
-            # It knows grain, of which fine texture has the look.
-            "sigma 2": _NOISE["sigma 2"]._replace(least=_HARMLESS),
-            **_NOISE_OF_FILES,
-        },
+        "sigma of 255", classical.non_local_means, {**_NOISE, **_NOISE_OF_FILES}
     ),
     "pixel_shuffle": Task("rate", classical.vector_median, _SHUFFLED),
 }
