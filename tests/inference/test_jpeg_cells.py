@@ -109,15 +109,17 @@ def test_a_profile_of_srgb_and_a_preview_beside_it_change_no_planes(tmp_path):
     preview = {"save_all": True, "append_images": [picture.resize((8, 8))]}
     picture.save(tmp_path / "camera.jpg", format="MPO", **preview)
     for name in ("profile.jpg", "camera.jpg"):
-        assert len(_planes(tmp_path / name)) == 3
+        assert len(_planes(tmp_path / name) or []) == 3
 
 
 @pytest.mark.filterwarnings("ignore:images are written")
 def test_files_that_cannot_be_confined_are_told_once(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    for name, options in (("a", {}), ("b", {"exif": exif}), ("c", {"exif": exif})):
-        Image.fromarray(ORIGINAL).save(tmp_path / f"{name}.jpg", **options)
+    picture = Image.fromarray(ORIGINAL)
+    picture.save(tmp_path / "a.jpg")
+    picture.save(tmp_path / "b.jpg", exif=exif)
+    picture.save(tmp_path / "c.jpg", exif=exif)
     plan = folders.planned([tmp_path], tmp_path.parent / f"{tmp_path.name}-out")
     darker = restorer.Restorer(lambda x: x * 0.8, 1, 1, "stand_in")
     with pytest.warns(errors.Notice, match="turned.*: b, c$"):
