@@ -76,10 +76,14 @@ def record(name: str, row: shipped.Row, *, side: int, rounds: int) -> dict[str, 
 
 
 def main(argv: Sequence[str] | None = None):
-    options = harness.parse(harness.parser(__doc__), argv)
+    parser = harness.parser(__doc__)
+    parser.add_argument(
+        "--tasks", nargs="+", choices=shipped.names(), default=shipped.names()
+    )
+    options = harness.parse(parser, argv)
     side = 64 if options.small else 256
     records = []
-    for name in shipped.names():
+    for name in options.tasks:
         for row in shipped.measure(shipped.load(name), name, shipped_scores.judge):
             records.append(record(name, row, side=side, rounds=options.rounds))
     score = f"PSNR in dB / SSIM under {shipped.PROTOCOL}"
