@@ -186,7 +186,9 @@ def info(
         ) from error
     print(f"{place}, {place.stat().st_size / 1e6:.2f} MB")
     for key, value in card.items():
-        if key != "scores" and value is not None:
+        if key == "earlier":  # of each training before the last what it began with
+            value = [one["from"] for one in value]
+        if key != "scores" and value not in (None, []):
             print(f"{key}: {_phrase(value)}")
     if scores:
         print(f"\n{scores}")

@@ -290,6 +290,13 @@ def test_the_card_is_shown_by_name_and_by_file(shelf):
     assert "did you mean 'jpeg'" in str(unknown.exception)
 
 
+def test_of_earlier_trainings_their_beginnings_are_shown():
+    lines = run("models", "info", "photo").output.splitlines()
+    (earlier,) = [line for line in lines if line.startswith("earlier: ")]
+    assert earlier.count("SHA-256") == len(shipped.card("photo")["earlier"])
+    assert "degradation" not in earlier
+
+
 def test_scores_as_on_the_card_are_verified_and_shown(shelf):
     result = run("models", "verify")
     assert result.exit_code == 0, result.output
