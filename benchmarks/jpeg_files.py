@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
 
 from benchmarks import harness
 from jaxrestore import images
@@ -26,12 +27,6 @@ COLUMNS = ["chroma", "quality", "file, dB", "free", "worst", "confined", "its wo
 QUALITIES = (10, 20, 40, 75, 85, 95, 98, 100)
 
 
-def psnr(picture: np.ndarray, target: np.ndarray) -> float:
-    """Returns the PSNR in dB of 8-bit pictures."""
-    error = np.square(picture.astype(float) - target).mean()
-    return float(10 * np.log10(255**2 / error))
-
-
 def gains(
     network: restorer.Restorer, target: np.ndarray, quality: int, subsampling: int
 ) -> tuple[float, float, float]:
@@ -39,13 +34,13 @@ def gains(
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder, "file.jpg"), Path(folder, "restored.png")
         Image.fromarray(target).save(source, quality=quality, subsampling=subsampling)
-        before = psnr(images.decode(source), target)
+        before = peak_signal_noise_ratio(target, images.decode(source))
         after = []
         for strength, confine in ((1.0, False), (None, True)):
             folders.restore_file(
                 network, source, output, strength=strength, confine=confine
             )
-            after.append(psnr(images.decode(output), target))
+            after.append(peak_signal_noise_ratio(target, images.decode(output)))
     return before, after[0] - before, after[1] - before
 
 

@@ -126,11 +126,11 @@ def restore_image(
 
     Raises `ConfigError` for an image of another type or shape (floats and 16 bits are
     not guessed at), for a network that takes a mask, for a level that is missing, of no
-    use or outside its range, and for a strength outside its range, or of a network that
-    enlarges; `ImageError` for an image that is too small for the
-    network; and `TrainingError` when its output is not finite.
+    use or outside its range, for a strength outside its range, and for a strength or
+    cells with a network that enlarges; `ImageError` for an image that is too small for
+    the network; and `TrainingError` when its output is not finite.
     """
-    check_options(restorer, level=level, strength=strength)
+    check_options(restorer, level=level, strength=strength, confine=bool(cells))
     _check_input(restorer, image)
     image = _filled(image)
     height, width = image.shape[:2]
@@ -156,9 +156,16 @@ def restore_image(
 
 
 def check_options(
-    restorer: Restorer, *, level: float | int | None, strength: float | int | None
+    restorer: Restorer,
+    *,
+    level: float | int | None,
+    strength: float | int | None,
+    confine: bool,
 ) -> None:
-    """Raises `ConfigError` as `restore_image` does, of whatever image."""
+    """Raises `ConfigError` as `restore_image` does, of whatever image.
+
+    `confine`: whether it is given the cells of JPEG files.
+    """
     if "mask" in restorer.takes:
         raise errors.ConfigError(
             f"{restorer.name} takes a mask of what is missing, and pictures are "
@@ -183,6 +190,11 @@ def check_options(
         raise errors.ConfigError(
             f"{restorer.name} enlarges {restorer.scale} times, so that there is no "
             "picture to mix its result with; leave `strength` out"
+        )
+    if confine and restorer.scale > 1:
+        raise errors.ConfigError(
+            f"{restorer.name} enlarges {restorer.scale} times, and a JPEG file says "
+            "nothing of an enlarged picture; leave `confine` out"
         )
     if strength is not None and not 0 <= strength <= 1:
         raise errors.ConfigError(

@@ -4,7 +4,7 @@ from PIL import Image
 from skimage import data
 
 from jaxrestore import errors
-from jaxrestore.inference import caution, restorer
+from jaxrestore.inference import caution, jpeg_cells, restorer
 
 PHOTOGRAPH = data.coffee()[100:164, 200:280]
 IMAGE = (40 + 0.6 * PHOTOGRAPH).astype(np.uint8)  # room for what is added
@@ -65,10 +65,13 @@ def test_a_strength_that_is_no_share_is_told(strength):
         _changed(1, strength=strength)
 
 
-def test_a_network_that_enlarges_has_no_strength():
+def test_a_network_that_enlarges_has_no_strength_and_no_cells():
     network = restorer.Restorer(lambda x: x.repeat(2, 1).repeat(2, 2), 2, 1, "large")
-    with pytest.raises(errors.ConfigError, match="enlarges 2 times"):
+    cells = [jpeg_cells.Component(np.ones((8, 8), int))] * 3
+    with pytest.raises(errors.ConfigError, match="leave `strength` out"):
         restorer.restore_image(network, PHOTOGRAPH, strength=0.5)
+    with pytest.raises(errors.ConfigError, match="leave `confine` out"):
+        restorer.restore_image(network, PHOTOGRAPH, cells=cells)
 
 
 @pytest.mark.parametrize("channels", [2, 4])

@@ -23,6 +23,7 @@ commands.add_typer(models, name="models")
 @commands.command()
 @ending.flags(
     "checkpoint",
+    "confine",
     "level",
     "max_pixels",
     "overwrite",
@@ -109,14 +110,15 @@ def restore(
     skipped: dict[str, str] = {}
     if plan.places:
         network = _network(checkpoint, step, weights, task or "")
-        restorer.check_options(network, level=level, strength=strength)
+        confine = confine or task == "jpeg"
+        restorer.check_options(network, level=level, strength=strength, confine=confine)
         skipped = _with_a_bar(
             lambda done: folders.restore_all(
                 network,
                 plan.places,
                 level=level,
                 strength=strength,
-                confine=confine or task == "jpeg",
+                confine=confine,
                 done=done,
                 **limit,
             ),
@@ -246,12 +248,14 @@ def _known(asked: list[str]) -> list[str]:
 
 
 def _scores(task: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    from jaxrestore.evaluation import summaries
     from jaxrestore.inference import shipped
 
     methods = ("input", "classical", "ours")
     both = lambda scores: f"{scores['psnr']:.2f} / {scores['ssim']:.4f}"
     cells = [[str(row["level"]), *(both(row[m]) for m in methods)] for row in rows]
-    note = f"psnr in dB / ssim, {shipped.PROTOCOL}, means of 4 pictures; exact: 58.92"
+    exact = f"{summaries.EXACT_DB:.2f} where exact"
+    note = f"psnr in dB / ssim, {shipped.PROTOCOL}, means of 4 pictures; {exact}"
     return f"{tables.aligned([shipped.task(task).unit, *methods], cells)}\n{note}"
 
 
