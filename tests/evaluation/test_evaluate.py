@@ -61,13 +61,14 @@ def test_few_programs_are_kept_whatever_the_sizes(monkeypatch):
     held = []
 
     def restore(degraded):
-        gc.collect()
-        held.append(len(client.live_executables()))
+        if degraded.shape[2] in (16, 18, 23):  # the first, the third, the last
+            gc.collect()
+            held.append(len(client.live_executables()))
         return degraded
 
     assert len(asked(restore).rows) == 8
     # Beside those of question, baseline and score, jax keeps small ones of slices.
-    assert held[-1] - held[2] <= held[2] - held[0]
+    assert held[2] - held[1] <= held[1] - held[0]
 
 
 def test_the_identity_gains_nothing_and_its_report_says_so():
