@@ -15,9 +15,9 @@ _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
 
 def paint(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w 3"]:
-    """Returns one image: shapes, text, patches, perhaps dithered, or halftones."""
-    kind = generator.choice(4, p=(0.45, 0.2, 0.2, 0.15))
-    image = (shapes, page, patches, halftones)[kind](generator, side)
+    """Returns one image: shapes, text, patches, halftones, or shades cut off."""
+    kind = generator.choice(5, p=(0.35, 0.15, 0.15, 0.15, 0.2))
+    image = (shapes, page, patches, halftones, glare)[kind](generator, side)
     if generator.random() < 0.1:
         few = Image.fromarray(image).quantize(int(generator.integers(2, 9)))
         image = np.array(few.convert("RGB"))
@@ -105,6 +105,20 @@ def halftones(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h
         return dithered(np.array(smooth))
     few = smooth.quantize(int(generator.integers(2, 9)))
     return np.array(few.convert("RGB"))
+
+
+def glare(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns smooth shades that leave the range, cut off at black and white.
+
+    A denoiser learns here what noise that is cut off too does to a mean.
+    """
+    cells = int(generator.integers(1, 5))
+    shades = generator.uniform(-0.5, 1.5, (cells, cells, 3)).astype(np.float32)
+    if generator.random() < 0.6:
+        shades = shades[..., :1].repeat(3, -1)
+    planes = [Image.fromarray(plane) for plane in np.moveaxis(shades, -1, 0)]
+    smooth = [plane.resize((side, side), Image.Resampling.BICUBIC) for plane in planes]
+    return np.rint(np.stack(smooth, -1).clip(0, 1) * 255).astype(np.uint8)
 
 
 def dithered(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:

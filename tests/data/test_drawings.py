@@ -22,6 +22,13 @@ def test_they_hold_what_photographs_lack():
     assert np.median(flat) > 0.8
 
 
+def test_glare_is_black_and_white_in_areas_and_smooth_between():
+    images = [drawings.glare(np.random.default_rng(seed), SIDE) for seed in range(20)]
+    levels = np.stack(images).astype(int)
+    assert (levels == 255).mean() > 0.1 and (levels == 0).mean() > 0.1
+    assert max(np.abs(np.diff(levels, axis=axis)).max() for axis in (1, 2)) < 32
+
+
 def test_a_bank_paints_the_share_that_it_is_asked_for():
     drawn = lambda image: caution.recurring(image).mean() > 0.25
     for share, low, high in ((0, 0, 0), (0.5, 0.2, 0.8), (1, 0.9, 1)):
