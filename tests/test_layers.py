@@ -109,7 +109,7 @@ BUDGETS = {
     "naming": 70,
     "images": 220,
     "losses": 320,
-    "metrics": 290,
+    "metrics": 310,
     "protocols": 190,
     "adversarial": 200,
     "sharding": 100,
