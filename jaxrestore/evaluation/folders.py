@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from jaxrestore import contracts, errors, folders, images, naming, perceptual, programs
 from jaxrestore import protocols as scorings
 from jaxrestore.data import colors
-from jaxrestore.evaluation import outcome, sizes, summaries
+from jaxrestore.evaluation import hole_shares, outcome, sizes, summaries
 
 BATCH_PIXELS = 2**20  # of one side of a batch
 WAITING_PIXELS = 2**24  # of images that wait for others of their shape
@@ -29,8 +29,9 @@ class Scores(NamedTuple):
     """What was scored and, by stem, why something was not.
 
     `rows` has one entry for each image and protocol: their names, `restored_` of every
-    metric and, where inputs were given, `degraded_` and `gain_`. `notes` are sentences
-    about pictures that were cut or enlarged first, see `sizes.matched`.
+    metric and, where inputs were given, `degraded_` and `gain_`; where masks were, the
+    `hole_shares.columns` too. `notes` are sentences about pictures that were cut or
+    enlarged first, see `sizes.matched`.
     """
 
     rows: list[Row]
@@ -77,6 +78,10 @@ def score(
         except ValueError as error:
             skipped |= {stem: str(error) for stem in stems}
             continue
+        if masks is not None:
+            batch = _floats(pictures)
+            roles = ("prediction", "target", "mask")
+            more |= hole_shares.columns(*(batch[role] for role in roles))
         for name, judge in judges.items():
             try:
                 scored = _scored(judge, pictures) | more
@@ -101,12 +106,15 @@ def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
     many it is `infinite`. Where inputs were scored too, it has their mean, `degraded`,
     and `gain` with `ci95`, as `summaries.summarize`, over the images where both are
     finite, as `mean` is then if there are any. A number that is not finite is None.
+    Where masks were given there are `holes`, see `hole_shares.summarize`.
     """
     summary = {}
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
         own = [row for row in rows if row["protocol"] == protocol]
         metrics = {
-            name.removeprefix("restored_"): _spread([row[name] for row in own])
+            name.removeprefix("restored_"): summaries.distribution(
+                [row[name] for row in own]
+            )
             for name in own[0]
             if name.startswith("restored_")
         }
@@ -117,6 +125,8 @@ def summarize(rows: list[Row]) -> dict[str, dict[str, Any]]:
                     metrics[name] |= {"mean": against["restored"], "images": count}
         fixes = clause(protocol)
         summary[protocol] = {"fixes": fixes, "images": len(own), "metrics": metrics}
+        if "hole_share" in own[0]:
+            summary[protocol]["holes"] = hole_shares.summarize(own)
     return summary
 
 
@@ -217,22 +227,6 @@ def _distance(lpips: perceptual.Lpips) -> Judge:
     return lambda images, target, damage: measure(*placed, images, target)
 
 
-def _spread(values: list[float]) -> dict[str, float | int | None]:
-    defined = np.array([value for value in values if not np.isnan(value)])
-    middle = fifth = np.nan
-    if len(defined):
-        with np.errstate(invalid="ignore"):  # infinite PSNR: no percentile near it
-            middle, fifth = np.median(defined), np.percentile(defined, 5)
-    infinite = int(np.isinf(defined).sum())
-    return {
-        "mean": summaries.finite_mean(defined),
-        "median": summaries.finite(middle),
-        "p05": summaries.finite(fifth),
-        "images": len(defined) - infinite,
-        "infinite": infinite,
-    }
-
-
 def _readable(
     partners: Mapping[str, Mapping[str, Path]],
     skipped: dict[str, str],
@@ -295,9 +289,13 @@ def _stack(group: list[tuple[str, Pictures]]) -> tuple[list[str], Batch]:
     return [*stems], {r: np.stack([one[r] for one in pictures]) for r in pictures[0]}
 
 
+def _floats(pictures: Batch) -> dict[str, np.ndarray]:
+    return {role: x.astype(np.float32) / 255 for role, x in pictures.items()}
+
+
 def _scored(judge: Judge, pictures: Batch) -> dict[str, np.ndarray]:
     """Returns by metric `restored_` and, if there are inputs, `degraded_`, `gain_`."""
-    batch = {role: x.astype(np.float32) / 255 for role, x in pictures.items()}
+    batch = _floats(pictures)
     asked = batch["target"], batch.get("mask")
     restored = jax.device_get(judge(batch["prediction"], *asked))
     # PSNR first; jit has sorted the protocol's names by letter.

@@ -13,9 +13,9 @@ from typing import Any
 
 import jax
 
-from jaxrestore import __version__, errors, files, naming, networks, sharding
+from jaxrestore import __version__, contracts, errors, files, naming, networks, sharding
 from jaxrestore.data import pipeline, samples
-from jaxrestore.evaluation import evaluate, maps, report, summaries
+from jaxrestore.evaluation import evaluate, hole_shares, maps, report, summaries
 from jaxrestore.runs import checkpoints
 
 
@@ -129,10 +129,12 @@ def _score(workdir, config, mesh):
         probes=_probes(config, model, placed),
     )
     size = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
-    left_out = {"left_out": dict(result.left_out)} if result.left_out else {}
+    more = {"left_out": dict(result.left_out)} if result.left_out else {}
+    if "hole_share" in result.rows[0]:
+        more["holes"] = hole_shares.summarize(result.rows)
     return result, {
         **summaries.summarize(result.rows),
-        **left_out,
+        **more,
         "protocol": config["evaluation"]["protocol"],
         "statistics": statistics,
         "seconds": round(result.seconds, 3),
@@ -142,8 +144,10 @@ def _score(workdir, config, mesh):
 
 
 def _probes(config, model, variables):
-    """The maps that `config` asks for; of pairs nobody knows the damage."""
+    """What `config` asks to find beside scores; of pairs nobody knows the damage."""
     asked, probes = config["evaluation"], []
+    if contracts.takes_damage(naming.function("protocols", asked["protocol"])):
+        probes.append(hole_shares.probe)
     if asked["consistency"] and config["degradation"] is not None:
         probes.append(maps.consistency(config["degradation"]))
     if count := asked["samples"]:

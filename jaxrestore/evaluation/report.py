@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxrestore import files, images
-from jaxrestore.evaluation import curves
+from jaxrestore.evaluation import curves, hole_shares
 from jaxrestore.evaluation import strips as pictures
 
 WORST = 5
@@ -92,11 +92,14 @@ def _page(run: Run) -> str:
     films = {name: _film(strip, run.panels) for name, strip in run.strips.items()}
     rows = sorted(run.rows, key=_sortable_gain)
     worst = next((row["image"] for row in rows if row["image"] in films), None)
+    holes = run.summary.get("holes")
     digest = hashlib.sha256(SCRIPT.encode()).digest()
     return pages.from_string(template.read_text("utf-8")).render(
         run=run,
         equal=EQUAL_DB,
         rows=rows,
+        holes=hole_shares.occupied(holes) if holes else (),
+        hole_notes=hole_shares.notes(holes) if holes else (),
         ends=_ends(run.strips[worst], run.panels) if worst else (),
         script=SCRIPT,
         script_hash=f"sha256-{base64.b64encode(digest).decode()}",

@@ -64,6 +64,27 @@ def _spread(gain):
     }
 
 
+def distribution(values: Sequence[float]) -> dict[str, float | int | None]:
+    """Returns `median` and `p05` of the defined values, and `mean` of the finite ones.
+
+    `p05` is the 5th percentile; `images` counts the finite ones, and `infinite` the
+    infinite ones. A number that is not finite is None.
+    """
+    defined = np.array([value for value in values if not np.isnan(value)])
+    middle = fifth = np.nan
+    if len(defined):
+        with np.errstate(invalid="ignore"):  # infinite PSNR: no percentile near it
+            middle, fifth = np.median(defined), np.percentile(defined, 5)
+    infinite = int(np.isinf(defined).sum())
+    return {
+        "mean": finite_mean(defined),
+        "median": finite(middle),
+        "p05": finite(fifth),
+        "images": len(defined) - infinite,
+        "infinite": infinite,
+    }
+
+
 def ranking(rows: list[dict[str, Any]]) -> float:
     """Returns the mean PSNR in dB by which checkpoints are ranked; NaN if one is NaN.
 

@@ -270,6 +270,30 @@ def test_all_protocols_are_shown_with_what_sets_them_apart(
     assert "a border of 4 px cut" in said
 
 
+def test_scores_of_holes_are_shown_by_how_much_was_lost(command, photographs, tmp_path):
+    masks, pasted = tmp_path / "masks", tmp_path / "pasted"
+    masks.mkdir()
+    pasted.mkdir()
+    for name, width in (("a", 4), ("b", 14)):  # of 16 px: 25 and 88 %
+        mask = np.zeros((12, 16, 3), np.uint8)
+        mask[:, :width] = 255
+        images.encode(mask, masks / f"{name}.png")
+        pixels = images.decode(photographs / f"{name}.png")
+        images.encode(
+            np.where(mask, 128, pixels).astype(np.uint8), pasted / f"{name}.png"
+        )
+    scoring = ("evaluate", "--predictions", pasted, "--targets", photographs)
+    chosen = ("--masks", masks, "--protocol", "inpainting", "--csv", tmp_path / "x.csv")
+    code, said, _ = command(*scoring, *chosen)
+    assert code == 0
+    heading, row = said[said.index("\nhole") :].strip().splitlines()[:2]
+    assert heading.split()[:3] == ["hole", "images", "psnr"]
+    assert row.split()[:3] == ["20-30", "%", "1"]
+    assert "1 image in no class: 1 % or less was lost, or more than 60 %" in said
+    assert "known pixels came back exactly in every image" in said
+    assert ",hole_share,intact_psnr" in (tmp_path / "x.csv").read_text()
+
+
 def test_what_was_left_out_is_named_and_the_code_is_6(command, photographs, tmp_path):
     (photographs / "c.png").write_text("no picture")
     out = tmp_path / "set"

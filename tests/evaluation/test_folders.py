@@ -297,3 +297,27 @@ def test_a_protocol_of_holes_wants_masks(trio):
         folders.score(*trio, protocols=["inpainting"])
     assert "inpainting" in folders.names(masks=True)
     assert "inpainting" not in folders.names(masks=False)
+
+
+def test_masks_give_each_image_its_share_and_the_psnr_of_what_was_known(trio, tmp_path):
+    mask = np.zeros((*SIZE, 3), np.uint8)
+    mask[6:18, 7:22] = 255  # 180 of 744 px
+    masks = _write(tmp_path / "masks", {f"{name}.png": mask for name in NAMES})
+    target = _picture(1)
+    pasted = np.where(mask, _noisy(target, 5, 1), target)
+    images.encode(pasted, trio[0] / "b.png")
+    scores = folders.score(*trio, masks=masks, protocols=["inpainting"])
+    assert [row["hole_share"] for row in scores.rows] == [180 / 744] * 3
+    assert scores.rows[1]["intact_psnr"] == np.inf
+    known, noisy = mask[..., 0] == 0, _noisy(_picture(0), 5, 0)
+    expected = _psnr(noisy[known], _picture(0)[known])
+    assert scores.rows[0]["intact_psnr"] == pytest.approx(expected, abs=1e-3)
+    document = folders.document(scores, *trio, masks=masks)
+    holes = document["protocols"]["inpainting"]["holes"]
+    assert [part["images"] for part in holes["classes"]] == [0, 0, 3, 0, 0, 0]
+    means = holes["classes"][2]["metrics"]
+    assert means.keys() == document["protocols"]["inpainting"]["metrics"].keys()
+    values = [row["restored_hole_psnr"] for row in scores.rows]
+    assert means["hole_psnr"]["mean"] == pytest.approx(np.mean(values))
+    assert (holes["outside"], holes["intact_psnr"]["infinite"]) == (0, 1)
+    assert "holes" not in folders.summarize(folders.score(*trio).rows)["rgb8"]

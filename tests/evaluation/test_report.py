@@ -271,7 +271,50 @@ def test_an_error_that_falls_is_no_loss_and_one_that_rises_is(run, page, gain, r
     text = page(run._replace(summary=changed, rows=rows, history=[]))
     # Mean and median of the summary, and the image's own gain.
     assert text.count('class="loss"') == red
-    assert "but MSE and NRMSE, which are errors" in text
+    assert "Higher is better in every row, lower in MSE: the gain of an error" in text
+
+
+def _holes():
+    """A run under the protocol of holes: two classes, one image in none."""
+    names = ("psnr", "hole_psnr", "hole_l1")
+    numbers = {"mean": 0.125, "median": 0.1, "p05": 0.1, "images": 2, "infinite": 0}
+    exact = numbers | {"mean": None, "images": 0, "infinite": 2}
+    small = {"above": 0.01, "up_to": 0.1, "images": 2}
+    large = {"above": 0.5, "up_to": 0.6, "images": 3}
+    return {
+        "metrics": {name: scores(4.0) for name in names},
+        "holes": {
+            "classes": [
+                small | {"metrics": dict.fromkeys(names, numbers)},
+                {"above": 0.1, "up_to": 0.2, "images": 0, "metrics": {}},
+                large | {"metrics": dict.fromkeys(names, exact)},
+            ],
+            "outside": 1,
+            "intact_psnr": numbers | {"mean": 41.234, "infinite": 4},
+        },
+    }
+
+
+def test_scores_of_holes_stand_in_rows_by_what_was_lost(run, page, full):
+    rows = [row | {"hole_share": 0.234} for row in run.rows]
+    text = page(run._replace(summary=run.summary | _holes(), rows=rows, history=[]))
+    cells = [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line)
+        for line in re.findall(r"<tr>.*?</tr>", text, re.DOTALL)
+    ]
+    assert ["Lost", "Images", "PSNR, dB", "Hole PSNR, dB", "Hole L1"] in cells
+    assert ["1-10 %", "2", "0.12", "0.12", "0.1250"] in cells
+    assert ["50-60 %", "3", "∞", "∞", "∞"] in cells
+    assert not [line for line in cells if line and line[0] == "10-20 %"]
+    assert (
+        "<p>1 image in no class: 1 % or less was lost, or more than 60 %.</p>" in text
+    )
+    assert (
+        "<p>Known pixels changed in 2 images, with a PSNR of 41.23 dB, exact in 4.</p>"
+        in text
+    )
+    assert text.count(", 23 % lost") == len(NAMES)
+    assert "lost" not in full and "nown pixels" not in full
 
 
 MAPS = ("consistency", "sample 1", "sample 2", "sample 3", "deviation")

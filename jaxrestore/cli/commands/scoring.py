@@ -21,7 +21,9 @@ def evaluate(
     ] = None,
     masks: Annotated[
         Path | None,
-        typer.Option(help="White where pixels were lost: scores holes, too."),
+        typer.Option(
+            help="White where pixels were lost: scores by the size of the hole, too."
+        ),
     ] = None,
     protocol: Annotated[str, typer.Option(help="What is measured, and how.")] = "rgb8",
     all_protocols: Annotated[
@@ -90,6 +92,26 @@ def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
         rows.append([protocol, name, *cells])
     print(tables.aligned(headings, rows))
     print("\n".join([note, *_left_out(summary)]))
+    if "holes" in summary:
+        _print_holes(summary["holes"])
+
+
+def _print_holes(holes: dict[str, Any]) -> None:
+    """The means by how much of the picture was lost, and what lies outside."""
+    from jaxrestore.evaluation import hole_shares
+
+    rows, names = [], []
+    for name, part in hole_shares.occupied(holes):
+        names = [*part["metrics"]]
+        cells = [
+            _number(numbers["mean"], metric, numbers["infinite"])
+            for metric, numbers in part["metrics"].items()
+        ]
+        rows.append([name, str(part["images"]), *cells])
+    if rows:
+        print(tables.aligned(["hole", "images", *names], rows))
+    for note in hole_shares.notes(holes):
+        print(note)
 
 
 def _left_out(summary: dict[str, Any], prefix: str = "") -> list[str]:
