@@ -1,6 +1,8 @@
 """Restorers without training: what a shipped network has to beat.
 
-Images are float32 [b, h, w, c] in [0, 1]; what comes back has their shape.
+Images are float32 [b, h, w, c] in [0, 1]; what comes back has their shape. What fills
+holes takes their mask as one channel more, as `degradations.holes` appends it: 1 in the
+hole. Its known pixels stay as they are, to the bit.
 """
 
 import itertools
@@ -88,6 +90,49 @@ def vector_median(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     ]
     chosen = jnp.argmin(jnp.stack(sums), 0)[None, ..., None]
     return jnp.take_along_axis(jnp.stack(window), chosen, 0)[0]
+
+
+@programs.compiled
+def mean_fill(degraded: Float[Array, "b h w cc"]) -> Float[Array, "b h w c"]:
+    """Returns the images with the mean colour of what is known in their holes.
+
+    The least that any inpainting has to beat. A picture that is all hole is mid-grey.
+    """
+    images, lost = _parted(degraded)
+    known = 1 - lost
+    count = known.sum((1, 2), keepdims=True)
+    total = jnp.where(lost, 0, images).sum((1, 2), keepdims=True)
+    mean = jnp.where(count > 0, total / jnp.maximum(count, 1), 0.5)
+    return jnp.where(lost, mean, images)
+
+
+def biharmonic(degraded: Float[Array, "b h w cc"]) -> Float[Array, "b h w c"]:
+    """Returns the images with their holes filled by scikit-image's biharmonic surface.
+
+    The smoothest that continues what is known; no new detail. A picture that is all
+    hole is mid-grey.
+
+    Source: Damelin, Hoang, "On surface completion and image inpainting by biharmonic
+    functions: numerical aspects", arXiv:1707.06567, as
+    `skimage.restoration.inpaint_biharmonic`.
+    """
+    # Imported here, so that importing this module costs no scikit-image.
+    from skimage import restoration
+
+    def filled(image, start, lost):
+        if lost.all() or not lost.any():
+            return start
+        return restoration.inpaint_biharmonic(image, lost, channel_axis=-1)
+
+    images, lost = map(np.array, _parted(degraded))  # scikit-image wants to write
+    starts = np.asarray(mean_fill(degraded))
+    made = map(filled, np.where(lost, 0, images), starts, lost[..., 0])
+    return jnp.where(lost, np.stack([*made]), images)
+
+
+def _parted(degraded):
+    """The images, and where their holes are."""
+    return degraded[..., :-1], degraded[..., -1:] > 0.5
 
 
 def _filtered(image, axis):

@@ -98,3 +98,51 @@ def test_the_vector_median_is_the_pixel_with_the_least_sum_of_distances():
         window = wide[y : y + 3, x : x + 3].reshape(9, 3)
         distances = np.linalg.norm(window[:, None] - window, axis=-1).sum(1)
         np.testing.assert_allclose(restored[y, x], window[distances.argmin()])
+
+
+# Holes
+
+
+def _with_hole(images, rows, columns):
+    """Images with NaN in a hole, which nobody may look at, and the mask."""
+    mask = np.zeros((*images.shape[:3], 1), np.float32)
+    mask[:, rows, columns] = 1
+    return jnp.asarray(np.concatenate([np.where(mask, np.nan, images), mask], -1))
+
+
+def test_a_hole_is_filled_by_the_mean_of_what_is_known_by_hand():
+    image = np.array([[0.1, 0.2], [0.6, 0.9]], np.float32)[None, ..., None]
+    colours = np.concatenate([image, 1 - image], -1)
+    filled = classical.mean_fill(_with_hole(colours, 1, 1))
+    np.testing.assert_allclose(filled[0, 1, 1], [0.3, 0.7], rtol=1e-6)
+
+
+FILLS = pytest.mark.parametrize("fill", [classical.mean_fill, classical.biharmonic])
+
+
+@FILLS
+def test_known_pixels_stay_to_the_bit_and_images_do_not_touch_each_other(fill):
+    images = np.random.default_rng(2).random((2, 9, 11, 3), np.float32)
+    degraded = _with_hole(images, slice(2, 6), slice(0, 5))
+    filled = fill(degraded)
+    assert filled.shape == images.shape and filled.dtype == jnp.float32
+    lost = np.isnan(degraded[..., :3])
+    np.testing.assert_array_equal(filled[~lost], images[~lost])
+    assert np.isfinite(filled).all() and (filled[lost] != images[lost]).all()
+    np.testing.assert_array_equal(fill(degraded[1:])[0], filled[1])
+
+
+@FILLS
+def test_without_a_hole_nothing_changes_and_without_a_picture_all_is_grey(fill):
+    images = np.random.default_rng(3).random((1, 5, 6, 3), np.float32)
+    whole = _with_hole(images, slice(0), slice(0))
+    np.testing.assert_array_equal(fill(whole), images)
+    nothing = _with_hole(images, slice(None), slice(None))
+    np.testing.assert_array_equal(fill(nothing), np.full_like(images, 0.5))
+
+
+def test_the_biharmonic_surface_continues_a_slope_exactly():
+    slope = np.add.outer(np.linspace(0.2, 0.5, 16), np.linspace(0, 0.3, 16))
+    images = slope.astype(np.float32)[None, ..., None]
+    filled = classical.biharmonic(_with_hole(images, slice(5, 10), slice(6, 11)))
+    np.testing.assert_allclose(filled, images, atol=1e-4)
