@@ -242,6 +242,13 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
+def place(name: str, options: argparse.Namespace) -> Path:
+    """Returns where the JSON of a benchmark comes to lie."""
+    kind = re.sub("[^a-z0-9]+", "_", machine.device().lower()).strip("_")
+    size = "_small" if options.small else ""
+    return options.output or RESULTS / f"{name}{size}_{kind}.json"
+
+
 def finish(
     name: str,
     options: argparse.Namespace,
@@ -279,8 +286,6 @@ def finish(
     if busy:
         print(f"MACHINE BUSY: other processes used {others:.2f} cores; do not publish")
     print(table(records, columns))
-    kind = re.sub("[^a-z0-9]+", "_", where["device"].lower()).strip("_")
-    size = "_small" if options.small else ""
-    path = options.output or RESULTS / f"{name}{size}_{kind}.json"
+    path = place(name, options)
     write(path, content)
     print(f"written to {path}")
