@@ -228,7 +228,7 @@ def test_a_finished_run_has_the_maps_in_its_rows_summary_and_report(run, tmp_pat
 
 
 def test_a_run_that_is_scored_on_pairs_has_no_map_of_consistency():
-    asked = {"consistency": True, "samples": 0}
+    asked = {"protocol": "rgb8", "consistency": True, "samples": 0}
     known = {"evaluation": asked, "degradation": {"name": "noise", "level": 0.1}}
     assert len(outcome._probes(known, None, None)) == 1
     assert outcome._probes({**known, "degradation": None}, None, None) == []
