@@ -47,9 +47,9 @@ def probe(question: evaluate.Question, restored: Images) -> evaluate.Found:
 def summarize(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Returns the `classes`, how many images lie `outside` of them, and `intact_psnr`.
 
-    Each of the classes has its limits, `above` and `up_to`; its `images`, so many; and
-    by name the `metrics` of what was restored, as `intact_psnr` a
-    `summaries.distribution`. One without images has no metrics.
+    A class has `above` and `up_to`, its limits; `images`, how many it holds; and
+    `metrics`, by name the `summaries.distribution` of what was restored, empty where it
+    holds none. `intact_psnr` is the distribution of that column.
     """
     classes = [_class(rows, low, high) for low, high in itertools.pairwise(LIMITS)]
     inside = sum(part["images"] for part in classes)
