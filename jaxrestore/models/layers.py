@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -15,10 +15,12 @@ Features = Float[Array, "b h w c"]
 
 
 class Conv(nn.Module):
-    """Convolution with explicit padding: PyTorch's rule, not XLA's `SAME`.
+    """Convolution with explicit padding: PyTorch's rule, or TensorFlow's `SAME`.
 
     `padding` pixels, by default half the kernel, are added on every side whatever the
-    stride; XLA's `SAME` would pad asymmetrically under a stride. They are zeros inside
+    stride. `"same"` is TensorFlow's rule: the sides are divided by the stride, rounded
+    up, and where that leaves an odd number to add, the end gets one more. A `dilation`
+    above 1 is the gap of a window that keeps the sides. What is added are zeros inside
     the convolution itself: on CPUs a mirrored border makes the layer several times
     slower (`benchmarks/convolution_border.py`). Parameters are float32; the
     arithmetic is in `dtype`.
@@ -27,7 +29,8 @@ class Conv(nn.Module):
     features: int
     kernel: int = 3
     stride: int = 1
-    padding: int | None = None
+    padding: int | Literal["same"] | None = None
+    dilation: int = 1
     bias: bool = True
     spectral_norm: bool = False
     kernel_init: Callable[..., Any] = nn.initializers.he_normal()
@@ -38,10 +41,9 @@ class Conv(nn.Module):
         self, x: Features, *, train: bool = False
     ) -> Float[Array, "b hh ww d"]:
         """Returns the convolved map; `train` moves the spectral norm's estimate."""
-        padding = self.kernel // 2 if self.padding is None else self.padding
         layer = _Weights(
             (self.kernel, self.kernel, x.shape[-1], self.features),
-            functools.partial(convolution.strided, stride=self.stride, padding=padding),
+            self._convolved,
             self.bias,
             self.kernel_init,
             self.dtype,
@@ -50,6 +52,22 @@ class Conv(nn.Module):
         if not self.spectral_norm:
             return layer(x)
         return nn.SpectralNorm(layer, name="norm")(x, update_stats=train)
+
+    def _convolved(self, x, kernel):
+        if self.dilation > 1:
+            return convolution.dilated(x, kernel, self.dilation)
+        padding = self.kernel // 2 if self.padding is None else self.padding
+        if padding == "same":
+            x, padding = _as_tensorflow(x, self.kernel, self.stride)
+        return convolution.strided(x, kernel, self.stride, padding)
+
+
+def _as_tensorflow(x, kernel, stride):
+    """`x` with what its ends have more than the least, and the least: a padding."""
+    rooms = [max(kernel - (side % stride or stride), 0) for side in x.shape[1:3]]
+    least = min(rooms) // 2
+    more = [(room // 2 - least, room - room // 2 - least) for room in rooms]
+    return jnp.pad(x, ((0, 0), *more, (0, 0))), least
 
 
 class ConvTranspose(nn.Module):

@@ -5,7 +5,7 @@ convolution is a product of matrices: compilers would rearrange megabytes of wei
 a handful of pixels. So is a strided first layer, of an image's few channels. Elsewhere
 it is the compiler's own, but for the transpose, which compilers write as a convolution
 of an image with zeros between its pixels: here each pixel of the result meets only the
-weights that reach it.
+weights that reach it. A dilated convolution is made of ordinary ones.
 
 A kernel is [k, k, c, d] for the convolution of c channels to d: `W.transpose(2, 3, 1,
 0)` of PyTorch's weight, for `Conv2d` and for `ConvTranspose2d`.
@@ -23,6 +23,10 @@ from jaxrestore.ops import patches
 # layers of pix2pix and its discriminator take 1 to 3 ms as products, and 3 to 5 as they
 # were (2 images of 256 px, two CPU cores); of stride one they are slower as products.
 _FEW_CHANNELS = 6
+
+# A dilated convolution is one of images of a phase each; where these are smaller, there
+# are too many of them (`python -m benchmarks.dilated_convolution`).
+_LEAST_PHASE = 4
 
 
 def strided(
@@ -46,7 +50,47 @@ def strided(
         return _by_windows(x, kernel, stride, padding)
     if stride == 1 and 4 * size**2 * features <= channels:
         return _summed_taps(_framed(x, padding), kernel)
-    return _convolve(x, kernel, stride, padding)
+    return _convolve(x, kernel, stride, padding, 1)
+
+
+def dilated(
+    x: Float[Array, "b h w c"],
+    kernel: Float[Array, "k k c d"],
+    dilation: int,
+    *,
+    by_phases: bool | None = None,
+) -> Float[Array, "b h w d"]:
+    """Returns the convolution of `x` by every `dilation`-th pixel; zeros around.
+
+    `k` is odd, and the sides stay. With `by_phases` it is an ordinary convolution of
+    images made of every `dilation`-th pixel, down and across; None takes the form that
+    is quick. Derivatives in reverse mode only, of any order.
+
+    Source: Yu, Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions", ICLR
+    2016; by phases as TensorFlow's `tf.nn.with_space_to_batch`.
+    """
+    half, longest = len(kernel) // 2, max(x.shape[1:3])
+    reach = min(half, (longest - 1) // dilation)  # further taps meet zeros alone
+    taps = slice(half - reach, half + reach + 1)
+    kernel = kernel[taps, taps]
+    if by_phases is None:
+        by_phases = min(x.shape[1:3]) >= _LEAST_PHASE * dilation
+    if by_phases:
+        return _on_phases(lambda x: _convolve(x, kernel, 1, reach, 1), x, dilation)
+    return _convolve(x, kernel, 1, reach * dilation, dilation)
+
+
+def _on_phases(apply, x, period):
+    """Applies to what every `period`-th row and column make, as to an image each."""
+    batch, height, width, _ = x.shape
+    below, right = -height % period, -width % period
+    whole = jnp.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
+    rows, columns = (side // period for side in whole.shape[1:3])
+    phases = whole.reshape(batch, rows, period, columns, period, -1)
+    phases = phases.transpose(0, 2, 4, 1, 3, 5).reshape(-1, rows, columns, x.shape[-1])
+    made = apply(phases).reshape(batch, period, period, rows, columns, -1)
+    made = made.transpose(0, 3, 1, 4, 2, 5).reshape(*whole.shape[:3], -1)
+    return made[:, :height, :width]
 
 
 def transposed(
@@ -162,7 +206,7 @@ def _by_phases(x, kernel, stride, padding, sides):
     weights = weights.reshape(reach, stride, reach, stride, *kernel.shape[2:])
     weights = weights[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
     weights = weights.reshape(reach, reach, -1, stride * stride * features)
-    whole = _convolve(x, weights, 1, reach - 1)
+    whole = _convolve(x, weights, 1, reach - 1, 1)
     whole = patches.depth_to_space(whole, stride)
     ends = [padding + side for side in sides]
     beyond = [
@@ -181,7 +225,7 @@ def _backward(stride, padding, sides, residuals, cotangent):
     # Both gradients are the strided convolution's: its value, and its weights'.
     x, kernel = residuals
     rows, columns = x.shape[1:3]  # output_padding can make one more
-    by_x = _convolve(cotangent, kernel, stride, padding)[:, :rows, :columns]
+    by_x = _convolve(cotangent, kernel, stride, padding, 1)[:, :rows, :columns]
     return by_x, _by_kernel(cotangent, x, stride, padding, len(kernel))
 
 
@@ -197,44 +241,44 @@ def _framed(x, padding):
 # a kernel tens of times slower (a discriminator that moves every third step).
 
 
-@lambda function: jax.custom_vjp(function, nondiff_argnums=(2, 3))
-def _convolve(x, kernel, stride, padding):
+@lambda function: jax.custom_vjp(function, nondiff_argnums=(2, 3, 4))
+def _convolve(x, kernel, stride, padding, dilation):
     if stride > 1 and x.shape[-1] <= _FEW_CHANNELS:
         return _by_windows(x, kernel, stride, padding)
-    return _plain(x, kernel, stride, ((padding, padding), (padding, padding)))
+    pads = ((padding, padding), (padding, padding))
+    return _plain(x, kernel, stride, pads, dilation)
 
 
-def _convolve_backward(stride, padding, residuals, cotangent):
+def _convolve_backward(stride, padding, dilation, residuals, cotangent):
     x, kernel = residuals
     if stride > 1:
         by_x = _by_phases(cotangent, kernel, stride, padding, x.shape[1:3])
     else:
         turned = kernel[::-1, ::-1].swapaxes(2, 3)
-        by_x = _convolve(cotangent, turned, 1, len(kernel) - 1 - padding)
-    return by_x, _by_kernel(x, cotangent, stride, padding, len(kernel))
+        room = dilation * (len(kernel) - 1) - padding
+        by_x = _convolve(cotangent, turned, 1, room, dilation)
+    return by_x, _by_kernel(x, cotangent, stride, padding, len(kernel), dilation)
 
 
 _convolve.defvjp(
-    lambda x, kernel, stride, padding: (
-        _convolve(x, kernel, stride, padding),
-        (x, kernel),
-    ),
+    lambda x, kernel, *options: (_convolve(x, kernel, *options), (x, kernel)),
     _convolve_backward,
 )
 
 
-def _by_kernel(x, cotangent, stride, padding, size):
-    """The gradient of a strided convolution of `x` by its kernel, [k, k, c, d]."""
+def _by_kernel(x, cotangent, stride, padding, size, dilation=1):
+    """The gradient of a convolution of `x` by its kernel, [k, k, c, d]."""
+    reach = dilation * (size - 1) + 1
     pads = [
-        (padding, size + (made - 1) * stride - side - padding)
+        (padding, reach + (made - 1) * stride - side - padding)
         for side, made in zip(x.shape[1:3], cotangent.shape[1:3], strict=True)
     ]
     windows = cotangent.transpose(1, 2, 0, 3)
-    found = _plain(x.transpose(3, 1, 2, 0), windows, 1, pads, dilation=stride)
+    found = _plain(x.transpose(3, 1, 2, 0), windows, dilation, pads, stride)
     return found.transpose(1, 2, 0, 3)
 
 
-def _plain(x, kernel, stride, pads, dilation=1):
+def _plain(x, kernel, stride, pads, dilation):
     return jax.lax.conv_general_dilated(
         x,
         kernel,

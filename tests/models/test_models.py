@@ -31,13 +31,26 @@ TINY = {
     "srvggnet": {"width": 8, "convs": 2, "scale": 1},
     "vgg_discriminator": {"filters": 4, "side": 32},
     "unet_discriminator": {"filters": 4},
+    "deepfill": {"width": 4},
+    "deepfill_critics": {"filters": 2},
+    "sn_patchgan": {"filters": 2},
 }
+# Channels of what a generator takes, where they are not three: a mask is one more.
+CHANNELS = {"deepfill": 4}
 COLLECTIONS = {"params", "batch_stats"}
 # Networks that draw the image anew: they start anywhere.
-NOT_RESIDUAL = {"pix2pix_resnet", "pix2pix_unet", "vae", "deblur_fcn", "drunet"}
+NOT_RESIDUAL = {
+    "pix2pix_resnet",
+    "pix2pix_unet",
+    "vae",
+    "deblur_fcn",
+    "drunet",
+    "deepfill",
+}
 DEEP = {
     *("dcgan", "deblur_fcn", "drunet", "mwcnn", "rrdbnet", "vae"),
     *("unet_discriminator", "vgg_discriminator"),
+    *("deepfill", "deepfill_critics", "sn_patchgan"),
 }
 # Tens of blocks, all alike, take their seconds to trace.
 SHALLOW = {
@@ -78,11 +91,15 @@ def _shapes(model, *inputs):
     return variables, jax.eval_shape(apply, variables, *inputs)
 
 
+def _degraded(name, seed=0):
+    return untrained.noise(2, SIDE, SIDE, CHANNELS.get(name, 3), seed=seed)
+
+
 @functools.cache
 def _tiny(role, name):
     """A small network, its jitted apply, and its variables."""
     model = _walk(role)[name](**TINY.get(name, {}))
-    image = untrained.noise(2, SIDE, SIDE, 3)
+    image = _degraded(name)
     inputs = (image,) if role == "Generator" else (image, image)
     variables = untrained.init(model, *inputs)
     return model, jax.jit(functools.partial(model.apply, train=False)), variables
@@ -102,7 +119,8 @@ def test_a_generator_restores_every_multiple_in_float32(name, dtype):
     model = GENERATORS[name](**SHALLOW.get(name, {}), dtype=dtype)
     assert model.scale >= 1 and model.multiple >= 1
     height, width = (model.multiple * (32 // model.multiple + k) for k in (1, 3))
-    degraded = jax.ShapeDtypeStruct((2, height, width, 3), jnp.float32)
+    shape = (2, height, width, CHANNELS.get(name, 3))
+    degraded = jax.ShapeDtypeStruct(shape, jnp.float32)
     variables, (restored, aux) = _shapes(model, degraded)
     assert restored.shape == (2, model.scale * height, model.scale * width, 3)
     assert restored.dtype == jnp.float32
@@ -142,20 +160,17 @@ def _away_from_the_start(variables):
 def test_a_generator_under_jit_restores_the_same(name):
     model, apply, variables = _tiny("Generator", name)
     variables = _away_from_the_start(variables)
-    degraded = untrained.noise(2, SIDE, SIDE, 3)
+    degraded = _degraded(name)
     plain, _ = model.apply(variables, degraded, train=False)
     restored, _ = apply(variables, degraded)
-    assert (restored != degraded).any()
+    assert (restored != degraded[..., :3]).any()
     np.testing.assert_allclose(restored, plain, rtol=1e-4, atol=1e-4)
 
 
 @some_generators
 def test_a_generator_has_a_finite_gradient_that_moves_its_first_step(name):
     model, _, variables = _tiny("Generator", name)
-    degraded, target = (
-        untrained.noise(2, SIDE, SIDE, 3),
-        untrained.noise(2, SIDE, SIDE, 3, seed=1),
-    )
+    degraded, target = _degraded(name), untrained.noise(2, SIDE, SIDE, 3, seed=1)
 
     @jax.jit
     @jax.grad
@@ -172,7 +187,7 @@ def test_a_generator_has_a_finite_gradient_that_moves_its_first_step(name):
 def test_images_of_a_batch_do_not_touch_each_other(name):
     _, apply, variables = _tiny("Generator", name)
     variables = _away_from_the_start(variables)
-    degraded = untrained.noise(2, SIDE, SIDE, 3)
+    degraded = _degraded(name)
     restored, _ = apply(variables, degraded)
     swapped, _ = apply(variables, degraded[::-1])
     np.testing.assert_allclose(restored, swapped[::-1], rtol=1e-5, atol=1e-5)
@@ -220,7 +235,8 @@ def test_a_discriminator_answers_in_float32_with_logits_of_each_image(name, dtyp
     image = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
     variables, logits = _shapes(model, image, image)
     assert logits.dtype == jnp.float32
-    assert logits.ndim == 4 and logits.shape[0] == 2 and logits.shape[-1] == 1
+    # A map of them, or some an image: modes take the mean of whatever there is.
+    assert logits.ndim in (2, 4) and logits.shape[0] == 2
     assert set(variables) <= COLLECTIONS
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
