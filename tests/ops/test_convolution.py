@@ -126,6 +126,54 @@ def test_a_convolution_equals_the_compilers_with_its_gradients(
         np.testing.assert_allclose(gradient, other, rtol=1e-4, atol=1e-2)
 
 
+def _gapped(x, kernel, dilation):
+    """By the definition: a sum over the taps, of what lies so far away."""
+    size = len(kernel)
+    border = dilation * (size // 2)
+    framed = np.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
+    made = np.zeros((*x.shape[:3], kernel.shape[3]))
+    for k, m in np.ndindex(size, size):
+        down, right = k * dilation, m * dilation
+        part = framed[:, down : down + x.shape[1], right : right + x.shape[2]]
+        made += part @ kernel[k, m]
+    return made
+
+
+# The last two have gaps wider than the map, across or both ways.
+GAPS = [((2, 9, 11, 3), 2, 3), ((1, 8, 8, 2), 3, 5), ((1, 4, 9, 2), 5, 3)]
+GAPS += [((2, 5, 4, 3), 16, 3)]
+gaps = pytest.mark.parametrize(("shape", "dilation", "size"), GAPS, ids=str)
+dilated_forms = pytest.mark.parametrize("by_phases", [False, True, None])
+
+
+@gaps
+@dilated_forms
+def test_a_dilated_convolution_equals_its_definition_with_its_gradients(
+    shape, dilation, size, by_phases
+):
+    x, kernel = _noise(*shape), _noise(size, size, shape[-1], 4, seed=1)
+    apply = lambda x, kernel: convolution.dilated(
+        x, kernel, dilation, by_phases=by_phases
+    )
+    result, pull = jax.vjp(jax.jit(apply), jnp.asarray(x), jnp.asarray(kernel))
+    np.testing.assert_allclose(result, _gapped(x, kernel, dilation), atol=1e-4)
+    cotangent = _noise(*result.shape, seed=2)
+    by_x, by_kernel = pull(jnp.asarray(cotangent))
+    # It is linear in each of the two: <gradient, direction> = <cotangent, result>.
+    for gradient, direction, moved in (
+        (by_x, _noise(*shape, seed=3), lambda d: _gapped(d, kernel, dilation)),
+        (by_kernel, _noise(*kernel.shape, seed=4), lambda d: _gapped(x, d, dilation)),
+    ):
+        expected = float(np.vdot(cotangent, moved(direction)))
+        found = float(np.vdot(gradient, direction))
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-3)
+
+
+def test_a_dilated_convolution_of_one_pixel_takes_the_middle_of_its_kernel():
+    x, kernel = jnp.full((1, 1, 1, 1), 2.0), jnp.arange(9.0).reshape(3, 3, 1, 1)
+    assert float(convolution.dilated(x, kernel, 2).ravel()[0]) == 8.0
+
+
 def test_an_image_smaller_than_the_window_is_refused():
     with pytest.raises(ValueError, match="4x4 does not fit an image of 1x9 with 1 px"):
         convolution.strided(jnp.zeros((1, 1, 9, 2)), jnp.zeros((4, 4, 2, 2)), 2, 1)
@@ -133,11 +181,19 @@ def test_an_image_smaller_than_the_window_is_refused():
         convolution.transposed(jnp.zeros((1, 1, 2, 2)), jnp.zeros((2, 2, 2, 2)), 2, 1)
 
 
-def test_a_gradient_of_a_gradient_exists():
-    x, kernel = jnp.asarray(_noise(1, 3, 3, 1)), jnp.asarray(_noise(4, 4, 1, 1))
+@pytest.mark.parametrize(
+    ("size", "apply"),
+    [
+        (4, lambda x, kernel: convolution.transposed(x, kernel, 2, 1)),
+        (3, lambda x, kernel: convolution.dilated(x, kernel, 2, by_phases=False)),
+    ],
+    ids=["transposed", "dilated"],
+)
+def test_a_gradient_of_a_gradient_exists(size, apply):
+    x, kernel = jnp.asarray(_noise(1, 3, 3, 1)), jnp.asarray(_noise(size, size, 1, 1))
 
     def penalty(kernel):
-        value = lambda x: jnp.tanh(convolution.transposed(x, kernel, 2, 1)).sum()
+        value = lambda x: jnp.tanh(apply(x, kernel)).sum()
         return jnp.square(jax.grad(value)(x)).sum()
 
     step = 1e-2 * jnp.asarray(_noise(*kernel.shape, seed=5))
