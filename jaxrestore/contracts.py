@@ -130,3 +130,17 @@ class Restore(Protocol):
     ) -> Float[Array, "b hh ww d"]:
         """Returns the restored images, `scale` times as large and not clipped."""
         ...
+
+
+@runtime_checkable
+class Fill(Protocol):
+    """What fills the holes of a crop: a network, a classical method, a prior."""
+
+    def __call__(
+        self, colors: Float[Any, "b h w 3"], mask: Float[Any, "b h w 1"], /
+    ) -> Float[Any, "b h w 3"]:
+        """Returns colours in [0, 1] whose hole, where `mask` is 1, is filled.
+
+        What comes back outside of the hole need not be what was given.
+        """
+        ...

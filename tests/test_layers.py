@@ -80,7 +80,9 @@ DOORS = {
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),
     "scipy": (
         "jaxrestore/comparing/significance.py",
-        "jaxrestore/inference/restorer.py",
+        "jaxrestore/inference/crops.py",
+        "jaxrestore/inference/hidden_colors.py",
+        "jaxrestore/inference/membranes.py",
         "jaxrestore/raters/",
     ),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/sweeps/"),

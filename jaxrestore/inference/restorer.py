@@ -12,11 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8, UInt16
 
 from jaxrestore import contracts, errors, images, networks
 from jaxrestore.inference import caution as cautions
-from jaxrestore.inference import jpeg_cells, tiles
+from jaxrestore.inference import hidden_colors, jpeg_cells, refusals, tiles
 from jaxrestore.ops import checks, color, resize
 from jaxrestore.weights import cards, conversion, inputs, weight_files
 
@@ -91,14 +91,15 @@ def of_card(
 
 def restore_image(
     restorer: Restorer,
-    image: UInt8[np.ndarray, "h w c"],
+    image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"],
     *,
     level: float | int | None = None,
     strength: float | int | None = None,
     cells: Sequence[jpeg_cells.Component] = (),
     tile: int = 1024,
     overlap: int = 64,
-) -> UInt8[np.ndarray, "hh ww d"]:
+    mask: Bool[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"] | None = None,
+) -> UInt8[np.ndarray, "hh ww d"] | UInt16[np.ndarray, "hh ww d"]:
     """Returns the restored 8-bit image, `scale` times as large, with as many channels.
 
     They are grey (1), grey and alpha (2), colour (3), or colour and alpha (4). A
@@ -124,15 +125,34 @@ def restore_image(
     continues `overlap` px beyond it: to a network that sees no further the result is
     that of the whole image; one that uses statistics of the whole sees the tile's.
 
+    With a `mask`, of what is missing, for a network that takes one, holes alone are
+    filled and all else stays as it is, to the bit: see `inpainting.fill_holes`, whose
+    crops take the place of tiles. The image may then have 16 bits.
+
     Raises `ConfigError` for an image of another type or shape (floats and 16 bits are
-    not guessed at), for a network that takes a mask, for a level that is missing, of no
-    use or outside its range, for a strength outside its range, and for a strength or
-    cells with a network that enlarges; `ImageError` for an image that is too small for
-    the network; and `TrainingError` when its output is not finite.
+    not guessed at), for a mask or a level that is missing or of no use, for a level or
+    a strength outside its range, and for a strength or cells with a mask or with a
+    network that enlarges; `ImageError` for an image that is too small for the network,
+    for colours with a hole and a network of grey, and as `masks.hole`; and
+    `TrainingError` when the network's output is not finite.
     """
-    check_options(restorer, level=level, strength=strength, confine=bool(cells))
+    check_options(
+        restorer,
+        level=level,
+        strength=strength,
+        confine=bool(cells),
+        masked=mask is not None,
+    )
+    if mask is not None:
+        # Imported here, and SciPy with it: most pictures have no holes.
+        from jaxrestore.inference import inpainting
+
+        checks.deep_picture(image)
+        _check_input(restorer, image)
+        return inpainting.fill_holes(filling(restorer, level=level), image, mask)
+    checks.picture(image)
     _check_input(restorer, image)
-    image = _filled(image)
+    image = hidden_colors.replaced(image)
     height, width = image.shape[:2]
     plan = tiles.plan(
         height, width, tile=tile, overlap=overlap, multiple=restorer.multiple
@@ -145,7 +165,7 @@ def restore_image(
     if cells:
         joined = _confined(image, joined, cells)
     if strength is None and restorer.caution:
-        colors = slice(image.shape[2] - _has_alpha(image))
+        colors = slice(image.shape[2] - hidden_colors.has_alpha(image))
         joined[..., colors] = cautions.believed(
             restorer.caution, image[..., colors], joined[..., colors]
         )
@@ -161,50 +181,46 @@ def check_options(
     level: float | int | None,
     strength: float | int | None,
     confine: bool,
+    masked: bool,
 ) -> None:
     """Raises `ConfigError` as `restore_image` does, of whatever image.
 
-    `confine`: whether it is given the cells of JPEG files.
+    `confine`: whether it is given the cells of JPEG files; `masked`: whether a mask.
     """
-    if "mask" in restorer.takes:
-        raise errors.ConfigError(
-            f"{restorer.name} takes a mask of what is missing, and pictures are "
-            "restored without one; take a network that does without"
-        )
-    told = "level" in restorer.takes
-    if told and level is None:
-        raise errors.ConfigError(
-            f"{restorer.name} must be told how noisy its input is; give `level`, the "
-            "noise's standard deviation from 0 to 255, such as 25"
-        )
-    if not told and level is not None:
-        raise errors.ConfigError(
-            f"{restorer.name} takes an image and no level of noise; leave `level` out"
-        )
-    if level is not None and not 0 <= level <= 255:
-        raise errors.ConfigError(
-            f"`level` is {level}; it must be the standard deviation of the noise, "
-            "from 0 to 255"
-        )
-    if strength is not None and restorer.scale > 1:
-        raise errors.ConfigError(
-            f"{restorer.name} enlarges {restorer.scale} times, so that there is no "
-            "picture to mix its result with; leave `strength` out"
-        )
-    if confine and restorer.scale > 1:
-        raise errors.ConfigError(
-            f"{restorer.name} enlarges {restorer.scale} times, and a JPEG file says "
-            "nothing of an enlarged picture; leave `confine` out"
-        )
-    if strength is not None and not 0 <= strength <= 1:
-        raise errors.ConfigError(
-            f"`strength` is {strength}; it must be the share of the change that is "
-            "made, from 0 to 1"
-        )
+    for why in refusals.of_options(
+        restorer.name,
+        restorer.takes,
+        restorer.scale,
+        level=level,
+        strength=strength,
+        confine=confine,
+        masked=masked,
+    ):
+        raise errors.ConfigError(why)
+
+
+def filling(restorer: Restorer, *, level: float | int | None = None) -> contracts.Fill:
+    """Returns what `inpainting.fill_holes` takes, of a network that takes a mask.
+
+    A network of grey raises `ImageError` for a crop of colours, of which it cannot
+    restore what is missing.
+    """
+
+    def fill(colors, mask):
+        if restorer.channels == 3:
+            return _applied(restorer, colors, level, mask)
+        if (colors != colors[..., :1]).any():
+            raise images.ImageError(
+                f"it has colours, and {restorer.name} fills holes with grey; take a "
+                "network of colours, or a grey picture"
+            )
+        restored = _applied(restorer, colors[..., :1], level, mask)
+        return np.repeat(restored, 3, -1)
+
+    return fill
 
 
 def _check_input(restorer: Restorer, image: Any) -> None:
-    checks.picture(image)
     height, width = image.shape[:2]
     if min(height, width) < restorer.smallest:
         raise images.ImageError(
@@ -221,34 +237,10 @@ def _confined(image: Any, restored: Any, cells: Sequence[jpeg_cells.Component]) 
     return np.rint(levels.clip(0, 255)).astype(np.uint8)
 
 
-def _has_alpha(image: Any) -> bool:
-    return image.shape[2] in (2, 4)
-
-
-def _filled(image: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
-    """Returns the image with the nearest colours that are seen under alpha 0."""
-    hidden = image[..., -1] == 0
-    if not _has_alpha(image) or not hidden.any():
-        return image
-    filled = image.copy()
-    if hidden.all():
-        filled[...] = 0
-        return filled
-    # Imported here: most pictures are opaque.
-    from scipy import ndimage
-
-    nearest: Any = ndimage.distance_transform_edt(
-        hidden, return_distances=False, return_indices=True
-    )
-    rows, columns = (index[hidden] for index in nearest)
-    filled[hidden, :-1] = image[rows, columns, :-1]
-    return filled
-
-
 def _restored(restorer: Restorer, image: Any, level: float | int | None) -> Any:
     """The 8-bit image of a network that sees the whole of it."""
     small = image[None].astype(np.float32) / 255
-    count = image.shape[2] - _has_alpha(image)
+    count = image.shape[2] - hidden_colors.has_alpha(image)
     colors, alpha = small[..., :count], small[..., count:]
     if restorer.channels == 3:
         shape = (*colors.shape[:3], 3)
@@ -270,11 +262,14 @@ def _restored(restorer: Restorer, image: Any, level: float | int | None) -> Any:
     return np.round(np.clip(restored[0], 0, 1) * 255).astype(np.uint8)
 
 
-def _applied(restorer: Restorer, colors: Any, level: float | int | None) -> Any:
-    if level is not None:
-        plane = np.full((*colors.shape[:3], 1), level / 255, np.float32)
-        colors = np.concatenate([colors, plane], -1)
-    restored = np.asarray(restorer.apply(jnp.asarray(colors)))
+def _applied(
+    restorer: Restorer, colors: Any, level: float | int | None, mask: Any = None
+) -> Any:
+    plane = np.full((*colors.shape[:3], 1), (level or 0) / 255, np.float32)
+    planes = {"level": plane, "mask": mask}
+    beside = [planes[word] for word in restorer.takes[1:]]
+    degraded = np.concatenate([colors, *beside], -1)
+    restored = np.asarray(restorer.apply(jnp.asarray(degraded)))
     if not np.isfinite(restored).all():
         raise errors.TrainingError(
             f"{restorer.name} gave values that are not finite; its weights are damaged "
@@ -288,12 +283,3 @@ def _enlarged(images: Any, scale: int) -> Any:
         return images
     height, width = (side * scale for side in images.shape[1:3])
     return np.asarray(resize.resize(jnp.asarray(images), height, width))
-
-
-def _appends_level(degradation: Any) -> bool:
-    """Returns whether a config's degradation appends the level of its noise."""
-    if isinstance(degradation, Mapping):
-        appends = degradation.get("level_map", False)
-        return bool(appends) or _appends_level(degradation.get("stages"))
-    stages = degradation if isinstance(degradation, list | tuple) else ()
-    return any(map(_appends_level, stages))

@@ -87,6 +87,20 @@ def picture(image: Any) -> None:
             "[0, 1] take np.round(255 * image).astype(np.uint8), from 16 bits "
             "np.round(image / 257).astype(np.uint8)"
         )
+    _check_layout(image)
+
+
+def deep_picture(image: Any) -> None:
+    """Raises `ConfigError` as `picture` does, but lets 16 bits, uint16, through too."""
+    if image.dtype not in (np.uint8, np.uint16):
+        raise errors.ConfigError(
+            f"an image is {image.dtype}, but must be uint8, 0 to 255, or uint16; from "
+            "floats in [0, 1] take np.round(255 * image).astype(np.uint8)"
+        )
+    _check_layout(image)
+
+
+def _check_layout(image):
     if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or not image.size:
         raise errors.ConfigError(
             f"an image has the shape {image.shape}, but must be [h, w, c] with 1 to 4 "

@@ -5,7 +5,7 @@ import pytest
 import safetensors.numpy
 
 from jaxrestore import errors, images, networks
-from jaxrestore.inference import restorer
+from jaxrestore.inference import jpeg_cells, restorer
 from jaxrestore.weights import conversion, weight_files
 
 FCN = {"name": "fcn", "width": 4, "blocks": 1}
@@ -231,6 +231,93 @@ def test_an_image_that_is_too_small_for_the_network_is_told():
     with pytest.raises(images.ImageError, match="it is 7x9 px, but stand_in takes"):
         restorer.restore_image(network, _picture(9, 7, 3))
     assert restorer.restore_image(network, _picture(9, 8, 3)).shape == (9, 8, 3)
+
+
+# Masks
+
+
+def _hole(height, width):
+    hole = np.zeros((height, width), bool)
+    hole[2:5, 3:9] = True
+    return hole
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_network_that_takes_a_mask_fills_holes_and_keeps_all_else(dtype, channels):
+    seen = []
+
+    def apply(images):
+        seen.append(np.asarray(images))
+        return images[..., :3]
+
+    network = _network(apply, takes=("rgb", "mask"))
+    picture = _picture(12, 15, channels).astype(dtype) | 1
+    hole = _hole(12, 15)
+    restored = restorer.restore_image(network, picture, mask=hole)
+    assert restored.dtype == dtype
+    np.testing.assert_array_equal(restored[~hole], picture[~hole])
+    np.testing.assert_array_equal(seen[0][0, ..., 3], hole)
+    assert (seen[0][0, hole, :3] == 0.5).all() and len(seen) == 1
+    assert restorer.restore_image(network, picture, mask=hole & False) is picture
+
+
+def test_beside_a_mask_a_network_is_told_the_level_in_its_own_order():
+    seen = []
+
+    def apply(images):
+        seen.append(np.asarray(images)[0])
+        return images[..., :3]
+
+    picture, hole = _picture(12, 15, 3), _hole(12, 15)
+    for takes, level, mask in ((("mask", "level"), 4, 3), (("level", "mask"), 3, 4)):
+        network = _network(apply, takes=("rgb", *takes))
+        restorer.restore_image(network, picture, mask=hole, level=51)
+        assert (seen[-1][..., level] == np.float32(0.2)).all()
+        np.testing.assert_array_equal(seen[-1][..., mask], hole)
+
+
+def test_a_network_of_grey_fills_the_holes_of_grey_pictures():
+    network = _network(lambda images: images[..., :1], takes=("gray", "mask"))
+    grey, hole = _picture(12, 15, 1), _hole(12, 15)
+    for count in (1, 3):
+        picture = np.repeat(grey, count, 2)
+        restored = restorer.restore_image(network, picture, mask=hole)
+        np.testing.assert_array_equal(restored[~hole], picture[~hole])
+        assert (restored == restored[..., :1]).all()
+    with pytest.raises(images.ImageError, match="stand_in fills holes with grey"):
+        restorer.restore_image(network, _picture(12, 15, 3), mask=hole)
+
+
+def test_a_mask_that_cannot_be_used_is_told():
+    picture, hole = _picture(12, 15, 3), _hole(12, 15)
+    takes = _network(_half, takes=("rgb", "mask"))
+    enlarging = restorer.Restorer(_doubled, 2, 1, "stand_in", ("rgb", "mask"))
+    cells = [jpeg_cells.Component(np.ones((8, 8), int))] * 3
+    for network, options, message in (
+        (takes, {}, "must be told what is missing; give `mask`"),
+        (_network(_half), {"mask": hole}, "takes an image and no mask"),
+        (enlarging, {"mask": hole}, "enlarges 2 times"),
+        (takes, {"mask": hole, "strength": 0.5}, "leave `strength` out where a `mask`"),
+        (takes, {"mask": hole, "cells": cells}, "leave `confine` out where a `mask`"),
+        (takes, {"mask": hole, "level": 5}, "leave `level` out"),
+    ):
+        with pytest.raises(errors.ConfigError, match=message):
+            restorer.restore_image(network, picture, **options)
+    with pytest.raises(images.ImageError, match="sides of 13 px or more"):
+        small = _network(_half, takes=("rgb", "mask"), smallest=13)
+        restorer.restore_image(small, picture, mask=hole)
+    with pytest.raises(errors.TrainingError, match="stand_in gave values that are not"):
+        broken = _network(lambda x: x[..., :3] * np.nan, takes=("rgb", "mask"))
+        restorer.restore_image(broken, picture, mask=hole)
+
+
+def test_a_weight_file_that_takes_a_mask_fills_holes(write):
+    network = restorer.load_weights(write(inputs=4, takes=["rgb", "mask"]))
+    picture, hole = _picture(9, 11, 3), _hole(9, 11)
+    restored = restorer.restore_image(network, picture, mask=hole)
+    np.testing.assert_array_equal(restored[~hole], picture[~hole])
+    assert np.ptp(restored[hole].astype(int)) < 100  # mid-grey, in the tone around it
 
 
 # Tiles

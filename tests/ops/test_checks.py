@@ -134,3 +134,12 @@ def test_a_picture_is_8_bits_with_channels_last(image, message):
     with pytest.raises(errors.ConfigError, match=message):
         checks.picture(image)
     checks.picture(EIGHT_BIT[0])
+
+
+def test_a_deep_picture_has_8_bits_or_16():
+    for dtype in (np.uint8, np.uint16):
+        checks.deep_picture(EIGHT_BIT[0].astype(dtype))
+    with pytest.raises(errors.ConfigError, match="must be uint8, 0 to 255, or uint16"):
+        checks.deep_picture(EIGHT_BIT[0].astype(np.float32))
+    with pytest.raises(errors.ConfigError, match="with 1 to 4 channels"):
+        checks.deep_picture(EIGHT_BIT[0, ..., 0].astype(np.uint16))

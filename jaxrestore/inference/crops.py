@@ -1,0 +1,121 @@
+"""Where a picture with holes is cropped, and how far each crop is scaled down.
+
+Plans are values and nothing here looks at a colour, so that whatever fills the holes
+may do it in any way.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+from scipy import ndimage
+
+from jaxrestore import errors
+
+Window = tuple[slice, slice]  # rows and columns
+
+
+class Crop(NamedTuple):
+    """What is cut out of a picture, and what of its holes is filled by it.
+
+    The window is brought to `shape`, which is its own or smaller; `own` is True in the
+    window where the result is taken.
+    """
+
+    window: Window
+    shape: tuple[int, int]
+    own: Bool[np.ndarray, "h w"]
+
+
+def plan(hole: Bool[np.ndarray, "h w"], *, side: int, margin: int) -> Iterator[Crop]:
+    """Yields crops that fill every hole once.
+
+    Holes that are less than `margin` px apart are one region. A crop is `side` px
+    square where the picture has room, and has a region in its middle with `margin` px
+    around. A region that is too large for that has a larger window, scaled down to
+    `side`. One that is nowhere wider than `margin`, as scratches are, is cut up
+    instead, and so is one of which parts can be filled at more than twice the
+    resolution: each crop then takes for known what those before it have filled.
+
+    Raises `ConfigError` where margins on both ends leave nothing of a crop.
+    """
+    if 2 * margin >= side:
+        raise errors.ConfigError(
+            f"crops of {side} px with a margin of 2 x {margin} px leave nothing for a "
+            "hole; take a larger `side` or a smaller `margin`"
+        )
+    for box, region in _regions(hole, margin):
+        factor, core = _scale(region, hole.shape, side, margin)
+        for part in _parts(box, core):
+            inside = tuple(
+                slice(p.start - b.start, p.stop - b.start)
+                for p, b in zip(part, box, strict=True)
+            )
+            own = region[inside]
+            if own.any():
+                yield _crop(part, own, hole.shape, factor, side)
+
+
+def _regions(hole, margin) -> Iterator[tuple[Window, Bool[np.ndarray, "_ _"]]]:
+    """Yields each region's box, and where it is hole in this box."""
+    # The largest of a square: holes fewer than `margin` px apart then touch.
+    near = ndimage.maximum_filter(hole, size=max(1, margin), mode="constant")
+    labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
+    labels[~hole] = 0
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        yield box, labels[box] == number
+
+
+def _scale(region, shape, side, margin) -> tuple[float, int]:
+    """Returns how far crops are scaled down, and how many px of a region one fills."""
+    needed = (
+        min(n + 2 * margin, whole) for n, whole in zip(region.shape, shape, strict=True)
+    )
+    at_once = max(1.0, max(needed) / side)
+    # Distances from what is known; beyond the box all is.
+    depth = ndimage.distance_transform_edt(np.pad(region, 1)).max()
+    widest = min(max(region.shape), math.ceil(2 * depth))
+    in_parts = max(1.0, (widest + 2 * margin) / side)
+    if at_once == 1 or (widest > margin and at_once <= 2 * in_parts):
+        return at_once, max(region.shape)
+    return in_parts, math.floor(in_parts * (side - 2 * margin))
+
+
+def _parts(box: Window, core: int) -> Iterator[Window]:
+    """Yields a box in equal parts of no more than `core` px a side."""
+    ends = []
+    for span in box:
+        count = math.ceil((span.stop - span.start) / core)
+        ends.append(np.linspace(span.start, span.stop, count + 1).round().astype(int))
+    sides = [map(slice, cuts[:-1].tolist(), cuts[1:].tolist()) for cuts in ends]
+    yield from itertools.product(*sides)
+
+
+def _crop(part: Window, own, shape, factor: float, side: int) -> Crop:
+    length = math.ceil(side * factor)
+    window = tuple(
+        _around(span, length, whole) for span, whole in zip(part, shape, strict=True)
+    )
+    placed = np.zeros([span.stop - span.start for span in window], bool)
+    first, second = (
+        slice(p.start - w.start, p.stop - w.start)
+        for p, w in zip(part, window, strict=True)
+    )
+    placed[first, second] = own
+    height, width = (_scaled(n, factor, side) for n in placed.shape)
+    return Crop(window, (height, width), placed)
+
+
+def _around(part: slice, length: int, whole: int) -> slice:
+    """A span of `length` px with `part` in its middle, moved into the picture."""
+    start = (part.start + part.stop - length) // 2
+    start = max(0, min(start, whole - length))
+    return slice(start, min(start + length, whole))
+
+
+def _scaled(length: int, factor: float, side: int) -> int:
+    """The side at which a window is filled; a network needs some pixels to work on."""
+    return max(min(side, round(length / factor)), min(length, side // 8))

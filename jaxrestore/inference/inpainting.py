@@ -1,0 +1,106 @@
+"""Holes of a picture of any size filled by what knows only small crops.
+
+Every known value comes back to the bit. `crops` says where is cut, `membranes` how what
+was filled meets what is known; how a hole is filled is a plain function: a network, a
+classical method, a prior.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, UInt8, UInt16
+
+from jaxrestore import contracts, errors
+from jaxrestore.inference import crops, hidden_colors, masks, membranes
+from jaxrestore.ops import checks, color, ranges, resize
+
+EMPTY = 0.5  # in the hole, before: what `degradations.holes` puts there
+
+
+def fill_holes(
+    fill: contracts.Fill,
+    image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"],
+    mask: Bool[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"],
+    *,
+    side: ranges.Count = 256,
+    margin: ranges.CountOrNone = 64,
+) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
+    """Returns the image, 8 or 16 bits a value, with what the mask calls missing filled.
+
+    Channels are grey (1), grey and alpha (2), colour (3), or colour and alpha (4). All
+    known values are those of `image`, and so is alpha everywhere. Without a hole the
+    image itself is returned.
+
+    Holes are cropped with `margin` px or more around, to `side` x `side` px where the
+    picture has them; a larger crop is scaled down to that, and what fills it enlarged:
+    `crops.plan` says when. `fill` gets one crop at a time, mid-grey in the hole, and
+    for known colours that are under alpha 0 the nearest that are seen. Of what it
+    returns the hole is taken, brought to the tone of what is known around it, and where
+    it was enlarged to the known pixels beside it: see `membranes`. Grey is given as
+    three equal channels, and the luma taken.
+
+    Raises `ConfigError` and `ImageError` as `masks.hole`; `ConfigError` besides for an
+    image of another type or shape, for margins that leave nothing of a crop, and for a
+    `fill` that returns another shape; `TrainingError` for one that returns values that
+    are not finite; `ValueError` for a side or a margin that is no such number.
+    """
+    ranges.check(fill_holes, locals())
+    checks.deep_picture(image)
+    hole = masks.hole(mask, *image.shape[:2])
+    if not hole.any():
+        return image
+    top = np.iinfo(image.dtype).max
+    count = image.shape[2] - hidden_colors.has_alpha(image)
+    seen = hidden_colors.replaced(image, hole)[..., :count].copy()
+    missing = hole.copy()
+    for crop in crops.plan(hole, side=side, margin=margin):
+        inside = missing[crop.window]
+        colors = seen[crop.window].astype(np.float32) / top
+        filled = _filled(fill, colors, inside, crop)
+        levels = np.rint(np.clip(filled[crop.own], 0, 1) * top)
+        seen[crop.window][crop.own] = levels.astype(image.dtype)
+        missing[crop.window] = inside & ~crop.own
+    result = image.copy()
+    result[hole, :count] = seen[hole]
+    return result
+
+
+def _filled(fill: contracts.Fill, colors, missing, crop: crops.Crop):
+    """The crop's colours with its own part of the hole filled; no meaning elsewhere."""
+    given, unknown = _scaled(colors, missing, crop.shape)
+    shape = (1, *crop.shape, 3)
+    restored = np.asarray(fill(np.broadcast_to(given, shape), unknown), np.float32)
+    if restored.shape != shape:
+        raise errors.ConfigError(
+            f"`fill` returned the shape {restored.shape} for {shape}; it must return "
+            "the colours of the crop it is given"
+        )
+    if not np.isfinite(restored).all():
+        raise errors.TrainingError(
+            "`fill` returned values that are not finite, so that there is nothing to "
+            "fill the hole with; take another network or method"
+        )
+    if colors.shape[2] == 1:
+        restored = np.asarray(color.luma(jnp.asarray(restored)))
+    unknown = unknown[0, ..., 0] > 0
+    restored = membranes.without_step(restored[0], given[0], unknown)
+    if crop.shape == missing.shape:
+        return restored
+    large = np.asarray(resize.resize(jnp.asarray(restored), *missing.shape))
+    return membranes.matched(large, colors, missing, crop.own)
+
+
+def _scaled(colors, missing, shape):
+    """Returns a crop at the size at which it is filled, and its hole; batches of one.
+
+    A pixel there is known where half of what it covers is, and has the mean of that.
+    """
+    known = (~missing[..., None]).astype(np.float32)
+    sums = colors * known
+    if shape != missing.shape:
+        to_shape = lambda x: np.asarray(
+            resize.resize(jnp.asarray(x), *shape, method="area")
+        )
+        known, sums = to_shape(known), to_shape(sums)
+    unknown = known < 0.5
+    means = np.where(unknown, np.float32(EMPTY), sums / np.maximum(known, 0.5))
+    return means[None], unknown[None].astype(np.float32)

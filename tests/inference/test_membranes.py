@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+
+from jaxrestore.data import samples
+from jaxrestore.inference import membranes
+
+
+def _box(height, width, top, left, bottom, right):
+    hole = np.zeros((height, width), bool)
+    hole[top:bottom, left:right] = True
+    return hole
+
+
+def _random(*shape, seed=0):
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def _neighbours(y, x, shape):
+    around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
+    return [(a, b) for a, b in around if 0 <= a < shape[0] and 0 <= b < shape[1]]
+
+
+# The step across a border
+
+
+def test_the_step_of_one_missing_pixel_is_that_to_its_neighbours():
+    image = np.zeros((3, 3, 3), np.uint8)
+    image[1, 1] = (30, 60, 90)
+    image[0, 1] = 20  # differs by 10, 40 and 70, the others by 30, 60 and 90
+    image[0, 0] = 255  # no neighbour
+    found = membranes.step(image, _box(3, 3, 1, 1, 2, 2))
+    assert found == pytest.approx(((40 + 3 * 60) / 4, 60))
+    deep = membranes.step(image.astype(np.uint16) * 257, _box(3, 3, 1, 1, 2, 2))
+    assert deep == pytest.approx(found)
+
+
+def test_without_a_border_there_is_no_step():
+    for hole in (np.zeros((3, 3), bool), np.ones((3, 3), bool)):
+        assert membranes.step(np.zeros((3, 3, 1), np.uint8), hole) == (0, 0)
+
+
+# The membrane
+
+
+def test_between_equal_values_a_membrane_is_flat_and_between_two_it_is_a_slope():
+    fixed = np.zeros((1, 9), bool)
+    fixed[:, [0, 8]] = True
+    values = np.zeros((1, 9, 1), np.float32)
+    values[:, 0], values[:, 8] = 3, 3
+    np.testing.assert_allclose(membranes.membrane(values, fixed, ~fixed), 3, rtol=1e-6)
+    values[:, 8] = 11
+    slope = membranes.membrane(values, fixed, ~fixed)[0, :, 0]
+    np.testing.assert_allclose(slope, np.arange(3, 12), atol=0.3)
+
+
+@pytest.mark.parametrize("side", [7, 24])
+def test_a_membrane_is_the_mean_of_its_neighbours(side):
+    free = _box(side, side, 2, 2, side - 1, side - 2)
+    free[:3, side // 2 :] = True  # to two borders of the picture
+    fixed = membranes._beside(free) & ~free
+    values = _random(side, side, 2) + np.linspace(0, 4, side)[:, None, None]
+    found = membranes.membrane(values.astype(np.float32), fixed, free)
+
+    places = [*zip(*np.nonzero(free), strict=True)]
+    matrix, sums = np.zeros((len(places),) * 2), np.zeros((len(places), 2))
+    for row, place in enumerate(places):
+        for other in _neighbours(*place, free.shape):
+            if free[other] or fixed[other]:
+                matrix[row, row] += 1
+            if free[other]:
+                matrix[row, places.index(other)] -= 1
+            elif fixed[other]:
+                sums[row] += values[other]
+    exact = np.linalg.solve(matrix, sums)
+    np.testing.assert_allclose(found[free], exact, atol=0.05 * np.ptp(exact))
+    np.testing.assert_array_equal(found[fixed], values[fixed].astype(np.float32))
+    assert not found[~(free | fixed)].any()
+    low, high = values[fixed].min(0), values[fixed].max(0)
+    assert (found[free] >= low).all() and (found[free] <= high).all()
+
+
+# Tones and detail
+
+
+def _steps(joined, missing):
+    """As `membranes._steps`, pixel by pixel."""
+    channels = joined.shape[2]
+    steps, pairs = np.zeros(joined.shape), np.zeros(missing.shape)
+    for y, x in np.argwhere(~missing):
+        found = []
+        for y1, x1 in _neighbours(y, x, missing.shape):
+            if not missing[y1, x1]:
+                continue
+            before, beyond = (2 * y - y1, 2 * x - x1), (2 * y1 - y, 2 * x1 - x)
+            inside = beyond in _neighbours(y1, x1, missing.shape)
+            there = before in _neighbours(y, x, missing.shape)
+            slopes = []
+            if there and not missing[before]:
+                slopes.append(joined[before] - joined[y, x])
+            if not there:  # the picture goes on as it ends
+                slopes.append(np.zeros(channels))
+            if inside and missing[beyond]:
+                slopes.append(joined[y1, x1] - joined[beyond])
+            slope = np.mean(slopes, 0) if slopes else 0
+            found.append(joined[y, x] - joined[y1, x1] - slope)
+        pairs[y, x] = len(found)
+        if found:
+            steps[y, x] = np.mean(found, 0)
+    return steps, pairs
+
+
+def test_steps_are_those_of_neighbours_less_the_slopes_behind_them():
+    missing = _random(9, 12, seed=1) < 0.4
+    joined = _random(9, 12, 2)
+    steps, pairs = membranes._steps(joined, missing)
+    expected, counts = _steps(joined, missing)
+    np.testing.assert_array_equal(pairs[..., 0], counts)
+    np.testing.assert_allclose(steps, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("cast", [10, -40])
+def test_a_cast_is_taken_from_a_hole_in_a_slope(cast):
+    rows, columns = np.mgrid[:40, :50].astype(np.float32)
+    image = np.stack([rows / 100, columns / 100, 0.3 + 0 * rows], -1)
+    hole = _box(40, 50, 10, 12, 25, 30)
+    found = membranes.without_step(image + np.float32(cast / 255), image, hole)
+    np.testing.assert_allclose(found, image, atol=1e-4)
+    np.testing.assert_array_equal(found[~hole], image[~hole])
+
+
+def test_of_a_photograph_the_original_nearly_stays_and_a_cast_goes():
+    photograph = samples.evaluation()[2]["image"][:200, :220].astype(np.float32) / 255
+    hole = _box(200, 220, 60, 60, 130, 150)
+    error = lambda found: 255 * np.sqrt(np.square(found - photograph)[hole].mean())
+    cast = photograph + np.array([10, -6, 5], np.float32) / 255
+    assert error(membranes.without_step(photograph, photograph, hole)) < 1
+    assert error(cast) > 7 > 2 > error(membranes.without_step(cast, photograph, hole))
+
+
+def test_what_is_enlarged_meets_the_pixels_beside_it():
+    known, hole = _random(30, 30, 3), _box(30, 30, 8, 0, 20, 15)
+    restored = np.full_like(known, 0.2)
+    found = membranes.matched(restored, known, hole, hole)
+    ring = membranes._beside(hole) & ~hole
+    np.testing.assert_allclose(found[ring], known[ring], atol=1e-6)
+    # Far from the border a mean of it is left.
+    assert found[14, 3].std() < known[ring].std(0).mean()
+    same = membranes.matched(known, known, hole, hole)
+    np.testing.assert_array_equal(same, known)
+
+
+def test_where_the_hole_goes_on_nothing_is_taken_for_known():
+    known, missing = np.zeros((10, 20, 1), np.float32), _box(10, 20, 0, 5, 10, 20)
+    known[missing] = 1e9  # never looked at
+    own = missing & (np.arange(20) < 12)
+    found = membranes.matched(np.full_like(known, 0.5), known, missing, own)
+    np.testing.assert_allclose(found[own], 0, atol=1e-6)
