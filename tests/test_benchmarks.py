@@ -60,6 +60,18 @@ def test_jpeg_files_lose_little_where_they_are_kept_to(load, tmp_path):
     assert finest[0]["confined"] > finest[0]["free"] + 2
 
 
+def test_a_hole_with_a_cast_gets_the_border_of_the_original(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("hole_borders").main(["--small", "--output", str(output)])
+    rows = json.loads(output.read_text())["records"]
+    cast = [row for row in rows if row["filled with"] == "a cast"]
+    assert {row["matched"] for row in cast} == {"yes", "no"}
+    for row in cast:
+        assert (row["step"] < 1.1 * row["of the photograph"]) == (
+            row["matched"] == "yes"
+        )
+
+
 def test_a_missing_rival_is_named_absent(load, tmp_path, capsys):
     harness = load("harness")
     options = harness.parse(

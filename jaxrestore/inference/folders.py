@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxrestore import errors, files, folders, images
-from jaxrestore.inference import jpeg_cells
+from jaxrestore.inference import hidden_colors, jpeg_cells, masks
 from jaxrestore.inference import restorer as restorers
+
+Mask = Path | str  # a file, or a word of `masks.WORDS`: the picture's own alpha
 
 
 class Place(NamedTuple):
@@ -38,6 +40,7 @@ def planned(
     overwrite: bool = False,
     skip_existing: bool = False,
     max_pixels: int = images.MAX_PIXELS,
+    opaque: bool = False,
 ) -> Plan:
     """Returns which file each image among, or below, the sources is restored to.
 
@@ -51,7 +54,8 @@ def planned(
     `skip_existing`. Raises besides `NoInputError` where there is no image; `ImageError`
     for one file that cannot be read; and `ConfigError` for an `output` that is of no
     use: a file, or called like one, for several; a folder inside a source; a file whose
-    folder is missing, or whose format is none or cannot hold the image.
+    folder is missing, or whose format is none or cannot hold the image, of which alpha
+    is not kept where results are `opaque`.
     """
     if overwrite and skip_existing:
         raise errors.ConfigError(
@@ -75,8 +79,42 @@ def planned(
         files.refuse_existing((p.destination for p in places.values()), choices=choices)
     if len(sources) == 1 and not sources[0].is_dir():
         for place in new.values():
-            _check(place, into or output.is_dir(), max_pixels)
+            _check(place, into or output.is_dir(), max_pixels, opaque)
     return Plan(new, left_out, len(places) - len(new))
+
+
+def masked(
+    places: Mapping[str, Place], mask: Mask
+) -> tuple[dict[str, Mask], dict[str, str]]:
+    """Returns the mask of each image of a plan, by name, and why others have none.
+
+    `mask` is a folder with files of the names that results have, suffixes aside, the
+    mask of a single image, whatever it is called, or a word of `masks.WORDS`. Raises
+    `ConfigError` for one mask and several images, and for two masks of one name;
+    `NoInputError` where there is no file, or where no image has a mask.
+    """
+    if isinstance(mask, str):
+        return dict.fromkeys(places, mask), {}
+    if not mask.exists():
+        raise errors.NoInputError(
+            f"{mask} does not exist; give as `mask` a file, a folder, or one of "
+            f"{', '.join(masks.WORDS)}"
+        )
+    if mask.is_file():
+        if len(places) > 1:
+            raise errors.ConfigError(
+                f"{mask} is one mask, and there are {len(places)} images; give a "
+                "folder with a mask of the same name for each"
+            )
+        return dict.fromkeys(places, mask), {}
+    sources = {name: place.source for name, place in places.items()}
+    common = Path(os.path.commonpath([path.parent for path in sources.values()]))
+    found, others = folders.matched(
+        {"image": sources, "mask": folders.by_stem(mask)},
+        {"image": common, "mask": mask},
+    )
+    left_out = {name: why for name, why in others.items() if name in places}
+    return {name: pair["mask"] for name, pair in found.items()}, left_out
 
 
 def restore_file(
@@ -88,6 +126,7 @@ def restore_file(
     strength: float | int | None = None,
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
+    mask: Mask | None = None,
 ) -> bool:
     """Writes the restored image of a file in the format of the destination's suffix.
 
@@ -96,20 +135,32 @@ def restore_file(
     than `max_pixels`. The folder of `destination` is made. With `confine` what becomes
     of a JPEG file stays within what the file says of the original: see `jpeg_cells`.
     Returns False where that could not be (see `images.jpeg_planes`).
+
+    With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
+    filled; of an image whose own alpha says where they are the result is opaque.
     """
     image = images.decode_as_stored(source, max_pixels=max_pixels)
     planes = images.jpeg_planes(source, image) if confine else []
     try:
+        image, hole = _hole(image, mask, source, max_pixels)
         restored = restorers.restore_image(
             restorer,
             image,
             level=level,
             strength=strength,
             cells=[jpeg_cells.Component(*plane) for plane in planes or []],
+            mask=hole,
         )
     except images.ImageError as error:
         raise images.ImageError(f"{source}: {error}") from error
     folders.save([destination], [restored])
+    if hole is not None and destination.suffix.lower() in (".jpg", ".jpeg"):
+        warnings.warn(
+            f"{destination} is a JPEG file, in which what was known changes a little "
+            "too; PNG keeps it",
+            errors.Notice,
+            stacklevel=2,
+        )
     return planes is not None
 
 
@@ -121,14 +172,15 @@ def restore_all(
     strength: float | int | None = None,
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
+    masks: Mapping[str, Mask] | None = None,
     done: Callable[[str], object] = lambda name: None,
 ) -> dict[str, str]:
     """Restores what is `planned`; returns by name why others are skipped.
 
-    `done` is called with each name. Gives one `errors.Notice` of what the sources held
-    beside 8 bits of sRGB, which is all that is written, and one of JPEG files that
-    could not be confined. Raises as `restore_file`, but
-    `NoInputError` when none of several files can be read.
+    `masks` has one for each name, if they have holes. `done` is called with each name.
+    Gives one `errors.Notice` of what the sources held beside 8 bits of sRGB, which is
+    all that is written, and one of JPEG files that could not be confined. Raises as
+    `restore_file`, but `NoInputError` when none of several files can be read.
     """
     skipped: dict[str, str] = {}
     behind: list[str] = []
@@ -143,6 +195,7 @@ def restore_all(
                 strength=strength,
                 max_pixels=max_pixels,
                 confine=confine,
+                mask=masks[name] if masks else None,
             )
             behind += images.left_behind(source)
             free += [] if confined else [name]
@@ -170,6 +223,18 @@ def restore_all(
             stacklevel=2,
         )
     return skipped
+
+
+def _hole(image, mask: Mask | None, source: Path, max_pixels: int):
+    """Returns the image that is restored, and where it is missing, or None."""
+    if mask is None:
+        return image, None
+    if isinstance(mask, str):
+        image, values = masks.of_alpha(image, mask)
+        name = f"the mask in the alpha of {source.name}"
+    else:
+        values, name = masks.read(mask, max_pixels=max_pixels), str(mask)
+    return image, masks.hole(values, *image.shape[:2], name=name)
 
 
 def _refuse_as_folder(output: Path, into: bool) -> None:
@@ -212,9 +277,11 @@ def _found(
     return found
 
 
-def _check(place: Place, into: bool, max_pixels: int) -> None:
+def _check(place: Place, into: bool, max_pixels: int, opaque: bool) -> None:
     """Refuses a file that could not be read, or a place that could not be written."""
     image = images.decode_as_stored(place.source, max_pixels=max_pixels)
+    if opaque and hidden_colors.has_alpha(image):
+        image = image[..., :-1]
     # One pixel of as many channels: whether the suffix is known and can hold them.
     images.encoded(image[:1, :1], place.destination.suffix, name=str(place.destination))
     if not into and not place.destination.parent.is_dir():

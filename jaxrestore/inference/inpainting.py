@@ -23,6 +23,7 @@ def fill_holes(
     *,
     side: ranges.Count = 256,
     margin: ranges.CountOrNone = 64,
+    match: bool = True,
 ) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
     """Returns the image, 8 or 16 bits a value, with what the mask calls missing filled.
 
@@ -35,8 +36,8 @@ def fill_holes(
     `crops.plan` says when. `fill` gets one crop at a time, mid-grey in the hole, and
     for known colours that are under alpha 0 the nearest that are seen. Of what it
     returns the hole is taken, brought to the tone of what is known around it, and where
-    it was enlarged to the known pixels beside it: see `membranes`. Grey is given as
-    three equal channels, and the luma taken.
+    it was enlarged to the known pixels beside it: see `membranes`; without `match` it
+    is taken as it comes. Grey is given as three equal channels, and the luma taken.
 
     Raises `ConfigError` and `ImageError` as `masks.hole`; `ConfigError` besides for an
     image of another type or shape, for margins that leave nothing of a crop, and for a
@@ -55,7 +56,7 @@ def fill_holes(
     for crop in crops.plan(hole, side=side, margin=margin):
         inside = missing[crop.window]
         colors = seen[crop.window].astype(np.float32) / top
-        filled = _filled(fill, colors, inside, crop)
+        filled = _filled(fill, colors, inside, crop, match)
         levels = np.rint(np.clip(filled[crop.own], 0, 1) * top)
         seen[crop.window][crop.own] = levels.astype(image.dtype)
         missing[crop.window] = inside & ~crop.own
@@ -64,7 +65,7 @@ def fill_holes(
     return result
 
 
-def _filled(fill: contracts.Fill, colors, missing, crop: crops.Crop):
+def _filled(fill: contracts.Fill, colors, missing, crop: crops.Crop, match: bool):
     """The crop's colours with its own part of the hole filled; no meaning elsewhere."""
     given, unknown = _scaled(colors, missing, crop.shape)
     shape = (1, *crop.shape, 3)
@@ -81,12 +82,12 @@ def _filled(fill: contracts.Fill, colors, missing, crop: crops.Crop):
         )
     if colors.shape[2] == 1:
         restored = np.asarray(color.luma(jnp.asarray(restored)))
-    unknown = unknown[0, ..., 0] > 0
-    restored = membranes.without_step(restored[0], given[0], unknown)
+    composite = membranes.without_step if match else membranes.composite
+    restored = composite(restored[0], given[0], unknown[0, ..., 0] > 0)
     if crop.shape == missing.shape:
         return restored
     large = np.asarray(resize.resize(jnp.asarray(restored), *missing.shape))
-    return membranes.matched(large, colors, missing, crop.own)
+    return membranes.matched(large, colors, missing, crop.own) if match else large
 
 
 def _scaled(colors, missing, shape):

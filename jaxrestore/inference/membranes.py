@@ -41,23 +41,32 @@ def step(
     return Step(float(steps.mean()), float(steps.max())) if steps.size else Step(0, 0)
 
 
+def composite(
+    restored: Float32[np.ndarray, "h w c"],
+    known: Float32[np.ndarray, "h w c"],
+    missing: Bool[np.ndarray, "h w"],
+) -> Float32[np.ndarray, "h w c"]:
+    """Returns `known` with what is `missing` from `restored`."""
+    return np.where(missing[..., None], restored, known)
+
+
 def without_step(
     restored: Float32[np.ndarray, "h w c"],
     known: Float32[np.ndarray, "h w c"],
     missing: Bool[np.ndarray, "h w"],
 ) -> Float32[np.ndarray, "h w c"]:
-    """Returns `known` with what is `missing` from `restored`, in the same tone.
+    """Returns their `composite`, where what is restored has the tone of what is known.
 
     What both differ by across the border, less the slope on either side, is averaged
     over the neighbourhood, 32 px, so that of edges and texture that cross the border
     nothing remains, and its `membrane` is added. The average is Huber's, in which edges
     count for 16 of 255 levels and no more. A hole that was filled with the original
-    itself changes by less than a level, root mean square; of one with a cast of colour
-    a quarter of it remains.
+    itself changes by about a level; of one with a cast of colour as much remains
+    (`python -m benchmarks.hole_borders`).
 
     Source: Huber, "Robust estimation of a location parameter", 1964, for the average.
     """
-    joined = np.where(missing[..., None], restored, known)
+    joined = composite(restored, known, missing)
     steps, pairs = _steps(joined, missing)
     if not steps.any():
         return joined
@@ -67,7 +76,7 @@ def without_step(
         kept = np.clip(steps - tone, -_EDGE, _EDGE)
         tone += _blurred(pairs * kept) / np.maximum(weight, 1e-6)
     between = membrane(tone, pairs[..., 0] > 0, missing)
-    return np.where(missing[..., None], joined + between, joined)
+    return composite(joined + between, joined, missing)
 
 
 def _steps(joined, missing):

@@ -67,6 +67,11 @@ def path(name: str) -> Path:
     the installation lacks a file of it.
     """
     known = {*_TASKS, *names()}
+    if name == "inpaint" and name not in known:
+        raise errors.ConfigError(
+            "no network is shipped for the task 'inpaint' yet; to fill holes take the "
+            "`weights` or the `checkpoint` of a network that takes a mask"
+        )
     if name not in known:
         raise errors.ConfigError(
             f"no network is shipped for the task {name!r}: "

@@ -162,3 +162,97 @@ def test_what_is_left_behind_is_told_once(tmp_path):
     (notice,) = told
     expected = "8-bit sRGB alone; left behind is EXIF (of 2), 16 bits (of 1)."
     assert str(notice.message).endswith(expected)
+
+
+# Masks
+
+HOLE = np.zeros((9, 12), bool)
+HOLE[3:6, 4:9] = True
+
+
+@pytest.fixture
+def holes(tmp_path):
+    """A folder with masks for two of the pictures, and one for none of them."""
+    folder = tmp_path / "holes"
+    (folder / "below").mkdir(parents=True)
+    for name in ("colour.bmp", "below/grey.png", "other.png"):
+        images.encode(HOLE[..., None].astype(np.uint8) * 255, folder / name)
+    return folder
+
+
+def _filling():
+    return _network(lambda x: x[..., :3], takes=("rgb", "mask"))
+
+
+def test_pictures_and_masks_belong_together_by_the_names_of_results(
+    pictures, holes, tmp_path
+):
+    plan = folders.planned([pictures], tmp_path / "out")
+    found, left_out = folders.masked(plan.places, holes)
+    assert found == {
+        "below/grey": holes / "below" / "grey.png",
+        "colour": holes / "colour.bmp",
+    }
+    assert left_out == {"clear": "it has no mask", "text": "it has no mask"}
+    places = {name: plan.places[name] for name in found}
+    assert folders.restore_all(_filling(), places, masks=found) == {}
+    for name, channels in (("below/grey", 1), ("colour", 3)):
+        restored = images.decode_as_stored(places[name].destination)
+        assert restored.shape == (9, 12, channels)
+        np.testing.assert_array_equal(restored[~HOLE], PIXELS[~HOLE, :channels])
+        assert (restored[HOLE] != PIXELS[HOLE, :channels]).any()
+
+
+def test_a_mask_is_refused_that_is_not_there_or_is_one_for_several(
+    pictures, holes, tmp_path
+):
+    several = folders.planned([pictures], tmp_path / "out").places
+    with pytest.raises(errors.ConfigError, match="is one mask, and there are 4 images"):
+        folders.masked(several, holes / "other.png")
+    with pytest.raises(errors.NoInputError, match="give as `mask` a file, a folder"):
+        folders.masked(several, holes / "none.png")
+    one = folders.planned([pictures / "clear.png"], tmp_path / "out.png").places
+    assert folders.masked(one, holes / "other.png")[0] == {"clear": holes / "other.png"}
+    with pytest.raises(errors.NoInputError, match="no image has a partner"):
+        folders.masked(one, holes)
+
+
+@pytest.mark.parametrize("word", ["alpha", "opaque"])
+def test_a_hole_in_alpha_is_filled_and_the_result_is_opaque(tmp_path, word):
+    source, out = tmp_path / "in.png", tmp_path / "out.bmp"
+    clear = HOLE if word == "alpha" else ~HOLE
+    pixels = PIXELS.copy()
+    pixels[..., 3] = np.where(clear, 0, 255)
+    images.encode(pixels, source)
+    with pytest.raises(errors.UserError, match="keeps no alpha"):
+        folders.planned([source], out)
+    places = folders.planned([source], out, opaque=True).places
+    found, _ = folders.masked(places, word)
+    folders.restore_all(_filling(), places, masks=found)
+    restored = images.decode_with_alpha(out)
+    assert restored.shape == (9, 12, 3)
+    np.testing.assert_array_equal(restored[~HOLE], PIXELS[~HOLE, :3])
+
+
+def test_a_mask_that_does_not_fit_is_told_with_both_files(pictures, tmp_path):
+    source, mask = pictures / "colour.png", tmp_path / "mask.png"
+    restore = lambda where: folders.restore_file(
+        _filling(), source, tmp_path / "out.png", mask=where
+    )
+    images.encode(np.zeros((9, 11, 1), np.uint8), mask)
+    with pytest.raises(images.ImageError, match=r"colour\.png: .*mask\.png is 11x9 px"):
+        restore(mask)
+    images.encode(np.full((9, 12, 1), 255, np.uint8), mask)
+    with pytest.raises(images.ImageError, match=r"mask\.png is white all over"):
+        restore(mask)
+    with pytest.raises(images.ImageError, match=r"colour\.png: it has no alpha"):
+        restore("alpha")
+    images.encode(np.where(HOLE, 200, 3).astype(np.uint8)[..., None], mask)
+    with pytest.warns(errors.Notice, match=r"mask\.png has 108 px that are neither"):
+        restore(mask)
+
+
+def test_what_jpeg_does_to_known_pixels_is_told(pictures, holes, tmp_path):
+    words = (pictures / "colour.png", tmp_path / "out.jpg")
+    with pytest.warns(errors.Notice, match="PNG keeps it"):
+        folders.restore_file(_filling(), *words, mask=holes / "colour.bmp")

@@ -25,6 +25,7 @@ commands.add_typer(models, name="models")
     "checkpoint",
     "confine",
     "level",
+    "mask",
     "max_pixels",
     "overwrite",
     "part",
@@ -74,6 +75,14 @@ def restore(
             help="How much is changed, 0 to 1; as much as looks damaged if not given."
         ),
     ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="M",
+            help="White where it is missing: a file, a folder of equal names, or "
+            "'alpha' (transparent) or 'opaque' in IN's own alpha.",
+        ),
+    ] = None,
     overwrite: options.Overwrite = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Go on where a run has stopped.")
@@ -94,9 +103,10 @@ def restore(
     if step is not None and checkpoint is None:
         raise errors.ConfigError("--step is of a run; give --checkpoint with it")
     # Imported here: --help answers without loading jax.
-    from jaxrestore.inference import folders, restorer
+    from jaxrestore.inference import folders, masks, restorer
 
     limit = {} if max_pixels is None else {"max_pixels": max_pixels}
+    in_alpha = mask in masks.WORDS
     # First, so that a bad file is told before a network is built.
     plan = folders.planned(
         sources,
@@ -104,25 +114,36 @@ def restore(
         into=output.endswith(("/", os.sep)),
         overwrite=overwrite,
         skip_existing=skip_existing,
+        opaque=in_alpha,
         **limit,
     )
     _tell(plan.left_out)
-    skipped: dict[str, str] = {}
-    if plan.places:
+    places, holes, skipped = plan.places, None, {}
+    if places and mask is not None:
+        holes, skipped = folders.masked(places, mask if in_alpha else Path(mask))
+        places = {name: places[name] for name in holes}
+    if places:
         network = _network(checkpoint, step, weights, task or "")
         confine = confine or task == "jpeg"
-        restorer.check_options(network, level=level, strength=strength, confine=confine)
-        skipped = _with_a_bar(
+        restorer.check_options(
+            network,
+            level=level,
+            strength=strength,
+            confine=confine,
+            masked=mask is not None,
+        )
+        skipped |= _with_a_bar(
             lambda done: folders.restore_all(
                 network,
-                plan.places,
+                places,
                 level=level,
                 strength=strength,
                 confine=confine,
+                masks=holes,
                 done=done,
                 **limit,
             ),
-            len(plan.places),
+            len(places),
         )
     _say(len(plan.places) - len(skipped), plan.existing, Path(output))
     errors.raise_partial(skipped, "skipped")

@@ -250,6 +250,84 @@ def test_restored_pictures_are_not_put_among_their_sources(halving, pictures):
     assert not (pictures / "out").exists()
 
 
+@pytest.fixture
+def filling(halving):
+    """Every file of weights is a network that takes a mask and changes nothing."""
+    halving(lambda x: x[..., :3], takes=("rgb", "mask"))
+
+
+def _mask(path, height=9, width=12):
+    hole = np.zeros((height, width, 1), np.uint8)
+    hole[2:5, 3:8] = 255
+    path.parent.mkdir(exist_ok=True)
+    images.encode(hole, path)
+    return path, hole[..., 0] > 0
+
+
+def test_a_hole_is_filled_where_a_mask_is_white(filling, pictures, tmp_path):
+    source, out = pictures / "colour.png", tmp_path / "out.png"
+    mask, hole = _mask(tmp_path / "mask.png")
+    words = ("restore", source, "-o", out, "--weights", "x")
+    assert "give --mask" in str(run(*words).exception)
+    result = run(*words, "--mask", mask)
+    assert result.exit_code == 0, result.output
+    before, after = images.decode(source), images.decode(out)
+    np.testing.assert_array_equal(after[~hole], before[~hole])
+    assert (after[hole] != before[hole]).any()
+
+
+def test_masks_of_a_folder_belong_to_pictures_of_their_name(
+    filling, pictures, tmp_path
+):
+    masks, out = tmp_path / "masks", tmp_path / "out"
+    _mask(masks / "colour.png")
+    words = ("restore", pictures, "-o", out, "--weights", "x", "--mask")
+    result = run(*words, tmp_path / "none")
+    assert "give as --mask a file, a folder" in str(result.exception)
+    result = run(*words, masks)
+    assert isinstance(result.exception, errors.PartialError)
+    assert "1 skipped:\n  below/grey: it has no mask" in str(result.exception)
+    assert "1 image in" in result.output and [*out.rglob("*.png")] == [
+        out / "colour.png"
+    ]
+
+
+def test_a_hole_may_stand_in_the_alpha_of_a_picture(filling, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 4), np.uint8)
+    _, hole = _mask(tmp_path / "mask.png")
+    pixels[..., 3] = np.where(hole, 0, 255)
+    images.encode(pixels, tmp_path / "in.png")
+    words = ("restore", tmp_path / "in.png", "-o", tmp_path / "out.jpg", "--weights")
+    with pytest.warns(errors.Notice, match="PNG keeps it"):
+        result = run(*words, "x", "--mask", "alpha")
+    assert result.exit_code == 0, result.output
+    assert images.decode_with_alpha(tmp_path / "out.jpg").shape == (9, 12, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--task", "inpaint"), "no network is shipped for the task 'inpaint' yet"),
+        (("--task", "inpaint"), "take the --weights or the --checkpoint of a network"),
+        (("--task", "jpeg"), "jpeg takes an image and no mask; leave --mask out"),
+        (("--weights", "x", "--strength", "1"), "leave --strength out where a --mask"),
+        (("--weights", "x", "--confine"), "leave --confine out where a --mask"),
+    ],
+)
+def test_what_has_no_sense_beside_a_mask_is_told(
+    shelf, pictures, tmp_path, monkeypatch, words, message
+):
+    if "--weights" in words:
+        network = restorer.Restorer(lambda x: x, 1, 1, "stand_in", ("rgb", "mask"))
+        monkeypatch.setattr(restorer, "load_weights", lambda _: network)
+    mask, _ = _mask(tmp_path / "mask.png")
+    out = tmp_path / "out.png"
+    picture = pictures / "colour.png"
+    result = run("restore", picture, "-o", out, "--mask", mask, *words)
+    assert isinstance(result.exception, errors.ConfigError)
+    assert message in str(result.exception) and not out.exists()
+
+
 # The networks that ship
 
 
