@@ -7,7 +7,7 @@ may do it in any way.
 import itertools
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
@@ -50,11 +50,7 @@ def plan(hole: Bool[np.ndarray, "h w"], *, side: int, margin: int) -> Iterator[C
     for box, region in _regions(hole, margin):
         factor, core = _scale(region, hole.shape, side, margin)
         for part in _parts(box, core):
-            inside = tuple(
-                slice(p.start - b.start, p.stop - b.start)
-                for p, b in zip(part, box, strict=True)
-            )
-            own = region[inside]
+            own = region[_within(part[0], box[0]), _within(part[1], box[1])]
             if own.any():
                 yield _crop(part, own, hole.shape, factor, side)
 
@@ -63,8 +59,8 @@ def _regions(hole, margin) -> Iterator[tuple[Window, Bool[np.ndarray, "_ _"]]]:
     """Yields each region's box, and where it is hole in this box."""
     # The largest of a square: holes fewer than `margin` px apart then touch.
     near = ndimage.maximum_filter(hole, size=max(1, margin), mode="constant")
-    labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
-    labels[~hole] = 0
+    labels: Any = ndimage.label(near, structure=np.ones((3, 3)))
+    labels = np.where(hole, labels[0], 0)
     for number, box in enumerate(ndimage.find_objects(labels), 1):
         yield box, labels[box] == number
 
@@ -76,8 +72,8 @@ def _scale(region, shape, side, margin) -> tuple[float, int]:
     )
     at_once = max(1.0, max(needed) / side)
     # Distances from what is known; beyond the box all is.
-    depth = ndimage.distance_transform_edt(np.pad(region, 1)).max()
-    widest = min(max(region.shape), math.ceil(2 * depth))
+    depths: Any = ndimage.distance_transform_edt(np.pad(region, 1))
+    widest = min(max(region.shape), math.ceil(2 * depths.max()))
     in_parts = max(1.0, (widest + 2 * margin) / side)
     if at_once == 1 or (widest > margin and at_once <= 2 * in_parts):
         return at_once, max(region.shape)
@@ -86,27 +82,29 @@ def _scale(region, shape, side, margin) -> tuple[float, int]:
 
 def _parts(box: Window, core: int) -> Iterator[Window]:
     """Yields a box in equal parts of no more than `core` px a side."""
-    ends = []
-    for span in box:
-        count = math.ceil((span.stop - span.start) / core)
-        ends.append(np.linspace(span.start, span.stop, count + 1).round().astype(int))
-    sides = [map(slice, cuts[:-1].tolist(), cuts[1:].tolist()) for cuts in ends]
-    yield from itertools.product(*sides)
+    rows, columns = (_cut(span, core) for span in box)
+    yield from itertools.product(rows, columns)
+
+
+def _cut(span: slice, core: int) -> list[slice]:
+    count = math.ceil((span.stop - span.start) / core)
+    ends = np.linspace(span.start, span.stop, count + 1).round().astype(int).tolist()
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
 
 
 def _crop(part: Window, own, shape, factor: float, side: int) -> Crop:
     length = math.ceil(side * factor)
-    window = tuple(
+    rows, columns = (
         _around(span, length, whole) for span, whole in zip(part, shape, strict=True)
     )
-    placed = np.zeros([span.stop - span.start for span in window], bool)
-    first, second = (
-        slice(p.start - w.start, p.stop - w.start)
-        for p, w in zip(part, window, strict=True)
-    )
-    placed[first, second] = own
+    placed = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
+    placed[_within(part[0], rows), _within(part[1], columns)] = own
     height, width = (_scaled(n, factor, side) for n in placed.shape)
-    return Crop(window, (height, width), placed)
+    return Crop((rows, columns), (height, width), placed)
+
+
+def _within(part: slice, whole: slice) -> slice:
+    return slice(part.start - whole.start, part.stop - whole.start)
 
 
 def _around(part: slice, length: int, whole: int) -> slice:

@@ -179,8 +179,9 @@ def _coarser(values, fixed, free):
 def _summed(values):
     """The sum of each square of 2 x 2."""
     height, width = values.shape[:2]
-    values = np.pad(values, ((0, height % 2), (0, width % 2), (0, 0)))
-    return sum(values[y::2, x::2].astype(np.float32) for y in (0, 1) for x in (0, 1))
+    padding = ((0, height % 2), (0, width % 2), (0, 0))
+    even = np.pad(values.astype(np.float32), padding)
+    return even[::2, ::2] + even[::2, 1::2] + even[1::2, ::2] + even[1::2, 1::2]
 
 
 def _neighbours(values):

@@ -8,7 +8,7 @@ from jaxrestore.inference import crops, inpainting, membranes
 from jaxrestore.ops import resize
 
 
-def _image(*shape, seed=0, dtype=np.uint8):
+def _image(*shape, seed=0, dtype: type = np.uint8):
     top = np.iinfo(dtype).max
     return np.random.default_rng(seed).integers(0, top, shape, dtype, endpoint=True)
 
@@ -46,7 +46,7 @@ def test_known_values_are_identical_under_random_masks(dtype, channels):
     rng = np.random.default_rng(channels)
     for _ in range(13):  # 104 with all cases
         height, width = rng.choice([24, 40], 2)
-        image = _image(height, width, channels, seed=rng.integers(99), dtype=dtype)
+        image = _image(height, width, channels, seed=int(rng.integers(99)), dtype=dtype)
         if channels in (2, 4):
             image[rng.random((height, width)) < 0.3, -1] = 0
         hole, before = _holes(rng, height, width), image.copy()

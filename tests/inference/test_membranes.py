@@ -64,7 +64,7 @@ def test_a_membrane_is_the_mean_of_its_neighbours(side):
     places = [*zip(*np.nonzero(free), strict=True)]
     matrix, sums = np.zeros((len(places),) * 2), np.zeros((len(places), 2))
     for row, place in enumerate(places):
-        for other in _neighbours(*place, free.shape):
+        for other in _neighbours(place[0], place[1], free.shape):
             if free[other] or fixed[other]:
                 matrix[row, row] += 1
             if free[other]:
@@ -72,7 +72,7 @@ def test_a_membrane_is_the_mean_of_its_neighbours(side):
             elif fixed[other]:
                 sums[row] += values[other]
     exact = np.linalg.solve(matrix, sums)
-    np.testing.assert_allclose(found[free], exact, atol=0.05 * np.ptp(exact))
+    np.testing.assert_allclose(found[free], exact, atol=0.05 * float(np.ptp(exact)))
     np.testing.assert_array_equal(found[fixed], values[fixed].astype(np.float32))
     assert not found[~(free | fixed)].any()
     low, high = values[fixed].min(0), values[fixed].max(0)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -294,14 +296,15 @@ def test_a_mask_that_cannot_be_used_is_told():
     takes = _network(_half, takes=("rgb", "mask"))
     enlarging = restorer.Restorer(_doubled, 2, 1, "stand_in", ("rgb", "mask"))
     cells = [jpeg_cells.Component(np.ones((8, 8), int))] * 3
-    for network, options, message in (
+    cases: list[tuple[restorer.Restorer, dict[str, Any], str]] = [
         (takes, {}, "must be told what is missing; give `mask`"),
         (_network(_half), {"mask": hole}, "takes an image and no mask"),
         (enlarging, {"mask": hole}, "enlarges 2 times"),
         (takes, {"mask": hole, "strength": 0.5}, "leave `strength` out where a `mask`"),
         (takes, {"mask": hole, "cells": cells}, "leave `confine` out where a `mask`"),
         (takes, {"mask": hole, "level": 5}, "leave `level` out"),
-    ):
+    ]
+    for network, options, message in cases:
         with pytest.raises(errors.ConfigError, match=message):
             restorer.restore_image(network, picture, **options)
     with pytest.raises(images.ImageError, match="sides of 13 px or more"):
