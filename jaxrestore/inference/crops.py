@@ -33,12 +33,13 @@ class Crop(NamedTuple):
 def plan(hole: Bool[np.ndarray, "h w"], *, side: int, margin: int) -> Iterator[Crop]:
     """Yields crops that fill every hole once.
 
-    Holes that are less than `margin` px apart are one region. A crop is `side` px
-    square where the picture has room, and has a region in its middle with `margin` px
-    around. A region that is too large for that has a larger window, scaled down to
-    `side`. One that is nowhere wider than `margin`, as scratches are, is cut up
-    instead, and so is one of which parts can be filled at more than twice the
-    resolution: each crop then takes for known what those before it have filled.
+    Holes fewer than `margin` px apart are one region. A crop is `side` px square where
+    the picture has room, and has a region in its middle with `margin` px around. Where
+    a region is too large for that its window is larger and scaled down to `side`, and
+    the margin with it. A long one is cut up instead as soon as its parts can be filled
+    at more than twice the resolution, and what is no wider than `margin`, as scratches
+    are, is never scaled. Wide holes come first, and each crop then takes for known what
+    those before it have filled.
 
     Raises `ConfigError` where margins on both ends leave nothing of a crop.
     """
@@ -47,12 +48,25 @@ def plan(hole: Bool[np.ndarray, "h w"], *, side: int, margin: int) -> Iterator[C
             f"crops of {side} px with a margin of 2 x {margin} px leave nothing for a "
             "hole; take a larger `side` or a smaller `margin`"
         )
-    for box, region in _regions(hole, margin):
-        factor, core = _scale(region, hole.shape, side, margin)
-        for part in _parts(box, core):
-            own = region[_within(part[0], box[0]), _within(part[1], box[1])]
-            if own.any():
-                yield _crop(part, own, hole.shape, factor, side)
+    wide = _wide(hole, margin)
+    for holes in (wide, hole & ~wide):
+        for box, region in _regions(holes, margin):
+            factor, core = _scale(region, hole.shape, side, margin)
+            for part in _parts(box, core):
+                own = region[_within(part[0], box[0]), _within(part[1], box[1])]
+                if own.any():
+                    yield _crop(part, own, hole.shape, factor, side)
+
+
+def _wide(hole, margin) -> Bool[np.ndarray, "h w"]:
+    """Where a disc of `margin` px fits into the hole, and a little around."""
+    depths: Any = ndimage.distance_transform_edt(hole)
+    deep = depths > margin / 2
+    if not deep.any():
+        return deep
+    around: Any = ndimage.distance_transform_edt(~deep)
+    # Corners of a box are 1.41 times as far, and belong to it.
+    return hole & (around <= 0.75 * margin)
 
 
 def _regions(hole, margin) -> Iterator[tuple[Window, Bool[np.ndarray, "_ _"]]]:
@@ -67,17 +81,20 @@ def _regions(hole, margin) -> Iterator[tuple[Window, Bool[np.ndarray, "_ _"]]]:
 
 def _scale(region, shape, side, margin) -> tuple[float, int]:
     """Returns how far crops are scaled down, and how many px of a region one fills."""
+    room = side - 2 * margin
+    # Where the window is the whole picture it needs no margin.
     needed = (
-        min(n + 2 * margin, whole) for n, whole in zip(region.shape, shape, strict=True)
+        min(n / room, whole / side)
+        for n, whole in zip(region.shape, shape, strict=True)
     )
-    at_once = max(1.0, max(needed) / side)
+    at_once = max(1.0, *needed)
     # Distances from what is known; beyond the box all is.
     depths: Any = ndimage.distance_transform_edt(np.pad(region, 1))
     widest = min(max(region.shape), math.ceil(2 * depths.max()))
-    in_parts = max(1.0, (widest + 2 * margin) / side)
+    in_parts = max(1.0, widest / room)
     if at_once == 1 or (widest > margin and at_once <= 2 * in_parts):
         return at_once, max(region.shape)
-    return in_parts, math.floor(in_parts * (side - 2 * margin))
+    return in_parts, math.floor(in_parts * room)
 
 
 def _parts(box: Window, core: int) -> Iterator[Window]:

@@ -31,8 +31,8 @@ def fill_holes(
     known values are those of `image`, and so is alpha everywhere. Without a hole the
     image itself is returned.
 
-    Holes are cropped with `margin` px or more around, to `side` x `side` px where the
-    picture has them; a larger crop is scaled down to that, and what fills it enlarged:
+    Holes are cropped to `side` x `side` px where the picture has them, with `margin` px
+    or more around; a larger crop is scaled down to that, and what fills it enlarged:
     `crops.plan` says when. `fill` gets one crop at a time, mid-grey in the hole, and
     for known colours that are under alpha 0 the nearest that are seen. Of what it
     returns the hole is taken, brought to the tone of what is known around it, and where

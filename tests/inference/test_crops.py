@@ -48,13 +48,16 @@ def test_holes_that_are_near_are_one_region_and_far_ones_are_not():
 
 def test_a_large_hole_is_scaled_down_with_its_margin():
     (crop,) = _plan(_hole(200, 200, (80, 80, 120, 120)))
-    # 40 px and 2 margins of 8 px are 56, at 32 px.
-    assert crop.window == (slice(72, 128), slice(72, 128)) and crop.shape == (32, 32)
+    # 40 px become the 16 px that margins leave, the whole crop's 80 px then 32.
+    assert crop.window == (slice(60, 140), slice(60, 140)) and crop.shape == (32, 32)
 
 
 def test_a_crop_as_wide_as_the_picture_is_scaled_alike_both_ways():
-    (crop,) = _plan(_hole(64, 200, (0, 40, 64, 104)))
-    assert crop.window == (slice(0, 64), slice(32, 112)) and crop.shape == (26, 32)
+    (crop,) = _plan(_hole(64, 200, (0, 40, 64, 80)))
+    assert crop.window == (slice(0, 64), slice(20, 100)) and crop.shape == (26, 32)
+    # Nothing is gained by a window that is larger than the picture.
+    (crop,) = _plan(_hole(64, 64, (8, 8, 56, 56)))
+    assert crop.window == (slice(0, 64), slice(0, 64)) and crop.shape == (32, 32)
 
 
 def test_scratches_are_cut_up_and_not_scaled():
@@ -66,9 +69,17 @@ def test_scratches_are_cut_up_and_not_scaled():
 
 def test_a_long_wide_hole_is_cut_into_parts_that_are_scaled_less():
     found = _plan(_hole(400, 100, (10, 40, 390, 60)))
-    # At once 380 + 16 px would be 32; a part has its width, 20 + 16.
+    # At once the whole 400 px would be 32; 20 px are 16 in a part.
     lengths = {crop.window[1].stop - crop.window[1].start for crop in found}
-    assert lengths == {36} and len(found) > 10
+    assert lengths == {40} and len(found) == 19
+
+
+def test_a_scratch_through_a_wide_hole_is_filled_after_it_and_at_full_size():
+    hole = _hole(200, 200, (100, 0, 102, 200), (80, 80, 120, 120))
+    first, *others = _plan(hole)
+    assert first.shape == (32, 32) and first.own.sum() > 1590
+    lengths = {crop.window[1].stop - crop.window[1].start for crop in others}
+    assert lengths == {32}
 
 
 def test_missing_pixels_all_over_cover_the_picture_in_parts_of_full_size():
