@@ -19,9 +19,9 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks import harness
-from jaxrestore import contracts
+from jaxrestore import contracts, metrics
 from jaxrestore.data import samples
-from jaxrestore.inference import crops, inpainting, membranes
+from jaxrestore.inference import crops, inpainting
 from jaxrestore.ops import resize
 
 COLUMNS = ["box", "filled with", "matched", "step", "worst", "of the photograph"]
@@ -50,6 +50,12 @@ def filler(photograph: np.ndarray, hole: np.ndarray, change: Any) -> contracts.F
     return fill
 
 
+def step(image: np.ndarray, hole: np.ndarray) -> metrics.BorderStep:
+    """Returns the step across the border of an image's hole."""
+    damage = jnp.asarray(hole[None, ..., None], jnp.float32)
+    return metrics.border_step(jnp.asarray(image[None]) / 255, damage)
+
+
 def found(
     photograph: np.ndarray, share: float, change: Any, match: bool
 ) -> list[float]:
@@ -63,7 +69,7 @@ def found(
     options = {"side": SIDE, "margin": MARGIN, "match": match}
     filled = inpainting.fill_holes(fill, photograph, hole, **options)
     difference = filled[hole].astype(np.float32) - photograph[hole]
-    steps = *membranes.step(filled, hole), *membranes.step(photograph, hole)
+    steps = [float(x[0]) for one in (filled, photograph) for x in step(one, hole)]
     return [*steps, float(np.sqrt(np.square(difference).mean()))]
 
 

@@ -4,41 +4,13 @@ The difference between known and restored colours along the border is continued 
 the hole as smoothly as can be, as a membrane fixed there would hang, and added.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8, UInt16
+from jaxtyping import Bool, Float32
 from scipy import ndimage
 
 _SWEEPS = 16  # of each level
 _AROUND = 32  # px of a standard deviation, where steps across a border are averaged
 _EDGE = 16 / 255  # of a step is taken for an edge that crosses the border
-
-
-class Step(NamedTuple):
-    """Differences of neighbours across a border, in 8-bit levels: mean and greatest."""
-
-    mean: float
-    worst: float
-
-
-def step(
-    image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"],
-    hole: Bool[np.ndarray, "h w"],
-) -> Step:
-    """Returns how much pixels of the hole differ from known ones right beside them.
-
-    A pair of neighbours, above or beside each other, has the mean absolute difference
-    of its channels. 0 and 0 where no pair has one pixel in the hole. To be read beside
-    the step of the original, whose edges and texture cross the border too.
-    """
-    levels = image.astype(np.float32) * (255 / np.iinfo(image.dtype).max)
-    found = []
-    for axis in (0, 1):
-        across = np.diff(hole, axis=axis)
-        found.append(np.abs(np.diff(levels, axis=axis)).mean(-1)[across])
-    steps = np.concatenate(found)
-    return Step(float(steps.mean()), float(steps.max())) if steps.size else Step(0, 0)
 
 
 def composite(

@@ -2,9 +2,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import errors
+from jaxrestore import errors, metrics
 from jaxrestore.data import samples
-from jaxrestore.inference import crops, inpainting, membranes
+from jaxrestore.inference import crops, inpainting
 from jaxrestore.ops import resize
 
 
@@ -138,12 +138,17 @@ def test_what_cannot_be_filled_is_told():
         inpainting.fill_holes(_grey, image, hole, side=0)
 
 
+def _step(image, hole):
+    damage = jnp.asarray(hole[None, ..., None], jnp.float32)
+    return metrics.border_step(jnp.asarray(image[None]) / 255, damage)
+
+
 @pytest.mark.parametrize("side", [256, 64])
 def test_the_step_across_the_border_of_a_photograph_is_that_of_the_original(side):
     """At 64 px a crop is scaled down to less than a third."""
     photograph = samples.evaluation()[2]["image"][:200, :220]
     hole = _box(200, 220, 50, 60, 150, 170)
-    original = membranes.step(photograph, hole)
+    original = _step(photograph, hole)
     (crop,) = crops.plan(hole, side=side, margin=16)
     assert crop.shape == ((58, 64) if side == 64 else (200, 220))
     target = photograph[crop.window].astype(np.float32) / 255
@@ -154,7 +159,7 @@ def test_the_step_across_the_border_of_a_photograph_is_that_of_the_original(side
         return np.where(mask > 0, target + cast, colors)
 
     step, unmatched = (
-        membranes.step(
+        _step(
             inpainting.fill_holes(
                 fill, photograph, hole, side=side, margin=16, match=match
             ),

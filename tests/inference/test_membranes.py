@@ -20,25 +20,6 @@ def _neighbours(y, x, shape):
     return [(a, b) for a, b in around if 0 <= a < shape[0] and 0 <= b < shape[1]]
 
 
-# The step across a border
-
-
-def test_the_step_of_one_missing_pixel_is_that_to_its_neighbours():
-    image = np.zeros((3, 3, 3), np.uint8)
-    image[1, 1] = (30, 60, 90)
-    image[0, 1] = 20  # differs by 10, 40 and 70, the others by 30, 60 and 90
-    image[0, 0] = 255  # no neighbour
-    found = membranes.step(image, _box(3, 3, 1, 1, 2, 2))
-    assert found == pytest.approx(((40 + 3 * 60) / 4, 60))
-    deep = membranes.step(image.astype(np.uint16) * 257, _box(3, 3, 1, 1, 2, 2))
-    assert deep == pytest.approx(found)
-
-
-def test_without_a_border_there_is_no_step():
-    for hole in (np.zeros((3, 3), bool), np.ones((3, 3), bool)):
-        assert membranes.step(np.zeros((3, 3, 1), np.uint8), hole) == (0, 0)
-
-
 # The membrane
 
 
