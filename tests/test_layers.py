@@ -75,6 +75,7 @@ DOORS = {
         "jaxrestore/srgb.py",
         "jaxrestore/data/dead_leaves.py",
         "jaxrestore/data/drawings.py",
+        "jaxrestore/inference/deep_png.py",
     ),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),

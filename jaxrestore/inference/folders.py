@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from jaxrestore import errors, files, folders, images
-from jaxrestore.inference import hidden_colors, jpeg_cells, masks
+from jaxrestore.inference import deep_png, hidden_colors, jpeg_cells, masks
 from jaxrestore.inference import restorer as restorers
 
 Mask = Path | str  # a file, or a word of `masks.WORDS`: the picture's own alpha
@@ -137,9 +139,12 @@ def restore_file(
     Returns False where that could not be (see `images.jpeg_planes`).
 
     With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
-    filled; of an image whose own alpha says where they are the result is opaque.
+    filled; of an image whose own alpha says where they are the result is opaque. A
+    PNG file of 16 bits (see `deep_png`) then becomes one of 16 bits.
     """
     image = images.decode_as_stored(source, max_pixels=max_pixels)
+    if _stays_deep(source, destination, mask):
+        image = deep_png.read(source)
     planes = images.jpeg_planes(source, image) if confine else []
     try:
         image, hole = _hole(image, mask, source, max_pixels)
@@ -153,7 +158,11 @@ def restore_file(
         )
     except images.ImageError as error:
         raise images.ImageError(f"{source}: {error}") from error
-    folders.save([destination], [restored])
+    if restored.dtype == np.uint16:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        deep_png.write(restored, destination)
+    else:
+        folders.save([destination], [restored])
     if hole is not None and destination.suffix.lower() in (".jpg", ".jpeg"):
         warnings.warn(
             f"{destination} is a JPEG file, in which what was known changes a little "
@@ -186,6 +195,7 @@ def restore_all(
     behind: list[str] = []
     free: list[str] = []
     for name, (source, destination) in places.items():
+        mask = masks[name] if masks else None
         try:
             confined = restore_file(
                 restorer,
@@ -195,9 +205,12 @@ def restore_all(
                 strength=strength,
                 max_pixels=max_pixels,
                 confine=confine,
-                mask=masks[name] if masks else None,
+                mask=mask,
             )
-            behind += images.left_behind(source)
+            left = images.left_behind(source)
+            if _stays_deep(source, destination, mask):
+                left.remove("16 bits")
+            behind += left
             free += [] if confined else [name]
         except images.ImageError as error:
             if len(places) == 1:
@@ -223,6 +236,12 @@ def restore_all(
             stacklevel=2,
         )
     return skipped
+
+
+def _stays_deep(source: Path, destination: Path, mask: Mask | None) -> bool:
+    """Whether all 16 bits are kept: of what has holes, and is PNG before and after."""
+    is_png = destination.suffix.lower() == ".png"
+    return mask is not None and is_png and deep_png.holds(source)
 
 
 def _hole(image, mask: Mask | None, source: Path, max_pixels: int):

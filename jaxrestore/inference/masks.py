@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Shaped, UInt8
+from jaxtyping import Bool, Shaped, UInt8, UInt16
 
 from jaxrestore import errors, images
 from jaxrestore.inference import hidden_colors
@@ -64,9 +64,9 @@ def read(
 
 
 def of_alpha(
-    image: UInt8[np.ndarray, "h w c"], word: str
-) -> tuple[UInt8[np.ndarray, "h w d"], UInt8[np.ndarray, "h w"]]:
-    """Returns the opaque picture, and the mask that stands in its alpha.
+    image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"], word: str
+) -> tuple[Shaped[np.ndarray, "h w d"], UInt8[np.ndarray, "h w"]]:
+    """Returns the opaque picture, and the mask that stands in its alpha, in 8 bits.
 
     `word` is one of `WORDS`. Raises `ImageError` for a picture without alpha.
     """
@@ -74,7 +74,7 @@ def of_alpha(
         raise errors.ImageError(
             "it has no alpha, in which its hole was to stand; give a file as `mask`"
         )
-    alpha = image[..., -1]
+    alpha = np.rint(image[..., -1] * (255 / np.iinfo(image.dtype).max)).astype(np.uint8)
     return image[..., :-1], alpha if word == "opaque" else 255 - alpha
 
 

@@ -1,9 +1,11 @@
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxrestore import errors, images
-from jaxrestore.inference import folders, restorer
+from jaxrestore.inference import deep_png, folders, restorer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 4), np.uint8)
 
@@ -250,6 +252,26 @@ def test_a_mask_that_does_not_fit_is_told_with_both_files(pictures, tmp_path):
     images.encode(np.where(HOLE, 200, 3).astype(np.uint8)[..., None], mask)
     with pytest.warns(errors.Notice, match=r"mask\.png has 108 px that are neither"):
         restore(mask)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
+    pixels = np.random.default_rng(0).integers(0, 65536, (9, 12, 4), np.uint16)
+    pixels = pixels[..., -channels:]
+    source, mask = tmp_path / "in.png", tmp_path / "mask.png"
+    deep_png.write(pixels, source)
+    images.encode(HOLE[..., None].astype(np.uint8) * 255, mask)
+    places = folders.planned([source], tmp_path / "out", into=True).places
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        folders.restore_all(_filling(), places, masks={"in": mask})
+    restored = deep_png.read(tmp_path / "out" / "in.png")
+    assert restored.shape == pixels.shape
+    np.testing.assert_array_equal(restored[~HOLE], pixels[~HOLE])
+    assert (restored[HOLE, 0] != pixels[HOLE, 0]).any()
+    with pytest.warns(errors.Notice, match="left behind is 16 bits"):
+        out = folders.Place(source, tmp_path / "out.tif")
+        folders.restore_all(_filling(), {"in": out}, masks={"in": mask})
 
 
 def test_what_jpeg_does_to_known_pixels_is_told(pictures, holes, tmp_path):
