@@ -48,14 +48,31 @@ def plan(hole: Bool[np.ndarray, "h w"], *, side: int, margin: int) -> Iterator[C
             f"crops of {side} px with a margin of 2 x {margin} px leave nothing for a "
             "hole; take a larger `side` or a smaller `margin`"
         )
-    wide = _wide(hole, margin)
-    for holes in (wide, hole & ~wide):
-        for box, region in _regions(holes, margin):
-            factor, core = _scale(region, hole.shape, side, margin)
-            for part in _parts(box, core):
-                own = region[_within(part[0], box[0]), _within(part[1], box[1])]
-                if own.any():
-                    yield _crop(part, own, hole.shape, factor, side)
+    for box, region in _regions(hole, margin):
+        factor, core = _scale(region, hole.shape, side, margin)
+        for part in _parts(box, core):
+            own = region[_within(part[0], box[0]), _within(part[1], box[1])]
+            if own.any():
+                yield _crop(part, own, hole.shape, factor, side)
+
+
+def _regions(hole, margin) -> Iterator[tuple[Window, Bool[np.ndarray, "_ _"]]]:
+    """Yields each region's box, and where it is hole in this box; wide ones first."""
+    if not hole.any():
+        return
+    # Pictures are larger than their holes. A pixel around, so that what is known shows.
+    (box,) = ndimage.find_objects(hole.astype(np.uint8))
+    top, left = (max(0, span.start - 1) for span in box)
+    inside = hole[top : box[0].stop + 1, left : box[1].stop + 1]
+    wide = _wide(inside, margin)
+    for holes in (wide, inside & ~wide):
+        # The largest of a square: holes fewer than `margin` px apart then touch.
+        near = ndimage.maximum_filter(holes, size=max(1, margin), mode="constant")
+        labels: Any = ndimage.label(near, structure=np.ones((3, 3)))
+        labels = np.where(holes, labels[0], 0)
+        for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
+            place = _moved(rows, top), _moved(columns, left)
+            yield place, labels[rows, columns] == number
 
 
 def _wide(hole, margin) -> Bool[np.ndarray, "h w"]:
@@ -67,16 +84,6 @@ def _wide(hole, margin) -> Bool[np.ndarray, "h w"]:
     around: Any = ndimage.distance_transform_edt(~deep)
     # Corners of a box are 1.41 times as far, and belong to it.
     return hole & (around <= 0.75 * margin)
-
-
-def _regions(hole, margin) -> Iterator[tuple[Window, Bool[np.ndarray, "_ _"]]]:
-    """Yields each region's box, and where it is hole in this box."""
-    # The largest of a square: holes fewer than `margin` px apart then touch.
-    near = ndimage.maximum_filter(hole, size=max(1, margin), mode="constant")
-    labels: Any = ndimage.label(near, structure=np.ones((3, 3)))
-    labels = np.where(hole, labels[0], 0)
-    for number, box in enumerate(ndimage.find_objects(labels), 1):
-        yield box, labels[box] == number
 
 
 def _scale(region, shape, side, margin) -> tuple[float, int]:
@@ -121,7 +128,11 @@ def _crop(part: Window, own, shape, factor: float, side: int) -> Crop:
 
 
 def _within(part: slice, whole: slice) -> slice:
-    return slice(part.start - whole.start, part.stop - whole.start)
+    return _moved(part, -whole.start)
+
+
+def _moved(span: slice, by: int) -> slice:
+    return slice(span.start + by, span.stop + by)
 
 
 def _around(part: slice, length: int, whole: int) -> slice:

@@ -99,11 +99,24 @@ def matched(
     Source: Perez, Gangnet and Blake, "Poisson image editing", SIGGRAPH 2003: the
     seamless clone is the source and a harmonic correction.
     """
-    ring = _beside(own) & ~missing
-    difference = np.where(ring[..., None], known - restored, 0).astype(np.float32)
+    inside = _box(own)
+    here = own[inside]
+    ring = _beside(here) & ~missing[inside]
+    difference = np.where(ring[..., None], known[inside] - restored[inside], 0)
     if not difference.any():
         return restored
-    return restored + membrane(difference, ring, own)
+    result = restored.copy()
+    result[inside] += membrane(difference.astype(np.float32), ring, here)
+    return result
+
+
+def _box(region):
+    """The rows and columns that a region is in, and one more on each side."""
+    rows, columns = np.nonzero(region.any(1))[0], np.nonzero(region.any(0))[0]
+    return tuple(
+        slice(max(0, int(found[0]) - 1), int(found[-1]) + 2)
+        for found in (rows, columns)
+    )
 
 
 def membrane(
