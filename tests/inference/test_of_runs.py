@@ -59,8 +59,12 @@ def test_a_run_on_noise_with_its_level_gives_a_network_that_is_told_it(
     assert network.takes == (("rgb", "level") if told else ("rgb",))
 
 
-def test_a_run_on_masks_takes_one_and_restores_no_pictures(run):
+def test_a_run_on_holes_takes_a_mask_and_needs_one(run):
     network = run({"name": "holes"}, 4)
     assert network.takes == ("rgb", "mask")
-    with pytest.raises(errors.ConfigError, match="fcn takes a mask"):
-        restorer.restore_image(network, np.zeros((4, 4, 3), np.uint8))
+    picture, hole = np.full((9, 8, 3), 90, np.uint8), np.zeros((9, 8), bool)
+    hole[2:5, 3:6] = True
+    restored = restorer.restore_image(network, picture, mask=hole)
+    np.testing.assert_array_equal(restored[~hole], picture[~hole])
+    with pytest.raises(errors.ConfigError, match="fcn must be told what is missing"):
+        restorer.restore_image(network, picture)
