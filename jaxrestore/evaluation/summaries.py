@@ -9,6 +9,7 @@ import numpy as np
 # The PSNR where rounding to 8 bits is the only error, which has a variance of 1/12.
 EXACT_DB = 10 * math.log10(12 * 255**2)
 
+_HOLE = "degraded_hole_psnr"  # NaN for an image without a hole
 _SCORES = ("degraded_", "restored_", "gain_")
 
 
@@ -88,10 +89,15 @@ def distribution(values: Sequence[float]) -> dict[str, float | int | None]:
 def ranking(rows: list[dict[str, Any]]) -> float:
     """Returns the mean PSNR in dB by which checkpoints are ranked; NaN if one is NaN.
 
-    No image counts more than `EXACT_DB`: one that is restored exactly, whose PSNR is
-    infinite, would otherwise decide alone.
+    Where lost pixels were scored apart it is theirs, `hole_psnr`, over the images that
+    have any: the others are known, and whoever uses the network keeps them. No image
+    counts more than `EXACT_DB`: one that is restored exactly, whose PSNR is infinite,
+    would otherwise decide alone.
     """
-    return float(np.mean(np.minimum([row["restored_psnr"] for row in rows], EXACT_DB)))
+    holes = [row for row in rows if not math.isnan(row.get(_HOLE, math.nan))]
+    name = "restored_hole_psnr" if holes else "restored_psnr"
+    values = [row[name] for row in holes or rows]
+    return float(np.mean(np.minimum(values, EXACT_DB)))
 
 
 def of_finite(numbers: Mapping[str, Any], images: int) -> str:

@@ -65,6 +65,35 @@ def test_one_exact_image_does_not_decide_which_checkpoint_is_best():
     assert -10 * np.log10(error.mean()) == pytest.approx(summaries.EXACT_DB, abs=0.1)
 
 
+def with_holes(rows, before, after):
+    """The rows with `hole_psnr` too."""
+    scores = zip(rows, before, after, strict=True)
+    return [
+        {**row, "degraded_hole_psnr": x, "restored_hole_psnr": y}
+        for row, x, y in scores
+    ]
+
+
+def test_where_holes_are_scored_apart_they_alone_rank():
+    # The second leaves the known pixels as they are, and fills the holes worse.
+    first = with_holes(scored([24.0, 26.0]), [6.0, 6.0], [21.0, 23.0])
+    second = with_holes(scored([28.0, 29.0]), [6.0, 6.0], [20.0, 21.0])
+    assert summaries.ranking(first) == pytest.approx(22)
+    assert summaries.ranking(second) == pytest.approx(20.5)
+
+
+def test_an_image_without_a_hole_does_not_rank():
+    rows = with_holes(scored([24.0, np.inf]), [6.0, np.nan], [21.0, np.nan])
+    assert summaries.ranking(rows) == pytest.approx(21)
+    rows = with_holes(scored([24.0, 26.0]), [np.nan] * 2, [np.nan] * 2)
+    assert summaries.ranking(rows) == pytest.approx(25)
+
+
+def test_a_hole_that_was_filled_with_nan_ranks_last():
+    rows = with_holes(scored([np.nan, 24.0]), [6.0, 6.0], [np.nan, 21.0])
+    assert np.isnan(summaries.ranking(rows))
+
+
 def test_a_rate_that_waits_goes_on_waiting_after_an_exact_image():
     # As `run.evaluated` reckons: one exact image, then evaluations that get better.
     known = optimizers.plateau()
