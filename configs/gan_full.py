@@ -81,7 +81,8 @@ def get_config(argument: str = "") -> ConfigDict:
     # Decay of the exponential moving average (EMA) of the generator, which is scored.
     config.ema = 0.999
 
-    # {output: {loss: weight, or {"weight": w, option of the loss: value}}}
+    # {output: {loss: weight, or {"weight": w, option of the loss: value}}}; the options
+    # "warmup" and "where" (damaged, intact) belong to the row, whatever its loss.
     config.objective = ConfigDict()
     config.objective.restored = {"l1": 1.0, "ms_ssim_luma": 1.0, "cosine": 0.5}
 

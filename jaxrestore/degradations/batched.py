@@ -24,7 +24,7 @@ def degrade(
     """Returns `images` degraded by `recipe`, image i with `keys[i]`.
 
     `recipe` is `{"name": file in degradations, …keyword options of its degrade}`; its
-    `weight`, if there is one, is for `degrade_with_weight`. Raises `ValueError` for a
+    `weight`, if there is one, is for `pixel_weight`. Raises `ValueError` for a
     degradation that does not keep `contracts.Degrade`.
 
     >>> images = jnp.stack([jnp.eye(4), 1 - jnp.eye(4)])[..., None]
@@ -75,32 +75,23 @@ def degrade_with_damage(
     return jax.vmap(lambda key, image: home.damage(key, image, **options))(keys, images)
 
 
-def degrade_with_weight(
-    keys: Key[Array, " b"],
-    images: Float[Array, "b h w c"],
-    *,
-    recipe: Mapping[str, Any],
-) -> tuple[Float[Array, "b hh ww cc"], Float[Array, "b h w 1"] | None]:
-    """Returns what `degrade` does, and what each pixel weighs in a loss.
+def pixel_weight(
+    damage: Float[Array, "b h w 1"] | None, *, recipe: Mapping[str, Any]
+) -> Float[Array, "b h w 1"]:
+    """Returns what each pixel weighs in a loss, where `damage` is 1 and where it is 0.
 
-    `recipe["weight"]` is `{"damaged": 6.0, "intact": 1.0}`: the weights of pixels where
-    the mask of the degradation's `damage` is 1 and where it is 0. Without that key the
-    weight is None.
-
-    Raises `ValueError` when the degradation has no `damage`, as a chain has none, and
-    when `weight` is something else.
+    `recipe["weight"]` is `{"damaged": 6.0, "intact": 1.0}`, and `damage` what
+    `degrade_with_damage` found. Raises `ValueError` where that is None, as of a chain,
+    and for a weight that is something else.
     """
-    if "weight" not in recipe:
-        return degrade(keys, images, recipe=recipe), None
     damaged, intact = _weights(recipe["weight"])
-    degraded, mask = degrade_with_damage(keys, images, recipe=recipe)
-    if mask is None:
+    if damage is None:
         raise ValueError(
             f"{recipe['name']} does not say which pixels it damages (a chain of "
             "degradations cannot either); drop its weight, or choose a degradation "
             "with a damage function, such as scratches or holes"
         )
-    return degraded, intact + (damaged - intact) * mask
+    return intact + (damaged - intact) * damage
 
 
 def _checked(degraded, image, name):

@@ -22,8 +22,9 @@ def make(
     """Returns `target`, `degraded`, float32 in [0, 1], and `key`.
 
     Without a `degradation` the images are pairs of six channels, the target's first. A
-    degradation that says which pixels it damages adds `weight` [b, h, w, 1], for the
-    losses of pixels. Image i is turned and degraded by keys of its own, whatever
+    degradation that says which pixels it damages adds `damage` [b, h, w, 1], 1 there,
+    and with a `weight` of its own the `weight` [b, h, w, 1] that pixels have in the
+    losses. Image i is turned and degraded by keys of its own, whatever
     device holds it.
     """
     turn_key, degrade_key, model_key = jax.random.split(key, 3)
@@ -34,9 +35,13 @@ def make(
         target, degraded = jnp.split(target, 2, axis=-1)
         return {"target": target, "degraded": degraded, "key": model_key}
     keys = batched.image_keys(degrade_key, len(images))
-    degraded, weight = batched.degrade_with_weight(keys, target, recipe=degradation)
+    degraded, damage = batched.degrade_with_damage(keys, target, recipe=degradation)
     batch = {"target": target, "degraded": degraded, "key": model_key}
-    return batch if weight is None else {**batch, "weight": weight}
+    if damage is not None:
+        batch["damage"] = damage
+    if "weight" in degradation:
+        batch["weight"] = batched.pixel_weight(damage, recipe=degradation)
+    return batch
 
 
 def psnr_terms(

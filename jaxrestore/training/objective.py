@@ -2,16 +2,19 @@
 
 A row is a number or `{"weight": w, …}` with keyword options of that loss. That weight
 is the row's; with a `warmup` of n it rises from 0 over the first n updates of the
-generator. The `weight` that a loss takes is one a pixel: it comes with the batch.
+generator. The `weight` that a loss takes is one a pixel: it comes with the batch, or
+says with a row's `where` which pixels that loss looks at, the damaged or the intact.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxrestore import naming, networks
+
+PLACES = ("damaged", "intact")
 
 
 def evaluate(
@@ -20,14 +23,16 @@ def evaluate(
     target: Float[Array, "b h w c"],
     weight: Float[Array, "b h w 1"] | None = None,
     *,
+    damage: Float[Array, "b h w 1"] | None = None,
     updates: Int[Array, ""] | int = 0,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """Returns the weighted sum over the table, and each row before its weight.
 
     `outputs` are the generator's: `restored` and what it names in `aux`. Rows are
-    called `output/loss`. Each loss that takes a `weight` of pixels is given `weight`.
-    The generator was moved `updates` times before. Raises `ValueError` for an output
-    that is none of the generator's, and for a loss that does not return [b].
+    called `output/loss`. Each loss that takes a `weight` of pixels is given `weight`;
+    a row with a `where` gives it `damage` instead, 1 where pixels were lost, or one
+    minus it. The generator was moved `updates` times before. Raises `ValueError` for an
+    output that is none of the generator's, and for a loss that does not return [b].
     """
     total = jnp.zeros(())
     terms = {}
@@ -41,8 +46,9 @@ def evaluate(
         for name, entry in row.items():
             factor, options = weight_and_options(entry)
             loss = naming.function("losses", name)
-            if weight is not None and "weight" in networks.keyword_options(loss):
-                options["weight"] = weight
+            pixels = _pixels(where(entry), weight, damage)
+            if pixels is not None and takes_weight(loss):
+                options["weight"] = pixels
             value = _checked(loss(outputs[output], target, **options), name, target)
             terms[f"{output}/{name}"] = value
             total = total + _share(warmup(entry), updates) * factor * value
@@ -65,7 +71,8 @@ def weight_and_options(entry: Any) -> tuple[Any, dict[str, Any]]:
     """Returns the weight of a row and the options of its loss."""
     if not isinstance(entry, Mapping):
         return entry, {}
-    options = {name: value for name, value in entry.items() if name != "warmup"}
+    ours = ("warmup", "where")
+    options = {name: value for name, value in entry.items() if name not in ours}
     return options.pop("weight"), options
 
 
@@ -76,6 +83,24 @@ def warmup(entry: Any) -> Any:
     Continuous Space", CoNLL 2016, against the collapse of the posterior.
     """
     return entry.get("warmup", 0) if isinstance(entry, Mapping) else 0
+
+
+def where(entry: Any) -> Any:
+    """Returns the word of `PLACES` for the pixels that a row looks at; None: at all."""
+    return entry.get("where") if isinstance(entry, Mapping) else None
+
+
+def takes_weight(loss: Callable[..., Any]) -> bool:
+    """Returns whether a loss is one of pixels, each of which may have its weight."""
+    return "weight" in networks.keyword_options(loss)
+
+
+def _pixels(place, weight, damage):
+    """The weight of pixels of a row, whose damaged or intact ones weigh all alike."""
+    if place is None:
+        return weight
+    assert damage is not None, place
+    return damage if place == "damaged" else 1 - damage
 
 
 def _share(warmup, updates):

@@ -18,11 +18,11 @@ from jaxrestore import (
     naming,
     networks,
 )
-from jaxrestore.degradations import chain
+from jaxrestore.degradations import batched, chain
 from jaxrestore.ops import ranges
 from jaxrestore.training import adversary, features, objective
 
-_PIXELS = ("damaged", "intact")  # those of `degradation.weight`
+_OF_ROWS = ("warmup", "where")  # options of a row, whatever its loss
 
 
 def check(config: Mapping[str, Any], devices: int = 1) -> None:
@@ -128,16 +128,39 @@ def _check_objective(config):
                 if isinstance(entry, Mapping) and "weight" not in entry:
                     raise ValueError("a row with options needs a weight")
                 weight, options = objective.weight_and_options(entry)
-                _known(options, {*networks.keyword_options(loss), "warmup"})
+                _known(options, {*networks.keyword_options(loss), *_OF_ROWS})
                 ranges.check(loss, options)
                 if isinstance(weight, bool) or not isinstance(weight, int | float):
                     raise ValueError(f"the weight is {weight!r}; it must be a number")
-                rise = objective.warmup(entry)
-                if isinstance(rise, bool) or not isinstance(rise, int) or rise < 0:
-                    raise ValueError(
-                        f"the warmup is {rise!r}; it must be a whole number of updates "
-                        "of the generator, 0 or more"
-                    )
+                _check_warmup(objective.warmup(entry))
+                if isinstance(entry, Mapping) and "where" in entry:
+                    _check_where(entry["where"], loss, config["degradation"])
+
+
+def _check_warmup(rise):
+    if isinstance(rise, bool) or not isinstance(rise, int) or rise < 0:
+        raise ValueError(
+            f"the warmup is {rise!r}; it must be a whole number of updates of the "
+            "generator, 0 or more"
+        )
+
+
+def _check_where(place, loss, degradation):
+    if place not in objective.PLACES:
+        hint = naming.nearest(str(place), objective.PLACES)
+        raise ValueError(f"the where is {place!r}: {hint}")
+    if not objective.takes_weight(loss):
+        raise ValueError(
+            f"the where is {place!r}, but losses.{loss.__name__} takes no weight of "
+            "pixels and looks at the whole image; leave the where out"
+        )
+    if not batched.says_damage(degradation):
+        how = degradation["name"] if degradation else "pairs of images"
+        raise ValueError(
+            f"the where is {place!r}, but {how} cannot say which pixels are damaged; "
+            "leave the where out, or choose a degradation that does, as holes or "
+            "scratches"
+        )
 
 
 def _check_pixel_weight(weight, home):
@@ -148,7 +171,9 @@ def _check_pixel_weight(weight, home):
             "leave the weight out"
         )
     here = "degradation.weight."
-    pixels = {n: config_keys.Key(here + n, float, None, low=0) for n in _PIXELS}
+    pixels = {
+        n: config_keys.Key(here + n, float, None, low=0) for n in objective.PLACES
+    }
     _check_section(weight, pixels, here)
 
 

@@ -168,6 +168,7 @@ def generator_step(
             outputs,
             batch["target"],
             batch.get("weight"),
+            damage=batch.get("damage"),
             updates=run.generator.updates,
         )
         if recipe.perception is not None:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore.degradations import batched, holes, pixel_shuffle
+from jaxrestore.degradations import batched, pixel_shuffle
 
 SHAPE = (3, 9, 11, 3)
 RECIPE = {"name": "pixel_shuffle", "rate": 0.5, "radius": 1}
@@ -75,26 +75,19 @@ HOLES = {"name": "holes", "kinds": {"box": 1.0}}
 WEIGHT = {"damaged": 6.0, "intact": 1.0}
 
 
-def _with_weight(recipe):
+def _damaged(recipe):
+    """The degraded images, their damage, and what their pixels weigh."""
     keys, images = batched.image_keys(jax.random.key(0), 3), _images(*SHAPE)
-    return jax.jit(functools.partial(batched.degrade_with_weight, recipe=recipe))(
-        keys, images
-    )
-
-
-def test_a_recipe_without_weight_gives_none():
-    keys, images = batched.image_keys(jax.random.key(0), 3), _images(*SHAPE)
-    degraded, weight = _with_weight(RECIPE)
-    assert weight is None
-    np.testing.assert_array_equal(degraded, degrade(keys, images))
+    found = functools.partial(batched.degrade_with_damage, recipe=recipe)
+    degraded, damage = jax.jit(found)(keys, images)
+    return degraded, damage, batched.pixel_weight(damage, recipe=recipe)
 
 
 def test_damaged_and_intact_pixels_have_their_weight():
-    degraded, weight = _with_weight(HOLES | {"weight": WEIGHT})
+    _, damage, weight = _damaged(HOLES | {"weight": WEIGHT})
     assert weight.shape == (3, 9, 11, 1)
-    hole = degraded[..., 3:]
-    assert 0 < hole.mean() < 1
-    np.testing.assert_array_equal(weight, np.where(hole == 1, 6.0, 1.0))
+    assert 0 < damage.mean() < 1
+    np.testing.assert_array_equal(weight, np.where(damage == 1, 6.0, 1.0))
 
 
 def test_the_damage_is_the_mask_where_there_is_one_and_else_none():
@@ -114,32 +107,26 @@ def test_degrade_ignores_the_weight():
     keys, images = batched.image_keys(jax.random.key(0), 3), _images(*SHAPE)
     recipe = HOLES | {"weight": WEIGHT}
     degraded = jax.jit(functools.partial(batched.degrade, recipe=recipe))(keys, images)
-    np.testing.assert_array_equal(degraded, _with_weight(recipe)[0])
+    np.testing.assert_array_equal(degraded, _damaged(recipe)[0])
 
 
-def test_the_degradation_is_computed_once(monkeypatch):
-    calls = []
-    monkeypatch.setattr(
-        holes,
-        "damage",
-        lambda key, image: (calls.append(1), (image, image[..., :1]))[1],
-    )
-    degraded, weight = _with_weight({"name": "holes", "weight": WEIGHT})
-    assert len(calls) == 1
-    np.testing.assert_allclose(weight, 1 + 5 * degraded[..., :1], rtol=1e-6)
+def test_damage_in_part_weighs_in_part():
+    damage = jnp.linspace(0, 1, 9).reshape(1, 3, 3, 1)
+    weight = batched.pixel_weight(damage, recipe={"name": "any", "weight": WEIGHT})
+    np.testing.assert_allclose(weight, 1 + 5 * damage, rtol=1e-6)
 
 
 def test_a_degradation_without_a_mask_cannot_be_weighed():
     with pytest.raises(ValueError, match="pixel_shuffle does not say which pixels"):
-        _with_weight(RECIPE | {"weight": WEIGHT})
+        _damaged(RECIPE | {"weight": WEIGHT})
 
 
 @pytest.mark.parametrize("weight", [6.0, {"damaged": 6.0}, WEIGHT | {"hole": 1.0}])
 def test_a_weight_is_a_number_for_damaged_and_one_for_intact(weight):
     with pytest.raises(ValueError, match="'damaged' and 'intact'"):
-        _with_weight(HOLES | {"weight": weight})
+        _damaged(HOLES | {"weight": weight})
 
 
 def test_a_negative_weight_is_refused():
     with pytest.raises(ValueError, match="negative"):
-        _with_weight(HOLES | {"weight": {"damaged": 1.0, "intact": -1.0}})
+        _damaged(HOLES | {"weight": {"damaged": 1.0, "intact": -1.0}})

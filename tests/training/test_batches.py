@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrestore.degradations import holes
 from jaxrestore.training import batches
 
 KEY = jax.random.key(0)
+WEIGHT = {"damaged": 6.0, "intact": 1.0}
 BYTES = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), np.uint8)
 
 
@@ -29,6 +31,21 @@ def test_pairs_are_six_channels_the_targets_first():
     batch = _made(np.concatenate([BYTES, 255 - BYTES], -1), degradation=None)
     np.testing.assert_allclose(batch["target"], BYTES / 255, rtol=1e-6)
     np.testing.assert_allclose(batch["degraded"], 1 - BYTES / 255, atol=1e-6)
+
+
+def test_a_batch_knows_what_was_damaged_where_the_degradation_does(monkeypatch):
+    calls = []
+    known = holes.damage
+    counted = lambda *given, **options: (calls.append(1), known(*given, **options))[1]
+    monkeypatch.setattr(holes, "damage", counted)
+    recipe = {"name": "holes", "kinds": {"box": 1.0}, "box": 0.5}
+    batch = _made(BYTES, degradation=recipe)
+    assert batch.keys() == {"target", "degraded", "damage", "key"}
+    np.testing.assert_array_equal(batch["damage"], batch["degraded"][..., 3:])
+    np.testing.assert_array_equal(batch["damage"].sum((1, 2, 3)), 4)
+    weighed = _made(BYTES, degradation=recipe | {"weight": WEIGHT})
+    np.testing.assert_array_equal(weighed["weight"], 1 + 5 * batch["damage"])
+    assert len(calls) == 2  # once a program, for all that it tells
 
 
 def test_an_image_is_degraded_alike_in_any_company():

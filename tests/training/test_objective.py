@@ -50,6 +50,78 @@ def test_the_weight_of_pixels_reaches_the_losses_that_take_one():
     assert float(plain["restored/l1"]) == pytest.approx(0.25 / 2)
 
 
+HOLE = jnp.zeros((2, 4, 4, 1)).at[0, :2, :2].set(1).at[1, 1, 1].set(1)
+
+
+def test_a_row_may_look_at_damaged_or_at_intact_pixels_alone():
+    # Off by 0.5 in the hole and by 0.25 outside of it.
+    outputs = {"restored": TARGET + 0.25 + 0.25 * HOLE, "coarse": TARGET - 0.25 * HOLE}
+    table = {
+        "restored": {
+            "l1": {"weight": 2.0, "where": "damaged"},
+            "mse": {"weight": 3.0, "where": "intact"},
+            "charbonnier": {"weight": 0.0, "epsilon": 1e-6},
+        },
+        "coarse": {"l1": {"weight": 5.0, "where": "intact"}},
+    }
+    total, terms = objective.evaluate(table, outputs, TARGET, damage=HOLE)
+    assert float(terms["restored/l1"]) == pytest.approx(0.5)
+    assert float(terms["restored/mse"]) == pytest.approx(0.0625)
+    # Holes of 4 and of 1 of the 16 pixels; the row without a place looks at all.
+    every = 0.25 + 0.25 * (4 + 1) / 32
+    assert float(terms["restored/charbonnier"]) == pytest.approx(every, rel=1e-4)
+    assert float(terms["coarse/l1"]) == 0
+    assert float(total) == pytest.approx(2 * 0.5 + 3 * 0.0625)
+
+
+def test_the_place_of_a_row_counts_and_not_the_weight_of_pixels():
+    outputs = {"restored": TARGET + 0.25 * HOLE}
+    rows = {"l1": {"weight": 1.0, "where": "damaged"}, "mse": 1.0}
+    nowhere = jnp.zeros((2, 4, 4, 1))
+    table = {"restored": rows}
+    _, terms = objective.evaluate(table, outputs, TARGET, nowhere, damage=HOLE)
+    assert float(terms["restored/l1"]) == pytest.approx(0.25)
+    assert float(terms["restored/mse"]) == 0
+
+
+def test_without_a_hole_a_row_that_looks_inside_is_zero_and_finite():
+    outputs = {"restored": TARGET + 0.25}
+    table = {"restored": {"l1": {"weight": 1.0, "where": "damaged"}}}
+    total, _ = objective.evaluate(table, outputs, TARGET, damage=0 * HOLE)
+    assert float(total) == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "row", "degradation", "says"),
+    [
+        ("l1", {"where": "intac"}, {"name": "holes"}, "'intac': did you mean 'intact'"),
+        ("l1", {"where": None}, {"name": "holes"}, "the where is None"),
+        (
+            "frequency",
+            {"where": "damaged"},
+            {"name": "holes"},
+            r"losses\.frequency takes no weight of pixels",
+        ),
+        (
+            "l1",
+            {"where": "damaged"},
+            {"name": "noise", "level": 0.1},
+            "noise cannot say which pixels are damaged",
+        ),
+        ("l1", {"where": "intact"}, None, "pairs of images cannot say which pixels"),
+    ],
+)
+def test_a_place_that_cannot_be_looked_at_is_refused(
+    tiny, loss, row, degradation, says
+):
+    config = tiny()
+    config["degradation"] = degradation
+    config["data"]["layout"] = "images" if degradation else "AB"
+    config["objective"] = {"restored": {loss: {"weight": 1.0, **row}}}
+    with pytest.raises(errors.ConfigError, match=rf"restored\.{loss}: .*{says}"):
+        rules.check(config)
+
+
 def test_a_loss_without_weights_of_pixels_is_not_given_any():
     outputs = {"restored": TARGET + 0.25, "latent": jnp.ones((2, 6))}
     table = {"restored": {"frequency": 1.0}, "latent": {"kl_gaussian": 0.5}}
