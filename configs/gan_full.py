@@ -99,7 +99,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.adversarial.identity = 0.25  # weight of (degraded, degraded)
     config.adversarial.cutmix = 0.0  # weight of patchwise mixed images
     config.adversarial.pool = 0  # earlier restored images that are shown again
-    config.adversarial.penalty = "none"  # or gradient (WGAN-GP), r1
+    config.adversarial.penalty = "none"  # or gradient (WGAN-GP), gradient_damaged, r1
     config.adversarial.penalty_weight = 10.0  # the papers': 10; 5 for r1
 
     config.discriminator = ConfigDict()

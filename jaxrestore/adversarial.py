@@ -17,7 +17,7 @@ Images = Float[Array, "b h w c"]
 Logits = Float[Array, "..."]
 Values = Callable[[Logits], Logits]
 
-PENALTIES = ("none", "gradient", "r1")
+PENALTIES = ("none", "gradient", "gradient_damaged", "r1")
 
 
 class GanMode(NamedTuple):
@@ -64,16 +64,24 @@ def gradient_penalty(
     real: Images,
     fake: Images,
     *,
+    mask: Float[Array, "b h w 1"] | None = None,
     target: float = 1.0,
 ) -> Float[Array, ""]:
     """Returns the mean of `(norm - target)^2`, norms of gradients between the images.
 
     The gradient is that of an image's mean logit, for a random mixture of each real
-    image with its fake one. `judge` must look at each image by itself. The paper's
-    weight is 10, beside the whole sum of the critic's two means. A norm has 1e-12
-    under its root, so that a gradient of 0 can be differentiated.
+    image with its fake one. `judge` must look at each image by itself. Logits [b, n]
+    are those of n critics: each has gradients and a penalty of its own, and their mean
+    is returned, as the mean of their logits is what they are trained on. With `mask`,
+    1 in a hole and 0 elsewhere, a norm is that of the pixels in the hole, the only
+    ones in which an image differs from its completion.
 
-    Source: Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017.
+    The paper's weight is 10, beside the whole sum of the critic's two means. A norm has
+    1e-12 under its root, so that a gradient of 0 can be differentiated.
+
+    Source: Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017; the
+    mask and a penalty for each of two critics are those of Yu et al., "Generative Image
+    Inpainting with Contextual Attention", CVPR 2018.
 
     >>> judge = lambda images: 2 * images.sum((1, 2, 3))  # a gradient of norm 4
     >>> real, fake = jnp.ones((2, 2, 2, 1)), jnp.zeros((2, 2, 2, 1))
@@ -81,16 +89,16 @@ def gradient_penalty(
     Array(9., dtype=float32)
     """
     share = jax.random.uniform(key, (len(real), 1, 1, 1))
-    squares = _squared_gradients(judge, share * real + (1 - share) * fake)
+    squares = _squared_gradients(judge, share * real + (1 - share) * fake, mask)
     return jnp.square(jnp.sqrt(squares + 1e-12) - target).mean()
 
 
 def r1(judge: Callable[[Images], Logits], real: Images) -> Float[Array, ""]:
     """Returns the mean squared norm of the gradient at the real images.
 
-    The gradient is that of an image's mean logit; `judge` must look at each image by
-    itself. The paper's weight is gamma / 2, with gamma 10, beside the whole sum of the
-    discriminator's two means.
+    The gradient is that of an image's mean logit, or of each of n critics where logits
+    are [b, n]; `judge` must look at each image by itself. The paper's weight is
+    gamma / 2, with gamma 10, beside the whole sum of the discriminator's two means.
 
     Source: Mescheder, Geiger, Nowozin, "Which Training Methods for GANs do actually
     Converge?", ICML 2018.
@@ -102,14 +110,21 @@ def r1(judge: Callable[[Images], Logits], real: Images) -> Float[Array, ""]:
     return _squared_gradients(judge, real).mean()
 
 
-def _squared_gradients(judge, images):
-    """For each image, the squared norm of the gradient of its mean logit."""
+def _squared_gradients(judge, images, mask=None):
+    """[n, b]: for each critic and image, the squared norm of the logit's gradient."""
 
-    def score(images):
+    def scores(images):
         logits = judge(images)
-        return logits.reshape(len(images), -1).mean(-1).sum()
+        if logits.ndim != 2:  # of one critic: a number an image, or one a patch
+            logits = logits.reshape(len(images), -1).mean(-1, keepdims=True)
+        return logits.sum(0)
 
-    return jnp.square(jax.grad(score)(images)).sum((1, 2, 3))
+    sums, gradients_of = jax.vjp(scores, images)
+    found = []
+    for critic in jnp.eye(len(sums), dtype=sums.dtype):
+        squares = jnp.square(gradients_of(critic)[0])
+        found.append((squares if mask is None else squares * mask).sum((1, 2, 3)))
+    return jnp.stack(found)
 
 
 def _absolute(as_real: Values, as_fake: Values, boundary: float) -> GanMode:

@@ -248,7 +248,7 @@ KEYS = (
         "adversarial.penalty", str, "none", choices="adversarial.PENALTIES", since=2
     ).means(
         "What holds the slope of the discriminator: the gradient penalty of WGAN-GP, "
-        "or R1."
+        "the same at damaged pixels alone, or R1."
     ),
     Key("adversarial.penalty_weight", float, 10.0, low=0, since=2).means(
         "The weight of the penalty; the papers have 10, and 5 for R1."

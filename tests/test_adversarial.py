@@ -245,6 +245,57 @@ def test_a_map_of_logits_counts_as_its_mean(name):
     assert penalty[name](several) == pytest.approx(float(penalty[name](one)), rel=1e-5)
 
 
+def test_each_of_several_critics_has_a_penalty_of_its_own():
+    slopes = jnp.array([0.5, -0.1, 0.3])
+    judge = lambda x: jnp.tanh(x).sum((1, 2, 3))[:, None] * slopes
+    alone = [lambda x, i=i: judge(x)[:, i] for i in range(3)]
+    expected = np.mean([gradient_penalty(one) for one in alone])
+    assert gradient_penalty(judge) == pytest.approx(expected, rel=1e-5)
+    expected = np.mean([adversarial.r1(one, IMAGES) for one in alone])
+    assert adversarial.r1(judge, IMAGES) == pytest.approx(expected, rel=1e-5)
+
+
+def test_of_critics_that_pull_apart_neither_is_hidden_by_the_other():
+    # Their mean has no gradient at all, whose penalty would be 1.
+    judge = lambda x: x.sum((1, 2, 3))[:, None] * jnp.array([0.5, -0.5])
+    norm = 0.5 * np.sqrt(40)
+    assert gradient_penalty(judge) == pytest.approx((norm - 1) ** 2, rel=1e-5)
+
+
+def test_a_masked_penalty_is_of_the_slope_inside_the_hole():
+    # 6 of the 20 pixels, of 2 channels, with a slope of 0.5 each.
+    judge = lambda x: 0.5 * x.sum((1, 2, 3))
+    mask = jnp.zeros((3, 4, 5, 1)).at[:, 1:3, 1:4].set(1)
+    norm = 0.5 * np.sqrt(12)
+    found = gradient_penalty(judge, mask=mask)
+    assert found == pytest.approx((norm - 1) ** 2, rel=1e-5)
+
+
+def test_a_masked_penalty_is_what_numpy_has_pixel_by_pixel():
+    generator = np.random.default_rng(0)
+    mask = (generator.random((3, 4, 5, 1)) > 0.6).astype(np.float32)
+    judge = lambda x: jnp.stack([jnp.sin(x).sum((1, 2, 3)), (x**3).sum((1, 2, 3))], 1)
+    share = np.asarray(jax.random.uniform(KEY, (3, 1, 1, 1)))
+    between = share * np.asarray(IMAGES) + (1 - share) * (1 - np.asarray(IMAGES))
+    penalties = []
+    for slope in (np.cos(between), 3 * between**2):
+        for image, hole in zip(slope, mask, strict=True):
+            total = 0.0
+            for row, column in np.ndindex(4, 5):
+                if hole[row, column, 0]:
+                    total += sum(value**2 for value in image[row, column])
+            penalties.append((np.sqrt(total) - 1) ** 2)
+    found = gradient_penalty(judge, mask=jnp.asarray(mask))
+    assert found == pytest.approx(np.mean(penalties), rel=1e-5)
+
+
+def test_a_mask_of_ones_changes_nothing_and_one_of_zeros_leaves_no_slope():
+    judge = lambda x: jnp.sin(3 * x).sum((1, 2, 3))
+    ones = jnp.ones((3, 4, 5, 1))
+    assert gradient_penalty(judge, mask=ones) == gradient_penalty(judge)
+    assert gradient_penalty(judge, mask=0 * ones) == pytest.approx(1, abs=1e-5)
+
+
 @pytest.mark.parametrize("slope", [0.0, 1e-30, 1.0])
 def test_penalties_can_be_differentiated_also_at_no_gradient(slope):
     def total(slope):

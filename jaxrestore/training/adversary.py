@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxrestore import errors, networks
+from jaxrestore.degradations import batched
 
 
 def check(config: Mapping[str, Any], parts: int, scale: int) -> None:
@@ -53,6 +54,15 @@ def check(config: Mapping[str, Any], parts: int, scale: int) -> None:
             f"config.adversarial.penalty is {gan['penalty']!r}, the gradient of each "
             "image by itself, but batch normalisation ties the images of a batch "
             "together; set config.discriminator.norm to 'instance' or 'none'"
+        )
+    if gan["penalty"] == "gradient_damaged" and not batched.says_damage(
+        config["degradation"]
+    ):
+        how = config["degradation"]["name"] if config["degradation"] else "pairs"
+        raise errors.ConfigError(
+            "config.adversarial.penalty is 'gradient_damaged', the gradient at damaged "
+            f"pixels alone, but {how} cannot say which they are; set it to 'gradient', "
+            "or choose a degradation that does, as holes or scratches"
         )
     penalised = gan["penalty"] != "none" and gan["penalty_weight"] > 0
     held = penalised or getattr(model, "spectral_norm", True)

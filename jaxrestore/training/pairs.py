@@ -72,11 +72,12 @@ def discriminator_loss(
 
 
 def _penalty(name, key, critic, batch):
-    if name == "gradient":
-        restored = batch["restored"]
-        return adversarial.gradient_penalty(key, critic, batch["target"], restored)
-    assert name == "r1", name
-    return adversarial.r1(critic, batch["target"])
+    if name == "r1":
+        return adversarial.r1(critic, batch["target"])
+    assert name in ("gradient", "gradient_damaged"), name
+    mask = batch["damage"] if name == "gradient_damaged" else None
+    between = batch["target"], batch["restored"]
+    return adversarial.gradient_penalty(key, critic, *between, mask=mask)
 
 
 def cutmix(

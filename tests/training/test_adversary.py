@@ -40,6 +40,14 @@ def test_the_main_recipe_keeps_the_rules(tiny):
             {"adversarial.penalty": "r1", "discriminator.norm": "batch"},
             "penalty is 'r1', the gradient of each image by itself",
         ),
+        (
+            {"adversarial.penalty": "gradient_damaged"},
+            "damaged pixels alone, but pixel_shuffle cannot say which they are",
+        ),
+        (
+            {"adversarial.penalty": "gradient_damaged", "degradation": None},
+            "damaged pixels alone, but pairs cannot say which they are",
+        ),
         ({"adversarial.mode": "wgan"}, "whose critic grows without bound"),
         (
             {
@@ -68,6 +76,12 @@ def test_what_is_enlarged_is_judged_without_its_input(tiny):
         _check(tiny(), scale=2)
     alone = {"adversarial__mismatched": 0.0, "adversarial__identity": 0.0}
     _check(tiny(discriminator__conditional=False, **alone), scale=2)
+
+
+def test_a_critic_may_be_held_at_the_pixels_that_holes_damage(tiny):
+    config = tiny(adversarial__penalty="gradient_damaged", adversarial__mode="wgan")
+    config["degradation"] = {"name": "holes"}
+    _check(config)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,33 @@ def test_a_penalty_is_logged_and_joins_as_half_of_its_weight(penalty, expected):
     assert after == stats == 2  # the judgement for the penalty moves no statistics
 
 
+def test_the_penalty_of_damaged_pixels_looks_at_these_alone():
+    damage = jnp.zeros((4, 16, 16, 1)).at[:, :4, :4].set(1)
+    gan = {**PLAIN, "penalty": "gradient_damaged", "penalty_weight": 3.0}
+    batch = {**BATCH, "damage": damage}
+    base, *_ = pairs.discriminator_loss(PLAIN, brightness, batch, 0)
+    loss, _, terms = pairs.discriminator_loss(gan, brightness, batch, 0)
+    # 48 of the values, each with a slope of 1 / 768.
+    expected = (1 - 48**0.5 / 768) ** 2
+    assert terms["penalty"] == pytest.approx(expected, rel=1e-4)
+    assert loss - base == pytest.approx(3 / 2 * expected, rel=1e-3)
+
+
+def test_the_penalty_is_taken_between_the_target_and_what_is_restored():
+    # The gradient of x^2 / 2 is x: at 48 damaged values the share of the target.
+    judge = lambda image, degraded, stats: (
+        jnp.square(image).sum((1, 2, 3)) / 2,
+        stats,
+    )
+    damage = jnp.zeros((4, 16, 16, 1)).at[:, :4, :4].set(1)
+    white = {"target": 0 * TARGET + 1, "restored": 0 * TARGET, "damage": damage}
+    gan = {**PLAIN, "penalty": "gradient_damaged"}
+    _, _, terms = pairs.discriminator_loss(gan, judge, {**BATCH, **white}, 0)
+    share = jax.random.uniform(jax.random.split(BATCH["key"])[1], (4, 1, 1, 1))
+    expected = np.square(48**0.5 * np.asarray(share) - 1).mean()
+    assert terms["penalty"] == pytest.approx(expected, rel=1e-4)
+
+
 def test_cutmix_and_the_penalty_draw_from_keys_of_their_own():
     shown = []
 

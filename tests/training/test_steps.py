@@ -332,6 +332,32 @@ def test_a_run_with_weighted_damage_and_an_adversary_trains(tiny, name, channels
     assert losses[1]["train/psnr_gain"] != 0
 
 
+@pytest.mark.slow
+def test_rows_and_a_penalty_that_look_at_holes_see_them_in_every_part(tiny):
+    table = {
+        "l1": {"weight": 1.0, "where": "damaged"},
+        "mse": {"weight": 1.0, "where": "intact"},
+    }
+
+    def first_terms(**changes):
+        config = tiny(adversarial__penalty="gradient_damaged", **changes)
+        config["degradation"] = {"name": "holes", "fill": 0.0}
+        config["objective"] = {"restored": table}
+        config["adversarial"] |= {"mode": "wgan", "mismatched": 0.0, "identity": 0.0}
+        losses, state = run(config, 1)
+        assert int(state.generator.updates) == int(state.discriminator.updates) == 1
+        return losses[0]
+
+    whole, parts = first_terms(), first_terms(optimizer__accumulate=2)
+    # A new network is the identity on the colours: only the hole is wrong.
+    assert whole["generator/restored/l1"] > 0.2
+    assert whole["generator/restored/mse"] < 1e-9
+    for name in ("generator/restored/l1", "generator/loss", "discriminator/penalty"):
+        # Either part draws places between real and restored of its own.
+        close = 0.05 if name.endswith("penalty") else 1e-4
+        assert parts[name] == pytest.approx(whole[name], rel=close), name
+
+
 @pytest.fixture
 def enlarging(tiny, monkeypatch):
     """A recipe for x4 super-resolution; the networks that there are do not enlarge."""
