@@ -185,6 +185,31 @@ def sample_function(model: Any) -> Callable[..., Float[Array, "b h w d"]]:
     return sample
 
 
+def attention_function(
+    model: Any,
+) -> Callable[..., Float[Array, "b hh ww 2"] | None]:
+    """Returns jitted `(variables, degraded) -> attention`: where each pixel looks.
+
+    That is the output `attention` of a generator, float32: vectors down and to the
+    right, here in px of the image, each as often as its place in the map is large.
+    None of a generator without such an output.
+    """
+
+    @programs.compiled
+    def look(variables, degraded):
+        padded = patches.pad_to_multiple(degraded, model.multiple)
+        places = model.apply(variables, padded, train=False)[1].get("attention")
+        if places is None:
+            return None
+        sides = padded.shape[1] // places.shape[1], padded.shape[2] // places.shape[2]
+        vectors = places.astype(jnp.float32) * jnp.array(sides)
+        vectors = jnp.repeat(jnp.repeat(vectors, sides[0], 1), sides[1], 2)
+        height, width = degraded.shape[1:3]
+        return vectors[:, :height, :width]
+
+    return look
+
+
 def _at_any_side(model, apply, degraded):
     height, width = degraded.shape[1:3]
     restored = apply(patches.pad_to_multiple(degraded, model.multiple))

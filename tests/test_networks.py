@@ -92,3 +92,36 @@ def test_one_image_that_ends_as_one_pixel_has_no_statistics_of_its_own():
     model, variables = vae()
     with pytest.raises(ValueError, match="one image of 1x1 px"):
         networks.restore_function(model, "pix2pix")(variables, IMAGES[:, :4, :4])
+
+
+# Where a generator looks
+
+
+class Looking:
+    """Stands in for a generator: of each 4 x 4 pixels, their first value is the way."""
+
+    multiple = 8
+
+    def apply(self, variables, images, *, train):
+        assert not train
+        places = images[:, ::4, ::4, :2] * variables
+        return images, {"attention": places, "coarse": images}
+
+
+def test_a_pixel_looks_where_its_place_in_the_map_does_in_px_of_the_image():
+    # 5 x 11 px, padded to 8 x 16: a map of 2 x 4.
+    generator = np.random.default_rng(0)
+    images = generator.integers(-3, 4, (2, 5, 11, 3)).astype(np.float32)
+    look = networks.attention_function(Looking())
+    vectors = look(jnp.asarray(2.0), jnp.asarray(images))
+    assert vectors.shape == (2, 5, 11, 2) and vectors.dtype == jnp.float32
+    for row, column in np.ndindex(5, 11):
+        first = images[:, row - row % 4, column - column % 4, :2]
+        np.testing.assert_array_equal(vectors[:, row, column], 4 * 2 * first)
+
+
+def test_a_generator_without_attention_looks_nowhere():
+    model = networks.build("Generator", {"name": "fcn", "width": 2, "blocks": 1})
+    images = jnp.zeros((1, 8, 8, 3))
+    variables = model.init(jax.random.key(0), images, train=False)
+    assert networks.attention_function(model)(variables, images) is None

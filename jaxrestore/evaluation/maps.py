@@ -1,4 +1,4 @@
-"""Where a restored image was invented, and how sure its generator is of it.
+"""Where a restored image was invented and copied from, and how sure one may be of it.
 
 A map is a probe (`evaluate.Probe`): it looks at each question and its restoration, and
 finds numbers and panels. Restored images and samples are clipped to [0, 1] before.
@@ -21,6 +21,9 @@ SHOWN_SAMPLES = 3
 # Folded into the key of an evaluation, where the indices of its images are folded in.
 _SAMPLES = 2**31 - 1
 
+FARTHEST = 0.5  # of the longer side: vectors from there on have full colour
+
+Look = Callable[..., Float[Array, "b h w 2"] | None]  # degraded -> vectors, px
 Sample = Callable[..., Float[Array, "b hh ww d"]]  # (key, degraded) -> restored
 
 
@@ -100,6 +103,44 @@ def uncertainty(sample: Sample, *, count: int = 16, seed: int = 0) -> evaluate.P
         return evaluate.Found(numbers, {**panels, "deviation": panel})
 
     return probe
+
+
+def attention(look: Look) -> evaluate.Probe:
+    """Returns a probe for where a generator with attention copies from.
+
+    `look` is `degraded -> vectors`: for each pixel the way to the place that it looks
+    at most, in px down and to the right (`networks.attention_function`). The panel
+    `attention` is `flow_colors` of them. There is none where `look` gives None.
+    """
+
+    def probe(question, restored):
+        vectors = look(question.degraded)
+        panels = {} if vectors is None else {"attention": flow_colors(vectors)}
+        return evaluate.Found({}, panels)
+
+    return probe
+
+
+@programs.compiled
+def flow_colors(vectors: Float[Array, "b h w 2"]) -> Float[Array, "b h w 3"]:
+    """Returns vectors (down, right), in px, as colours in [0, 1].
+
+    White is no way at all; the farther, the more colour, which is full from `FARTHEST`
+    of the longer side on. The hue is the direction: red is right, lime down, cyan
+    left, violet up, and between them lie the hues of the circle in equal steps.
+
+    Source: the pictures of optical flow of Baker et al., "A Database and Evaluation
+    Methodology for Optical Flow", IJCV 2011, whose circle has steps of other sizes; of
+    attention, Yu et al., "Generative Image Inpainting with Contextual Attention", CVPR
+    2018.
+    """
+    down, right = vectors[..., :1], vectors[..., 1:]
+    length = jnp.hypot(down, right) / (FARTHEST * max(vectors.shape[1:3]))
+    turns = jnp.arctan2(down, right) / (2 * jnp.pi)
+    # Red, green and blue are a third of a turn apart; each fades over a third.
+    distance = jnp.abs((turns - jnp.array([0, 1, 2]) / 3 + 0.5) % 1 - 0.5)
+    pure = jnp.clip(2 - 6 * distance, 0, 1)
+    return 1 - jnp.minimum(length, 1) * (1 - pure)
 
 
 @programs.compiled

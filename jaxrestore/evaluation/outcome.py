@@ -144,8 +144,13 @@ def _score(workdir, config, mesh):
 
 
 def _probes(config, model, variables):
-    """What `config` asks to find beside scores; of pairs nobody knows the damage."""
-    asked, probes = config["evaluation"], []
+    """The maps that `config` asks for; of pairs nobody knows the damage.
+
+    Where a network looks is always told, and of holes how large they are.
+    """
+    look = networks.attention_function(model)
+    probes = [maps.attention(lambda degraded: look(variables, degraded))]
+    asked = config["evaluation"]
     if contracts.takes_damage(naming.function("protocols", asked["protocol"])):
         probes.append(hole_shares.probe)
     if asked["consistency"] and config["degradation"] is not None:

@@ -1,6 +1,8 @@
+import colorsys
 import csv
 import functools
 import json
+import math
 import re
 
 import jax
@@ -155,6 +157,59 @@ def test_rank_correlation_is_scipys_with_ties_too():
     assert cubed == pytest.approx(expected)
 
 
+# Where the generator looks
+
+
+def test_directions_have_the_hues_that_the_report_names():
+    # Right, down, left and up, by half of the longer side: full colour.
+    vectors = jnp.array([[[[0, 4], [4, 0], [0, -4], [-4, 0], [0, 0]] + [[0, 0]] * 3]])
+    found = maps.flow_colors(vectors.astype(jnp.float32))[0, 0]
+    red, lime, cyan, violet = [1, 0, 0], [0.5, 1, 0], [0, 1, 1], [0.5, 0, 1]
+    white = [1, 1, 1]
+    expected = np.array([red, lime, cyan, violet, white])
+    np.testing.assert_allclose(found[:5], expected, atol=1e-6)
+
+
+def test_the_colours_are_those_of_the_standard_library():
+    vectors = GENERATOR.normal(0, 3, (1, 6, 7, 2)).astype(np.float32)
+    found = np.asarray(maps.flow_colors(jnp.asarray(vectors)))
+    for row, column in np.ndindex(6, 7):
+        down, right = map(float, vectors[0, row, column])
+        hue = math.atan2(down, right) / (2 * math.pi) % 1
+        far = min(math.hypot(down, right) / 3.5, 1)
+        expected = colorsys.hsv_to_rgb(hue, far, 1)
+        np.testing.assert_allclose(found[0, row, column], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_a_third_of_a_turn_exchanges_the_channels(turn):
+    angle = 0.4 + turn * 2 * np.pi / 3
+    vectors = lambda angle: (
+        jnp.full((1, 2, 2, 2), 0.5) * jnp.array([np.sin(angle), np.cos(angle)])
+    )
+    one, other = maps.flow_colors(vectors(0.4)), maps.flow_colors(vectors(angle))
+    np.testing.assert_allclose(jnp.roll(one, turn, -1), other, atol=1e-5)
+
+
+def test_the_panel_shows_where_each_image_looks():
+    asked = question(NOTHING)
+    vectors = jnp.zeros((2, 32, 32, 2)).at[1, :8, :8].set(jnp.array([0.0, 16.0]))
+    found = maps.attention(lambda degraded: vectors)(asked, asked.target)
+    assert found.numbers == {}
+    panel = np.asarray(found.panels["attention"])
+    assert panel.shape == asked.target.shape
+    assert (panel[0] == 1).all() and (panel[1, 8:] == 1).all()
+    np.testing.assert_allclose(
+        panel[1, :8, :8], np.broadcast_to([1, 0, 0], (8, 8, 3)), atol=1e-6
+    )
+
+
+def test_a_generator_without_attention_has_no_panel_of_it():
+    asked = question(NOTHING)
+    found = maps.attention(lambda degraded: None)(asked, asked.target)
+    assert found == evaluate.Found({}, {})
+
+
 # At the end of a run
 
 
@@ -230,5 +285,6 @@ def test_a_finished_run_has_the_maps_in_its_rows_summary_and_report(run, tmp_pat
 def test_a_run_that_is_scored_on_pairs_has_no_map_of_consistency():
     asked = {"protocol": "rgb8", "consistency": True, "samples": 0}
     known = {"evaluation": asked, "degradation": {"name": "noise", "level": 0.1}}
-    assert len(outcome._probes(known, None, None)) == 1
-    assert outcome._probes({**known, "degradation": None}, None, None) == []
+    with_damage = outcome._probes(known, None, None)
+    on_pairs = outcome._probes({**known, "degradation": None}, None, None)
+    assert len(with_damage) == len(on_pairs) + 1

@@ -353,7 +353,7 @@ def test_every_panel_of_a_strip_has_its_head_in_lines_of_at_most_five(run, page)
 
 def test_a_page_without_maps_has_one_line_a_strip_and_no_word_of_them(full):
     assert full.count("--across: 4") == full.count('<div class="heads">') == len(NAMES)
-    assert "onsisten" not in full and "deviat" not in full
+    assert not [x for x in ("onsisten", "deviat", "ttention") if x in full]
     assert 'style="width: 80%' not in full
 
 
@@ -370,6 +370,14 @@ def test_the_figures_of_the_maps_are_said_below_the_summary(run, page):
     for caption in captions:
         assert ", consistency 41.25 dB" in " ".join(caption.split())
         assert "deviation 2.35 (correlation with the error +0.68)" in caption
+
+
+def test_the_colours_of_attention_are_said_where_there_is_such_a_panel(run, page):
+    panels = (*report.Run._field_defaults["panels"], "attention")
+    strips = {name: strip(seed, 5) for seed, name in enumerate(NAMES)}
+    text = page(run._replace(strips=strips, panels=panels, history=[]))
+    assert text.count("<span>attention</span>") == len(NAMES)
+    assert "<b>Attention:</b>" in text and "red: right, lime: down" in text
 
 
 def test_samples_that_hardly_differ_are_called_one_image(run, page):
