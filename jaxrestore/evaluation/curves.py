@@ -30,6 +30,7 @@ class Curve(NamedTuple):
     dash: str = "-"
 
 
+HOLE = "PSNR in holes, dB"
 LOGIT, ACCURACY = "Discriminator logit", "Discriminator accuracy"
 NORM, RATE, OBJECTIVE = "Gradient norm", "Learning rate", "Objective rows"
 PLAYERS = (
@@ -49,6 +50,8 @@ QUALITY = (
     Curve("PSNR, dB", "evaluation/degraded_psnr", "input", ORANGE, "--"),
     Curve("PSNR, dB", "evaluation/psnr", "output", BLUE),
     Curve("PSNR, dB", "train/psnr", "output in training", GREEN, ":"),
+    Curve(HOLE, "evaluation/degraded_hole_psnr", "input", ORANGE, "--"),
+    Curve(HOLE, "evaluation/hole_psnr", "output", BLUE),
     Curve("SSIM", "evaluation/degraded_ssim", "input", ORANGE, "--"),
     Curve("SSIM", "evaluation/ssim", "output", BLUE),
 )

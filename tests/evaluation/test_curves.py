@@ -13,3 +13,11 @@ def test_a_long_curve_is_drawn_in_buckets_that_keep_its_spike():
 def test_values_that_are_not_finite_are_left_out_of_curves():
     rows = [{"step": s, "loss": v} for s, v in enumerate([1.0, float("nan"), None, 2])]
     assert curves.series(rows, "loss") == ([0, 3], [1.0, 2])
+
+
+def test_holes_have_a_panel_where_they_were_scored_apart():
+    whole = {"step": 1, "evaluation/psnr": 24.0, "evaluation/degraded_psnr": 12.0}
+    holes = {"evaluation/hole_psnr": 17.0, "evaluation/degraded_hole_psnr": 5.0}
+    drawn = lambda row: curves.figure("q", curves.QUALITY, [row])["panels"]
+    assert drawn(whole) == ["PSNR, dB"]
+    assert drawn(whole | holes) == ["PSNR, dB", "PSNR in holes, dB"]

@@ -138,6 +138,13 @@ def test_a_run_without_an_adversary_has_no_discriminator_panel(run, page):
     assert "Gradient norm" in text
 
 
+def test_every_panel_of_a_figure_has_its_sentence(run, page):
+    row = {curve.key: 20.0 for curve in (*curves.PLAYERS, *curves.QUALITY)}
+    text = page(run._replace(history=[{"step": 1, "seconds": 1.0, **row}]))
+    for panel in {curve.panel for curve in (*curves.PLAYERS, *curves.QUALITY)}:
+        assert re.search(rf"<li><b>{panel}\.</b> (Healthy|Check): ", text), panel
+
+
 def test_a_run_without_history_says_so_and_draws_nothing(run, page):
     text = page(run._replace(history=[]))
     assert "<svg" not in text
