@@ -28,6 +28,7 @@ TINY = {
     "mwcnn": {"widths": (6, 8, 10), "convs": 1},
     "nafnet": {"width": 4, "encoders": (1,), "middle": 0, "decoders": (0,)},
     "rrdbnet": {"width": 8, "blocks": 1, "growth": 4, "scale": 1, "residual": True},
+    "skip": {"widths": (4, 6), "skips": (2, 0)},
     "srvggnet": {"width": 8, "convs": 2, "scale": 1},
     "vgg_discriminator": {"filters": 4, "side": 32},
     "unet_discriminator": {"filters": 4},
@@ -46,9 +47,10 @@ NOT_RESIDUAL = {
     "deblur_fcn",
     "drunet",
     "deepfill",
+    "skip",
 }
 DEEP = {
-    *("dcgan", "deblur_fcn", "drunet", "mwcnn", "rrdbnet", "vae"),
+    *("dcgan", "deblur_fcn", "drunet", "mwcnn", "rrdbnet", "skip", "vae"),
     *("unet_discriminator", "vgg_discriminator"),
     *("deepfill", "deepfill_critics", "sn_patchgan"),
 }
