@@ -43,6 +43,7 @@ FLOORS = {
     "data": 4,
     "perceptual": 4,
     "inference": 4,
+    "prior": 4,
     "pairs": 5,
     "evaluation": 6,
     "training": 7,

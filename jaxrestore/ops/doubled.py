@@ -6,8 +6,6 @@ enlarged map takes 36, and it gives the same numbers. Beyond the border the enla
 repeats its edge, so that no case of the border is left.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -71,8 +69,9 @@ def _with_ends(kernel):
     return [first + middle + last, first, last]
 
 
-# A symmetric filter, edge repeated, is its own transpose.
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+# A symmetric filter, edge repeated, is its own transpose. A lambda, since pyright finds
+# no type in what a partial custom_vjp returns.
+@lambda function: jax.custom_vjp(function, nondiff_argnums=(1, 2))
 def _smoothed(x, axis, share):
     around = _before(x, axis) + _behind(x, axis)
     return (1 - 2 * share) * x + share * around

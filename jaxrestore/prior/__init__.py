@@ -1,0 +1,1 @@
+"""Deep Image Prior, restoring without any training; imports no training code."""

@@ -1,0 +1,84 @@
+"""What the prior restores: the damage it explains, the network and how it is fitted."""
+
+import functools
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+from jaxtyping import Array, Float
+
+from jaxrestore import errors
+from jaxrestore.ops import ranges, resize
+
+# What is known to have been done to a picture, on batches; nothing in it is random.
+Operator = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww c"]]
+
+Scale = Annotated[int, ranges.Range(2, 16, whole=True)]
+
+
+class Task(NamedTuple):
+    """How a picture is fitted.
+
+    `widths`, `skips` and `upsampling` are those of `models/skip.py`. Its code has
+    `code` channels, and in each iteration gets noise of the standard deviation
+    `jitter`. `rate` is Adam's; `iterations` are those after which a fit ends anyway.
+    """
+
+    iterations: int
+    jitter: float
+    code: int = 32
+    widths: tuple[int, ...] = (128,) * 5
+    skips: tuple[int, ...] = (4,) * 5
+    upsampling: str = "bilinear"
+    rate: float = 0.01
+
+
+# The published settings, but for `inpaint`: those of half the pixels missing are 11000
+# iterations at a tenth of this rate.
+TASKS = {
+    "denoise": Task(3000, 1 / 30),
+    "jpeg": Task(2400, 1 / 30, 3, (8, 16, 32, 64, 128), (0, 0, 0, 4, 4)),
+    "sr": Task(2000, 0.03),
+    "inpaint": Task(3000, 0.03),
+}
+
+
+def named(name: str) -> Task:
+    """Returns the settings of a task; raises `ConfigError` with all for another name.
+
+    Source: Ulyanov, Vedaldi, Lempitsky, "Deep Image Prior", CVPR 2018, and its code.
+
+    >>> tasks.named("denoise").iterations
+    3000
+    """
+    if name not in TASKS:
+        raise errors.ConfigError(
+            f"the prior knows no task {name!r}: there is {', '.join(TASKS)}"
+        )
+    return TASKS[name]
+
+
+def identity(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """Returns the images: damage that the network cannot draw needs no operator."""
+    return images
+
+
+def downsampling(scale: Scale, method: str = "bicubic") -> Operator:
+    """Returns the operator that makes images `scale` times smaller.
+
+    `method` is one of `resize.METHODS`, antialiased. Raises `ConfigError` for another
+    method, or a scale that is no whole number from 2 to 16.
+    """
+    if not ranges.holds(ranges.of(Scale), scale):
+        raise errors.ConfigError(
+            f"`scale` is {scale!r}; it must be a whole number from 2 to 16"
+        )
+    if method not in resize.METHODS:
+        raise errors.ConfigError(
+            f"`method` is {method!r}; it must be one of {', '.join(resize.METHODS)}"
+        )
+    return _downsampling(scale, method)
+
+
+@functools.cache  # one function for one operator: its programs are found again
+def _downsampling(scale, method):
+    return lambda images: resize.rescale(images, 1 / scale, method=method)

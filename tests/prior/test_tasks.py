@@ -1,0 +1,37 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrestore import errors
+from jaxrestore.prior import tasks
+
+
+def test_the_operator_of_an_area_is_the_mean_of_its_pixels():
+    images = jnp.asarray(np.random.default_rng(0).random((2, 4, 6, 3), np.float32))
+    small = tasks.downsampling(2, "area")(images)
+    blocks = np.asarray(images).reshape(2, 2, 2, 3, 2, 3)
+    np.testing.assert_allclose(small, blocks.mean((2, 4)), rtol=1e-5)
+
+
+def test_one_operator_is_one_function_so_that_its_programs_are_found_again():
+    assert tasks.downsampling(3) is tasks.downsampling(3)
+    assert tasks.downsampling(3) is not tasks.downsampling(4)
+
+
+@pytest.mark.parametrize("scale", [1, 17])
+def test_a_scale_out_of_its_range_is_refused(scale):
+    with pytest.raises(errors.ConfigError, match=r"`scale` is .* from 2 to 16"):
+        tasks.downsampling(scale)
+
+
+def test_another_method_or_task_is_refused_with_all_that_there_are():
+    with pytest.raises(errors.ConfigError, match=r"`method` is 'lanczos'.*bicubic"):
+        tasks.downsampling(4, "lanczos")
+    with pytest.raises(errors.ConfigError, match="no task 'blur': there is denoise"):
+        tasks.named("blur")
+
+
+def test_a_task_has_as_many_skips_as_levels():
+    for name in tasks.TASKS:
+        settings = tasks.named(name)
+        assert len(settings.widths) == len(settings.skips)
