@@ -11,6 +11,7 @@ import typer
 
 from jaxrestore import errors, tables
 from jaxrestore.cli import ending, options
+from jaxrestore.cli import prior as deep_image_prior
 
 commands = typer.Typer()
 models = typer.Typer(
@@ -83,6 +84,19 @@ def restore(
             "'alpha' (transparent) or 'opaque' in IN's own alpha.",
         ),
     ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(help="Or without training: denoise, jpeg, sr or inpaint."),
+    ] = None,
+    scale: Annotated[
+        int, typer.Option(min=2, max=16, help="How many times --prior sr enlarges.")
+    ] = 4,
+    iterations: Annotated[
+        str, typer.Option(help="Of --prior: a number, or auto.")
+    ] = "auto",
+    preview: Annotated[
+        Path | None, typer.Option(help="A file for what --prior has so far.")
+    ] = None,
     overwrite: options.Overwrite = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Go on where a run has stopped.")
@@ -96,9 +110,22 @@ def restore(
     In a folder results are PNG and keep their paths: a/x.jpg becomes OUT/a/x.png, and
     x.jpg.png where x.png lies beside it. Contents, not names, say what is an image.
     """
-    if [checkpoint, weights, task].count(None) != 2:
+    if [checkpoint, weights, task, prior].count(None) != 3:
         raise errors.ConfigError(
-            "give one of --checkpoint RUN, --weights FILE and --task NAME"
+            "give one of --checkpoint RUN, --weights FILE, --task NAME and --prior NAME"
+        )
+    if prior is not None:
+        return deep_image_prior.restore(
+            sources,
+            output,
+            task=prior,
+            mask=None if mask is None else Path(mask),
+            scale=scale,
+            iterations=iterations,
+            preview=preview,
+            overwrite=overwrite,
+            skip_existing=skip_existing,
+            max_pixels=max_pixels,
         )
     if step is not None and checkpoint is None:
         raise errors.ConfigError("--step is of a run; give --checkpoint with it")

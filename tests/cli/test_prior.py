@@ -1,0 +1,121 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from jaxrestore import errors, images
+from jaxrestore.cli import prior
+from jaxrestore.cli.commands import models
+from jaxrestore.prior import deep_image, pictures
+
+RUNNER = CliRunner()
+
+
+def run(*words):
+    return RUNNER.invoke(models.commands, ["restore", *map(str, words)])
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A file of a grey picture."""
+    path = tmp_path / "in.png"
+    images.encode(np.full((4, 6, 1), 90, np.uint8), path)
+    return path
+
+
+@pytest.fixture
+def fitted(monkeypatch):
+    """Fits of two intervals that give 10 and 20, and end when they are asked to."""
+    calls = []
+
+    def restore_picture(picture, *, progress, **options):
+        calls.append(options)
+        for index in (1, 2):
+            made = np.full_like(picture, 10 * index)
+            if progress(pictures.Now(50 * index, 3000, made)):
+                return pictures.Restored(made, 50 * index, "asked")
+        return pictures.Restored(made, 100, "rule")
+
+    monkeypatch.setattr(pictures, "restore_picture", restore_picture)
+    return calls
+
+
+def test_a_picture_is_restored_and_its_iterations_are_said(picture, fitted, tmp_path):
+    preview = tmp_path / "now.png"
+    done = run(
+        picture, "-o", tmp_path / "out.png", "--prior", "jpeg", "--preview", preview
+    )
+    assert done.exit_code == 0, done.exception
+    assert "out.png: the fit of the best iteration, 100" in done.output
+    assert (images.decode_as_stored(tmp_path / "out.png") == 20).all()
+    assert (images.decode_as_stored(preview) == 20).all()
+    assert fitted[0]["task"] == "jpeg" and fitted[0]["iterations"] == "auto"
+
+
+def test_the_options_reach_the_fit(picture, fitted, tmp_path):
+    mask = tmp_path / "mask.png"
+    images.encode(np.full((4, 6, 3), 255, np.uint8), mask)
+    words = ("--prior", "inpaint", "--mask", mask, "--iterations", 250, "--scale", 2)
+    assert run(picture, "-o", tmp_path / "out.png", *words).exit_code == 0
+    assert fitted[0]["mask"].shape == (4, 6, 1) and (fitted[0]["mask"] == 255).all()
+    assert fitted[0]["iterations"] == 250 and fitted[0]["scale"] == 2
+
+
+def test_an_interrupt_ends_the_fit_with_what_there_is(
+    picture, monkeypatch, fitted, tmp_path
+):
+    fit = pictures.restore_picture
+
+    def interrupted(picture, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        return fit(picture, **options)
+
+    monkeypatch.setattr(pictures, "restore_picture", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    done = run(picture, "-o", tmp_path / "out.png", "--prior", "denoise")
+    assert "the best fit until it was interrupted, 50" in done.output
+    assert (images.decode_as_stored(tmp_path / "out.png") == 10).all()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_best_picture_before_an_error_is_written(picture, monkeypatch, tmp_path):
+    def restore_picture(picture, **options):
+        error = deep_image.FitError("it diverged")
+        error.result = pictures.Restored(np.full_like(picture, 7), 150, "")
+        raise error
+
+    monkeypatch.setattr(pictures, "restore_picture", restore_picture)
+    done = run(picture, "-o", tmp_path / "out.png", "--prior", "denoise")
+    assert isinstance(done.exception, errors.TrainingError)
+    assert "it diverged; the best picture until then, of iteration 150, is in" in str(
+        done.exception
+    )
+    assert (images.decode_as_stored(tmp_path / "out.png") == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--prior", "blur"), "no task 'blur'"),
+        (("--prior", "denoise", "--iterations", "soon"), "--iterations is 'soon'"),
+        (("--prior", "denoise", "--task", "jpeg"), "give one of .* --prior NAME"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_as_options(picture, tmp_path, words, said):
+    done = run(picture, "-o", tmp_path / "out.png", *words)
+    with pytest.raises(errors.ConfigError, match=said):
+        raise done.exception
+
+
+def test_a_preview_that_exists_is_not_replaced_unasked(picture, fitted, tmp_path):
+    words = ("-o", tmp_path / "out.png", "--prior", "denoise", "--preview", picture)
+    done = run(picture, *words)
+    with pytest.raises(errors.ConfigError, match=r"exists.*--overwrite"):
+        raise done.exception
+    assert not fitted
+
+
+def test_time_is_said_in_minutes_and_under_half_a_minute_in_seconds():
+    assert prior._clock(100.0) == "2 min" and prior._clock(20.0) == "20 s"
