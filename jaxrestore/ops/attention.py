@@ -178,5 +178,7 @@ def _joined(parts, sides):
 def _around(x):
     """The sum over 3x3, zeros around the map."""
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    down = sum(padded[:, row : row + x.shape[1]] for row in range(3))
-    return sum(down[:, :, column : column + x.shape[2]] for column in range(3))
+    down = (padded[:, row : row + x.shape[1]] for row in range(3))
+    down = functools.reduce(jnp.add, down)
+    across = (down[:, :, column : column + x.shape[2]] for column in range(3))
+    return functools.reduce(jnp.add, across)

@@ -165,3 +165,13 @@ def test_what_it_does_not_take_is_answered_in_words(shape, options, message):
 def test_grey_images_have_a_mask_too():
     _, (restored, aux) = _shapes(deepfill.Generator(width=4, channels=1), 16, 16)
     assert restored.shape == aux["coarse"].shape == (2, 16, 16, 1)
+
+
+@pytest.mark.slow
+def test_an_image_of_a_megapixel_is_filled_in_less_than_a_gibibyte():
+    model = deepfill.Generator()
+    degraded = jax.ShapeDtypeStruct((1, 1024, 1024, 4), jnp.float32)
+    variables = untrained.shapes(model, degraded)
+    restore = lambda *inputs: model.apply(*inputs, train=False)[0]
+    memory = jax.jit(restore).lower(variables, degraded).compile().memory_analysis()
+    assert memory.temp_size_in_bytes + memory.output_size_in_bytes < 2**30
