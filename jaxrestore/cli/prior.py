@@ -1,11 +1,10 @@
 """`jaxrestore restore --prior`: pictures restored without any training."""
 
 import contextlib
-import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,29 @@ from jaxrestore import errors, files, images
 from jaxrestore.cli import ending
 
 
-@ending.flags("iterations", "mask", "max_pixels", "overwrite", "scale", "skip_existing")
+def limit(max_pixels: int | None) -> int:
+    """Returns how many pixels a result may have: what was given, or what memory has."""
+    from jaxrestore.prior import pictures
+
+    return max_pixels or pictures.MAX_PIXELS
+
+
+@ending.flags("iterations", "mask", "max_pixels", "overwrite", "scale")
 def restore(
-    sources: Sequence[Path],
-    output: str,
+    places: Mapping[str, Any],
     *,
     task: str,
-    mask: Path | None,
+    masks: Mapping[str, Any] | None,
     scale: int,
     iterations: str,
     preview: Path | None,
     overwrite: bool,
-    skip_existing: bool,
-    max_pixels: int | None,
+    max_pixels: int,
 ) -> None:
     """Writes each picture restored; says iterations and time on the way.
 
-    An interrupt ends the fit, and writes the best picture so far; a second one ends
-    the command.
+    `places` and `masks` are those of `inference.folders`. An interrupt ends the fit,
+    and writes the best picture so far; a second one ends the command.
     """
     # Imported here: --help answers without loading jax.
     from jaxrestore.inference import folders
@@ -38,32 +42,24 @@ def restore(
 
     tasks.named(task)
     count = _count(iterations)
-    into = output.endswith(("/", os.sep))
-    limit = max_pixels or pictures.MAX_PIXELS
-    plan = folders.planned(
-        sources,
-        Path(output),
-        into=into,
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-        max_pixels=limit,
-    )
     if preview is not None and not overwrite:
         files.refuse_existing([preview])
-    holes = None if mask is None else _mask(mask, limit)
-    for name, place in plan.places.items():
-        picture = images.decode_as_stored(place.source, max_pixels=limit)
+    for name, place in places.items():
+        picture = images.decode_as_stored(place.source, max_pixels=max_pixels)
+        picture, hole = folders.with_hole(
+            picture, masks and masks[name], place.source, max_pixels=max_pixels
+        )
         with _interruptible() as asked:
             told = _progress(name, preview, asked)
             try:
                 restored = pictures.restore_picture(
                     picture,
                     task=task,
-                    mask=holes,
+                    mask=None if hole is None else hole[..., None],
                     scale=scale,
                     iterations=count,
                     progress=told,
-                    max_pixels=limit,
+                    max_pixels=max_pixels,
                 )
             except errors.UserError as error:
                 _keep(error, place.destination)
@@ -90,11 +86,6 @@ def _count(iterations: str) -> int | str:
             "more"
         )
     return int(iterations)
-
-
-def _mask(path: Path, max_pixels: int) -> Any:
-    """Returns the mask of a file as one channel, whatever it has."""
-    return images.decode_as_stored(path, max_pixels=max_pixels)[..., :1]
 
 
 def _progress(

@@ -8,9 +8,10 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from jaxrestore import errors, files, folders, images
 from jaxrestore.inference import deep_png, hidden_colors, jpeg_cells, masks
@@ -147,7 +148,7 @@ def restore_file(
         image = deep_png.read(source)
     planes = images.jpeg_planes(source, image) if confine else []
     try:
-        image, hole = _hole(image, mask, source, max_pixels)
+        image, hole = with_hole(image, mask, source, max_pixels=max_pixels)
         restored = restorers.restore_image(
             restorer,
             image,
@@ -238,14 +239,13 @@ def restore_all(
     return skipped
 
 
-def _stays_deep(source: Path, destination: Path, mask: Mask | None) -> bool:
-    """Whether all 16 bits are kept: of what has holes, and is PNG before and after."""
-    is_png = destination.suffix.lower() == ".png"
-    return mask is not None and is_png and deep_png.holds(source)
+def with_hole(
+    image: Any, mask: Mask | None, source: Path, *, max_pixels: int = images.MAX_PIXELS
+) -> tuple[Any, Bool[np.ndarray, "h w"] | None]:
+    """Returns the image of a file as it is restored, and where it is missing, or None.
 
-
-def _hole(image, mask: Mask | None, source: Path, max_pixels: int):
-    """Returns the image that is restored, and where it is missing, or None."""
+    It is opaque where its own alpha says what is missing. Raises as `masks.hole`.
+    """
     if mask is None:
         return image, None
     if isinstance(mask, str):
@@ -254,6 +254,12 @@ def _hole(image, mask: Mask | None, source: Path, max_pixels: int):
     else:
         values, name = masks.read(mask, max_pixels=max_pixels), str(mask)
     return image, masks.hole(values, *image.shape[:2], name=name)
+
+
+def _stays_deep(source: Path, destination: Path, mask: Mask | None) -> bool:
+    """Whether all 16 bits are kept: of what has holes, and is PNG before and after."""
+    is_png = destination.suffix.lower() == ".png"
+    return mask is not None and is_png and deep_png.holds(source)
 
 
 def _refuse_as_folder(output: Path, into: bool) -> None:

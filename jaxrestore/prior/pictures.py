@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from jaxrestore import errors, images
 from jaxrestore.ops import checks, resize
@@ -35,7 +35,7 @@ def restore_picture(
     picture: UInt8[np.ndarray, "h w c"],
     *,
     task: str,
-    mask: UInt8[np.ndarray, "hm wm 1"] | None = None,
+    mask: Bool[np.ndarray, "hm wm 1"] | UInt8[np.ndarray, "hm wm 1"] | None = None,
     scale: tasks.Scale = 4,
     iterations: int | str = "auto",
     progress: Callable[[Now], Any] | None = None,
@@ -44,9 +44,9 @@ def restore_picture(
     """Returns a picture restored without any training.
 
     `task` is one of `tasks.TASKS`; `sr` enlarges `scale` times. Grey stays grey; alpha
-    is kept, and enlarged by bicubic interpolation. `mask` is bright, 128 or more, where
-    pixels are missing; the others come back as they are. `progress` and `iterations`
-    are those of `deep_image.restore`.
+    is kept, and enlarged by bicubic interpolation. `mask` is True, or 128 and more,
+    where pixels are missing; the others come back as they are. `progress` and
+    `iterations` are those of `deep_image.restore`.
 
     Raises what that does, and the errors of a fit have the best picture so far as
     `result`; `ConfigError` for a picture that is none of 8 bits, and for a mask of
@@ -61,7 +61,10 @@ def restore_picture(
     _check_size(height, width, max_pixels)
     count = picture.shape[2] - (picture.shape[2] in (2, 4))
     colors = jnp.asarray(picture[None, ..., :count], jnp.float32) / 255
-    missing = None if mask is None else jnp.asarray(mask[None] > 127, jnp.float32)
+    missing = None
+    if mask is not None:
+        lost = mask if mask.dtype == bool else mask > 127
+        missing = jnp.asarray(lost[None], jnp.float32)
 
     def told(now):
         assert progress is not None

@@ -6,15 +6,14 @@ import pytest
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images
-from jaxrestore.cli import prior
-from jaxrestore.cli.commands import models
+from jaxrestore.cli import app, prior
 from jaxrestore.prior import deep_image, pictures
 
 RUNNER = CliRunner()
 
 
 def run(*words):
-    return RUNNER.invoke(models.commands, ["restore", *map(str, words)])
+    return RUNNER.invoke(app.app, ["restore", *map(str, words)])
 
 
 @pytest.fixture
@@ -56,11 +55,21 @@ def test_a_picture_is_restored_and_its_iterations_are_said(picture, fitted, tmp_
 
 def test_the_options_reach_the_fit(picture, fitted, tmp_path):
     mask = tmp_path / "mask.png"
-    images.encode(np.full((4, 6, 3), 255, np.uint8), mask)
+    lost = np.array([[0, 255, 0, 0, 255, 0]] * 4, np.uint8)
+    images.encode(lost[..., None].repeat(3, -1), mask)
     words = ("--prior", "inpaint", "--mask", mask, "--iterations", 250, "--scale", 2)
     assert run(picture, "-o", tmp_path / "out.png", *words).exit_code == 0
-    assert fitted[0]["mask"].shape == (4, 6, 1) and (fitted[0]["mask"] == 255).all()
+    np.testing.assert_array_equal(fitted[0]["mask"][..., 0], lost > 0)
     assert fitted[0]["iterations"] == 250 and fitted[0]["scale"] == 2
+
+
+def test_a_hole_may_be_what_is_transparent(fitted, tmp_path):
+    image = np.full((4, 6, 4), 255, np.uint8)
+    image[1:3, 2:4, 3] = 0
+    images.encode(image, tmp_path / "in.png")
+    words = ("--prior", "inpaint", "--mask", "alpha")
+    assert run(tmp_path / "in.png", "-o", tmp_path / "out.jpg", *words).exit_code == 0
+    np.testing.assert_array_equal(fitted[0]["mask"][..., 0], image[..., 3] == 0)
 
 
 def test_an_interrupt_ends_the_fit_with_what_there_is(
@@ -101,6 +110,8 @@ def test_the_best_picture_before_an_error_is_written(picture, monkeypatch, tmp_p
         (("--prior", "blur"), "no task 'blur'"),
         (("--prior", "denoise", "--iterations", "soon"), "--iterations is 'soon'"),
         (("--prior", "denoise", "--task", "jpeg"), "give one of .* --prior NAME"),
+        (("--prior", "denoise", "--level", 25), "--level: of networks alone"),
+        (("--task", "jpeg", "--scale", 2), "--scale: of --prior alone"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_as_options(picture, tmp_path, words, said):

@@ -1,0 +1,268 @@
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from jaxrestore import errors, images
+from jaxrestore.cli import app
+from jaxrestore.inference import restorer
+
+RUNNER = CliRunner()
+
+
+def run(*words):
+    return RUNNER.invoke(app.app, [*map(str, words)])
+
+
+@pytest.mark.parametrize("of", ["--task", "--weights"])
+def test_a_picture_is_restored_by_task_or_by_file(shelf, pictures, tmp_path, of):
+    source, out = pictures / "colour.png", tmp_path / "out.png"
+    network = "jpeg" if of == "--task" else shelf / "jpeg.safetensors"
+    result = run("restore", source, "-o", out, of, network)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(images.decode(out), images.decode(source))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "give one of --checkpoint"),
+        (("--task", "jpeg", "--weights", "x"), "give one of --checkpoint"),
+        (("--task", "jpeg", "--step", "3"), "give --checkpoint with it"),
+        (("--task", "deblur"), "there is denoise, jpeg, photo, pixel_shuffle."),
+        (("--task", "jpeg", "--level", "25"), "leave --level out"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(shelf, pictures, tmp_path, words, message):
+    out = tmp_path / "out.png"
+    result = run("restore", pictures / "colour.png", "-o", out, *words)
+    assert isinstance(result.exception, errors.ConfigError)
+    assert message in str(result.exception) and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("out", "no image format for the suffix ''"),
+        ("out.gif", "no image format for the suffix '.gif'"),
+        ("no/out.png", "its folder does not exist"),
+        ("pictures/colour.png", "exists; give another place"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_a_network_is_sought(
+    pictures, tmp_path, out, message
+):
+    before = (pictures / "colour.png").read_bytes()
+    words = ("restore", pictures / "colour.png", "-o", tmp_path / out)
+    result = run(*words, "--checkpoint", tmp_path)
+    assert isinstance(result.exception, errors.UserError)
+    assert message in str(result.exception)
+    assert (pictures / "colour.png").read_bytes() == before
+
+
+def test_a_file_that_is_no_image_is_told_before_a_network_is_sought(tmp_path):
+    missing, out = tmp_path / "missing.png", tmp_path / "out.png"
+    result = run("restore", missing, "-o", out, "--checkpoint", tmp_path)
+    assert isinstance(result.exception, images.ImageError)
+
+
+def test_the_level_reaches_the_network(halving, pictures, tmp_path):
+    halving(lambda x: np.repeat(x[..., 3:], 3, -1), takes=("rgb", "level"))
+    words = ("restore", pictures / "colour.png", "-o", tmp_path / "out.png")
+    result = run(*words, "--weights", "x")
+    assert "must be told how noisy" in str(result.exception)
+    result = run(*words, "--weights", "x", "--level", "25")
+    assert result.exit_code == 0
+    assert (images.decode(tmp_path / "out.png") == 25).all()
+
+
+@pytest.mark.parametrize("colors", ["gray", "rgb"])
+def test_a_grey_file_stays_grey(halving, pictures, tmp_path, colors):
+    halving(takes=(colors,))
+    out = tmp_path / "out.png"
+    result = run(
+        "restore", pictures / "below" / "grey.png", "-o", out, "--weights", "x"
+    )
+    assert result.exit_code == 0
+    with Image.open(out) as picture:
+        assert picture.mode == "L"
+
+
+def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
+    out = tmp_path / "out"
+    words = ("restore", pictures, "-o", out, "--weights", "x")
+    result = run(*words)
+    assert result.exit_code == 0 and f"2 images in {out}" in result.output
+    assert {p.relative_to(out).as_posix() for p in out.rglob("*.png")} == {
+        "colour.png",
+        "below/grey.png",
+    }
+    before, after = (images.decode(f / "colour.png") for f in (pictures, out))
+    np.testing.assert_allclose(after, before / 2, atol=0.51)
+    # Files that exist are kept, unless it is said.
+    again = run(*words)
+    assert "--overwrite to replace them" in str(again.exception)
+    assert run(*words, "--overwrite").exit_code == 0
+
+
+def test_a_number_of_no_use_is_told_before_a_folder_is_begun(
+    halving, pictures, tmp_path
+):
+    words = ("restore", pictures, "-o", tmp_path / "out", "--weights", "x")
+    for option, number in (("--strength", "2"), ("--level", "25")):
+        result = run(*words, option, number)
+        assert option in str(result.exception)
+        assert "restoring" not in result.output
+
+
+def test_what_cannot_be_read_is_skipped_and_named(halving, pictures, tmp_path):
+    (pictures / "text.png").write_text("no picture")
+    out = tmp_path / "out"
+    result = run("restore", pictures, "-o", out, "--weights", "x")
+    assert isinstance(result.exception, errors.PartialError)
+    assert "1 skipped:\n  text: " in str(result.exception)
+    assert "2 images in" in result.output and (out / "colour.png").exists()
+
+
+def test_a_folder_of_which_nothing_can_be_read_is_no_input(halving, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "text.png").write_text("no picture")
+    (folder / "more.png").write_text("no picture")
+    result = run("restore", folder, "-o", tmp_path / "out", "--weights", "x")
+    assert isinstance(result.exception, errors.NoInputError)
+
+
+def test_a_run_that_was_stopped_goes_on(halving, pictures, tmp_path):
+    words = ("restore", pictures, "-o", tmp_path / "out", "--weights", "x")
+    assert run(*words).exit_code == 0
+    kept = tmp_path / "out" / "colour.png"
+    kept.write_text("as it was")
+    (tmp_path / "out" / "below" / "grey.png").unlink()
+    again = run(*words, "--skip-existing")
+    assert again.exit_code == 0 and kept.read_text() == "as it was"
+    assert "1 image in" in again.output and "1 more were there" in again.output
+    assert "0 images in" in run(*words, "--skip-existing").output
+    both = run(*words, "--skip-existing", "--overwrite")
+    assert "--overwrite replaces what --skip-existing keeps" in str(both.exception)
+
+
+def test_files_are_restored_into_a_folder(halving, pictures, tmp_path):
+    out = tmp_path / "out"
+    result = run("restore", pictures / "colour.png", "-o", f"{out}/", "--weights", "x")
+    assert result.exit_code == 0 and (out / "colour.png").is_file()
+    both = (pictures / "colour.png", pictures / "below" / "grey.png")
+    words = ("restore", *both, "-o", out, "--weights", "x", "--overwrite")
+    assert "2 images in" in run(*words).output
+    named = run("restore", pictures, "-o", tmp_path / "o.png", "--weights", "x")
+    assert "is called like a file" in str(named.exception)
+
+
+@pytest.mark.filterwarnings("always")
+def test_what_is_left_out_of_a_folder_is_named(halving, pictures, tmp_path):
+    for index in range(11):
+        (pictures / f"{index:02}.avif").write_text("no picture")
+    with pytest.warns(errors.Notice, match=r"(?s)11 left out:.*00\.avif.*and 1 more"):
+        result = run("restore", pictures, "-o", tmp_path / "out", "--weights", "x")
+    assert result.exit_code == 0
+
+
+def test_the_limit_of_pixels_can_be_raised(halving, pictures, tmp_path):
+    words = ("restore", pictures / "colour.png", "-o", tmp_path / "a.png")
+    result = run(*words, "--weights", "x", "--max-pixels", "100")
+    assert "12x9 is more than --max-pixels, 100" in str(result.exception)
+    assert run(*words, "--weights", "x", "--max-pixels", "108").exit_code == 0
+
+
+def test_restored_pictures_are_not_put_among_their_sources(halving, pictures):
+    result = run("restore", pictures, "-o", pictures / "out", "--weights", "x")
+    assert isinstance(result.exception, errors.ConfigError)
+    assert not (pictures / "out").exists()
+
+
+@pytest.fixture
+def filling(halving):
+    """Every file of weights is a network that takes a mask and changes nothing."""
+    halving(lambda x: x[..., :3], takes=("rgb", "mask"))
+
+
+def _mask(path, height=9, width=12):
+    hole = np.zeros((height, width, 1), np.uint8)
+    hole[2:5, 3:8] = 255
+    path.parent.mkdir(exist_ok=True)
+    images.encode(hole, path)
+    return path, hole[..., 0] > 0
+
+
+def test_a_hole_is_filled_where_a_mask_is_white(filling, pictures, tmp_path):
+    source, out = pictures / "colour.png", tmp_path / "out.png"
+    mask, hole = _mask(tmp_path / "mask.png")
+    words = ("restore", source, "-o", out, "--weights", "x")
+    assert "give --mask" in str(run(*words).exception)
+    result = run(*words, "--mask", mask)
+    assert result.exit_code == 0, result.output
+    before, after = images.decode(source), images.decode(out)
+    np.testing.assert_array_equal(after[~hole], before[~hole])
+    assert (after[hole] != before[hole]).any()
+
+
+def test_masks_of_a_folder_belong_to_pictures_of_their_name(
+    filling, pictures, tmp_path
+):
+    masks, out = tmp_path / "masks", tmp_path / "out"
+    _mask(masks / "colour.png")
+    words = ("restore", pictures, "-o", out, "--weights", "x", "--mask")
+    result = run(*words, tmp_path / "none")
+    assert "give as --mask a file, a folder" in str(result.exception)
+    result = run(*words, masks)
+    assert isinstance(result.exception, errors.PartialError)
+    assert "1 skipped:\n  below/grey: it has no mask" in str(result.exception)
+    assert "1 image in" in result.output and [*out.rglob("*.png")] == [
+        out / "colour.png"
+    ]
+
+
+def test_a_hole_may_stand_in_the_alpha_of_a_picture(filling, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 4), np.uint8)
+    _, hole = _mask(tmp_path / "mask.png")
+    pixels[..., 3] = np.where(hole, 0, 255)
+    images.encode(pixels, tmp_path / "in.png")
+    words = ("restore", tmp_path / "in.png", "-o", tmp_path / "out.jpg", "--weights")
+    with pytest.warns(errors.Notice, match="PNG keeps it"):
+        result = run(*words, "x", "--mask", "alpha")
+    assert result.exit_code == 0, result.output
+    assert images.decode_with_alpha(tmp_path / "out.jpg").shape == (9, 12, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--task", "inpaint"), "no network is shipped for the task 'inpaint' yet"),
+        (("--task", "inpaint"), "take the --weights or the --checkpoint of a network"),
+        (("--task", "jpeg"), "jpeg takes an image and no mask; leave --mask out"),
+        (("--weights", "x", "--strength", "1"), "leave --strength out where a --mask"),
+        (("--weights", "x", "--confine"), "leave --confine out where a --mask"),
+    ],
+)
+def test_what_has_no_sense_beside_a_mask_is_told(
+    shelf, pictures, tmp_path, monkeypatch, words, message
+):
+    if "--weights" in words:
+        network = restorer.Restorer(lambda x: x, 1, 1, "stand_in", ("rgb", "mask"))
+        monkeypatch.setattr(restorer, "load_weights", lambda _: network)
+    mask, _ = _mask(tmp_path / "mask.png")
+    out = tmp_path / "out.png"
+    picture = pictures / "colour.png"
+    result = run("restore", picture, "-o", out, "--mask", mask, *words)
+    assert isinstance(result.exception, errors.ConfigError)
+    assert message in str(result.exception) and not out.exists()
+
+
+# The networks that ship
+
+
+def test_a_folder_of_pictures_is_not_put_in_a_file(halving, pictures, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    result = run("restore", pictures, "-o", tmp_path / "taken", "--weights", "x")
+    assert "is a file" in str(result.exception)
+    assert (tmp_path / "taken").read_text() == "mine"
