@@ -168,7 +168,8 @@ def dilated(toy: bool) -> dict[str, Layer]:
             weights=(3, 3, width, width),
             forms={
                 "XLA": functools.partial(_dilated, dilation=dilation),
-                "by phases": functools.partial(_dilated_by_phases, dilation=dilation),
+                "by phases": _ours_dilated(dilation, by_phases=True),
+                "in one piece": _ours_dilated(dilation, by_phases=False),
             },
             torch=functools.partial(_torch_dilated, dilation=dilation),
             multiplications=batch * side**2 * width**2 * 9,
@@ -188,15 +189,8 @@ def _dilated(x, w, *, dilation):
     )
 
 
-def _dilated_by_phases(x, w, *, dilation):
-    """Every phase of the image is a plain convolution; sides divide by `dilation`."""
-    b, h, w_, c = x.shape
-    shape = (b, h // dilation, dilation, w_ // dilation, dilation, c)
-    phases = x.reshape(shape).transpose(0, 2, 4, 1, 3, 5)
-    phases = phases.reshape(-1, h // dilation, w_ // dilation, c)
-    made = _dilated(phases, w, dilation=1)
-    made = made.reshape(b, dilation, dilation, *made.shape[1:])
-    return made.transpose(0, 3, 1, 4, 2, 5).reshape(b, h, w_, -1)
+def _ours_dilated(dilation, *, by_phases):
+    return lambda x, w: convolution.dilated(x, w, dilation, by_phases=by_phases)
 
 
 def _torch_dilated(x, w, *, dilation):

@@ -278,7 +278,7 @@ def _by_kernel(x, cotangent, stride, padding, size, dilation=1):
     return found.transpose(1, 2, 0, 3)
 
 
-def _plain(x, kernel, stride, pads, dilation):
+def _plain(x, kernel, stride, pads, dilation=1):
     return jax.lax.conv_general_dilated(
         x,
         kernel,

@@ -59,11 +59,12 @@ def _degraded(fill=0.5):
 )
 def test_both_versions_have_the_published_number_of_parameters(options, stages):
     params, (restored, aux) = _shapes(deepfill.Generator(**options), 256, 256)
-    count = {"coarse": 0, "invented": 0, "compared": 0, "joined": 0}
-    homes = {"answered": "compared", "refined": "joined"}
+    homes = {name: name for name in ("coarse", "invented", "compared", "joined")}
+    homes |= {"answered": "compared", "refined": "joined"}
+    count = dict.fromkeys(homes.values(), 0)
     for name, layer in params.items():
         stage = name.split("_")[0].rstrip("0123456789")
-        count[homes.get(stage, stage)] += untrained.count({"params": layer})
+        count[homes[stage]] += untrained.count({"params": layer})
     assert tuple(count.values()) == stages
     assert sum(stages) in (3_601_542, 4_052_478)
     shapes = {name: output.shape for name, output in aux.items()}
