@@ -112,7 +112,8 @@ def restore(
     side = size or (degraded.shape[1], degraded.shape[2])
     _check_operator(operator, degraded, side)
     key = jax.random.key(0) if key is None else key
-    pictures = _pictures(key, degraded, mask, settings, side, HELD if rule else 0.0)
+    held_out = rule is not None
+    pictures = _pictures(key, degraded, mask, settings, side, held_out=held_out)
     length = min(interval, most)
     program = fits.program(settings, operator, side, degraded.shape[-1], length)
     kept = _Kept(rule, most, len(degraded))
@@ -120,10 +121,17 @@ def restore(
         kept.known = np.asarray(degraded), np.asarray(mask)
     try:
         _fit(program, pictures, kept, length, progress)
-    except Exception as error:
-        if "RESOURCE_EXHAUSTED" not in str(error) and not isinstance(error, FitError):
+    except FitError as error:
+        error.result = kept.so_far()
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        raise _explained(error, kept) from error
+        short = FitMemoryError(
+            "out of memory while fitting a picture; give a smaller one, or a part of it"
+        )
+        short.result = kept.so_far()
+        raise short from error
     return kept.result()
 
 
@@ -192,32 +200,31 @@ class _Kept:
         elif self.rule is not None and stopping.ends(self.rule, records):
             self.ended[index] = "rule"
 
+    def so_far(self):
+        whole = all(image is not None for image in self.best)
+        return self.result() if whole else None
+
     def result(self):
         return Result(np.stack(self.best), [*self.iterations], [*self.ended])
 
 
-def _explained(error, kept):
-    """The error with the best images so far, of memory if it is not one of a fit."""
-    if not isinstance(error, FitError):
-        error = FitMemoryError(
-            "out of memory while fitting a picture; give a smaller one, or a part of it"
-        )
-    if all(image is not None for image in kept.best):
-        error.result = kept.result()
-    return error
-
-
-def _pictures(key, degraded, mask, settings, side, share):
+def _pictures(key, degraded, mask, settings, side, *, held_out):
     multiple = fits.model(settings, degraded.shape[-1]).multiple
 
     def one(index, degraded, mask):
         drawn, coded, fitted = jax.random.split(jax.random.fold_in(key, index), 3)
         known = 1 - mask
-        held = known * (jax.random.uniform(drawn, mask.shape) < share)
+        held = _held(drawn, known) if held_out else jnp.zeros_like(known)
         code = fits.code(coded, side, settings.code, multiple)
         return fits.Picture(degraded, known - held, held, code, fitted)
 
     return jax.vmap(one)(jnp.arange(len(degraded)), degraded, mask)
+
+
+def _held(key, known):
+    """A share of the known pixels, at least one."""
+    drawn = jnp.where(known > 0, jax.random.uniform(key, known.shape), 1)
+    return known * (drawn <= jnp.maximum(HELD, drawn.min()))
 
 
 def _check_numbers(iterations, interval):

@@ -126,6 +126,14 @@ def test_pixels_that_are_known_come_back_as_they_are(scripted):
     np.testing.assert_allclose(result.images[mask == 1], 0.01)
 
 
+@pytest.mark.parametrize(("side", "share"), [(2, (0.25, 0.25)), (60, (0.04, 0.06))])
+def test_a_twentieth_of_the_known_pixels_is_held_out_and_at_least_one(side, share):
+    known = jnp.ones((side, side, 1)).at[0].set(0 if side > 2 else 1)
+    held = deep_image._held(jax.random.key(1), known)
+    assert share[0] <= held.sum() / known.sum() <= share[1]
+    assert (known - held).min() == 0 and held.max() == 1
+
+
 ONE = jnp.ones((2, 4, 4, 1))
 REFUSED = [
     ({"iterations": 0}, "`iterations` is 0; it must be 'auto' or a whole"),
