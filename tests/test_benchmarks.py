@@ -166,3 +166,46 @@ def test_the_speeds_of_the_machine_are_measured(load):
     harness = load("harness")
     assert harness.bandwidth(2**20) > 1e7  # bytes: any computer copies 10 MB a second
     assert harness.flops(64) > 1e6
+
+
+def _course(held_out, psnr):
+    stopping = importlib.import_module("jaxrestore.prior.stopping")
+    records = [
+        stopping.Record(50 * (n + 1), 0.0, held, held)
+        for n, held in enumerate(held_out)
+    ]
+    return importlib.import_module("benchmarks.prior_stop").Course(records, psnr)
+
+
+def test_a_rule_of_the_prior_is_judged_by_what_it_would_have_returned(load):
+    prior_stop = load("prior_stop")
+    course = _course([3.0, 1.0, 2.0, 2.0, 0.5], [20.0, 25.0, 26.0, 24.0, 22.0])
+    rule = importlib.import_module("jaxrestore.prior.stopping").rule("held_out")
+    # Two intervals of patience: the fifth is never seen.
+    assert prior_stop.stopped(course, rule._replace(patience=100)) == (25.0, 200)
+    assert prior_stop.stopped(course, rule._replace(patience=1000)) == (22.0, 250)
+    assert prior_stop.after(course, 120) == (26.0, 150)
+
+
+def test_rules_of_the_prior_are_compared_with_the_best_of_each_fit(load):
+    prior_stop = load("prior_stop")
+    courses = [
+        _course([2.0, 1.0, 3.0], [20.0, 25.0, 24.0]),
+        _course([1.0, 2.0, 3.0], [20.0, 21.0, 22.0]),
+    ]
+    rows = {row["rule"]: row for row in prior_stop.judged(courses, [15.0, 19.0])}
+    held = rows["held_out, patience 300"]
+    assert (held["mean below"], held["worst below"]) == (1.0, 2.0)
+    assert (held["mean gain"], held["worst gain"]) == (5.5, 1.0)
+    assert rows["fixed, 150"]["mean below"] == 0.5
+
+
+@pytest.mark.slow
+def test_the_prior_is_timed_beside_what_is_there(load, tmp_path):
+    output = tmp_path / "result.json"
+    arguments = ["--small", "--rounds", "1", "--output", str(output)]
+    load("prior_speed").main(arguments)
+    rows = json.loads(output.read_text())["records"]
+    assert {row["contestant"] for row in rows} == {"ours"}
+    assert [row["images"] for row in rows] == [1, 2]
+    assert all(row["ms"] > 0 for row in rows)
