@@ -39,7 +39,7 @@ def gradients(form, gap):
 
 
 def looped(form, gap):
-    """The same from within a loop, so often that it is none the compiler removes."""
+    """Steps along the gradients, in a loop that the compiler cannot remove."""
 
     def step(carry, _):
         moves = gradients(form, gap)(*carry)
