@@ -196,9 +196,9 @@ KEYS = (
         {"restored": {"l1": 1.0, "ms_ssim_luma": 1.0, "cosine": 0.5}},
     ).means(
         "What the generator minimises: functions of `losses.py` of its outputs, each "
-        'with its weight or with `{"weight": weight, option: value}`. With '
-        '`"where": "damaged"` a loss of pixels looks at damaged ones alone, with '
-        '`"intact"` at the others.'
+        'with its weight or with `{"weight": weight, option: value}`, '
+        'where `"where": "damaged"` is a loss of damaged pixels alone, and `"intact"` '
+        "of the others."
     ),
     Key("perceptual", SECTION, None, optional=True, since=5).means(
         "The perceptual loss, a distance between features of VGG19."

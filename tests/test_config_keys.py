@@ -102,7 +102,8 @@ def test_choices_are_the_words_of_the_module_that_knows_them():
         words = config_keys.choices(key)
         assert not words or key.default in (None, *words), key.name
         assert bool(words) == bool(key.choices)
-    assert naming.words("adversarial", "PENALTIES") == ("none", "gradient", "r1")
+    penalties = ("none", "gradient", "gradient_damaged", "r1")
+    assert naming.words("adversarial", "PENALTIES") == penalties
 
 
 def test_intervals_are_what_a_run_may_give_in_epochs_beside_its_length():

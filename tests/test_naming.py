@@ -53,4 +53,5 @@ def test_a_function_is_found_by_its_name():
 
 
 def test_words_are_those_that_a_module_lists():
-    assert naming.words("adversarial", "PENALTIES") == ("none", "gradient", "r1")
+    penalties = ("none", "gradient", "gradient_damaged", "r1")
+    assert naming.words("adversarial", "PENALTIES") == penalties

@@ -74,7 +74,7 @@ def test_every_key_misspelt_by_one_edit_is_refused_and_the_key_is_named(tiny):
         ("optimizer.generator.schedule", "cosin", "did you mean 'cosine'?"),
         ("generator.name", "fnc", "config.generator: models has no 'fnc'"),
         ("generator.name", "patchgan", "models/patchgan.py has no Generator"),
-        ("generator.name", "swinir", "'swinir': there is deblur_fcn, dncnn, drunet, f"),
+        ("generator.name", "swinir", "'swinir': there is deblur_fcn, deepfill, dncnn"),
         ("discriminator.name", "vgg", "has no Discriminator: there is dcgan, deblur_"),
         (
             "generator.name",
