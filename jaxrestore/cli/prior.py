@@ -66,13 +66,14 @@ def restore(
                 raise
         images.encode(restored.picture, place.destination)
         _line("")
-        print(f"{place.destination}: {_SAID[restored.ended]}, {restored.iterations}")
+        said = f"the fit {_SAID[restored.ended]}; this is iteration"
+        print(f"{place.destination}: {said} {restored.iterations}")
 
 
 _SAID = {
-    "rule": "the fit of the best iteration",
-    "iterations": "the best fit of all iterations",
-    "asked": "the best fit until it was interrupted",
+    "rule": "ended by itself",
+    "iterations": "ended with its last iteration",
+    "asked": "was interrupted",
 }
 
 

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_a_picture_is_restored_and_its_iterations_are_said(picture, fitted, tmp_
         picture, "-o", tmp_path / "out.png", "--prior", "jpeg", "--preview", preview
     )
     assert done.exit_code == 0, done.exception
-    assert "out.png: the fit of the best iteration, 100" in done.output
+    assert "out.png: the fit ended by itself; this is iteration 100" in done.output
     assert (images.decode_as_stored(tmp_path / "out.png") == 20).all()
     assert (images.decode_as_stored(preview) == 20).all()
     assert fitted[0]["task"] == "jpeg" and fitted[0]["iterations"] == "auto"
@@ -84,7 +85,7 @@ def test_an_interrupt_ends_the_fit_with_what_there_is(
     monkeypatch.setattr(pictures, "restore_picture", interrupted)
     before = signal.getsignal(signal.SIGINT)
     done = run(picture, "-o", tmp_path / "out.png", "--prior", "denoise")
-    assert "the best fit until it was interrupted, 50" in done.output
+    assert "the fit was interrupted; this is iteration 50" in done.output
     assert (images.decode_as_stored(tmp_path / "out.png") == 10).all()
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -116,15 +117,15 @@ def test_the_best_picture_before_an_error_is_written(picture, monkeypatch, tmp_p
 )
 def test_what_cannot_be_meant_is_refused_as_options(picture, tmp_path, words, said):
     done = run(picture, "-o", tmp_path / "out.png", *words)
-    with pytest.raises(errors.ConfigError, match=said):
-        raise done.exception
+    assert isinstance(done.exception, errors.ConfigError)
+    assert re.search(said, str(done.exception))
 
 
 def test_a_preview_that_exists_is_not_replaced_unasked(picture, fitted, tmp_path):
     words = ("-o", tmp_path / "out.png", "--prior", "denoise", "--preview", picture)
     done = run(picture, *words)
-    with pytest.raises(errors.ConfigError, match=r"exists.*--overwrite"):
-        raise done.exception
+    assert isinstance(done.exception, errors.ConfigError)
+    assert re.search(r"exists.*--overwrite", str(done.exception))
     assert not fitted
 
 

@@ -60,20 +60,19 @@ def test_its_gradients_are_those_of_the_convolution(method):
     x, kernel = _noise(1, 4, 3, 2), _noise(3, 3, 2, 2, seed=1)
     cotangent = _noise(1, 8, 6, 2, seed=2)
 
-    @jax.jit
-    @jax.grad
-    def gradient(pair):
-        return (doubled.convolve(*pair, method) * cotangent).sum()
+    def inner(x, kernel):
+        return (doubled.convolve(x, kernel, method) * cotangent).sum()
 
-    by_x, by_kernel = gradient((jnp.asarray(x), jnp.asarray(kernel)))
+    gradient = jax.jit(jax.grad(inner, argnums=(0, 1)))
+    by_x, by_kernel = gradient(jnp.asarray(x), jnp.asarray(kernel))
     # Linear in either: the derivative along an array is the value there.
-    for found, one in ((by_x, (x, kernel)), (by_kernel, (x, kernel))):
-        product = (_convolved(_enlarged(one[0], method), one[1]) * cotangent).sum()
-        along = x if found is by_x else kernel
-        np.testing.assert_allclose((np.asarray(found) * along).sum(), product, 1e-4)
-    other = _noise(*x.shape, seed=3)
-    product = (_convolved(_enlarged(other, method), kernel) * cotangent).sum()
-    np.testing.assert_allclose((np.asarray(by_x) * other).sum(), product, 1e-4)
+    for found, pair in (
+        (by_x, (_noise(*x.shape, seed=3), kernel)),
+        (by_kernel, (x, _noise(*kernel.shape, seed=4))),
+    ):
+        along = pair[0] if found is by_x else pair[1]
+        value = (_convolved(_enlarged(pair[0], method), pair[1]) * cotangent).sum()
+        np.testing.assert_allclose((np.asarray(found) * along).sum(), value, 1e-4)
 
 
 @methods

@@ -25,7 +25,9 @@ class Scripted:
     def begin(self, pictures):
         """Returns fits that have seen nothing."""
         self.shape = pictures.degraded.shape
-        return fits.Fit(state.Network({}, {}, (), 0, 0), jnp.zeros(self.shape), 0.0)
+        return fits.Fit(
+            state.Network({}, {}, (), 0, 0), jnp.zeros(self.shape), jnp.zeros(())
+        )
 
     def advance(self, fit, pictures, start, active):
         """Returns the next interval."""
@@ -111,7 +113,7 @@ def test_an_error_on_the_way_holds_the_best_images(scripted, row, kind, words):
 
 def test_an_error_in_the_first_interval_holds_nothing(scripted):
     scripted([None])
-    with pytest.raises(errors.OutOfMemoryError) as caught:
+    with pytest.raises(deep_image.FitMemoryError) as caught:
         _restore()
     assert caught.value.result is None
 

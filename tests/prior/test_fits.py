@@ -48,13 +48,13 @@ def test_an_interval_is_its_iterations_one_by_one(pictures):
     fit = jax.tree.map(np.asarray, whole.begin(pictures))
     after, found = _advance(whole, jax.tree.map(jnp.asarray, fit), pictures, 0)
     step = jax.tree.map(jnp.asarray, fit)
-    images, losses, average = [], [], None
+    images, losses, average = [], [], np.zeros(())
     for index in range(STEPS):
         step, alone = _advance(one, step, pictures, index)
         image = alone.mean  # of one iteration
         images.append(image)
         losses.append(alone.loss)
-        average = image if average is None else 0.99 * average + 0.01 * image
+        average = 0.99 * average + 0.01 * image if index else image
         step = jax.tree.map(jnp.asarray, step)
     np.testing.assert_allclose(after.average, average, atol=1e-5)
     np.testing.assert_allclose(found.mean, np.mean(images, 0), atol=1e-5)
@@ -93,7 +93,7 @@ def test_a_fit_whose_loss_has_risen_by_five_decibels_falls_back(pictures):
     before, found = _advance(program, program.begin(pictures), pictures, 0)
     assert not found.fell.any()
     # As if the loss had been a tenth before in the first, and half in the second.
-    fit = before._replace(loss=before.loss * np.float32([0.1, 0.5]))
+    fit = before._replace(loss=before.loss * np.array([0.1, 0.5], np.float32))
     kept = _as_numbers(jax.tree.map(lambda leaf: leaf[0], fit))
     after, found = _advance(program, jax.tree.map(jnp.asarray, fit), pictures, STEPS)
     np.testing.assert_array_equal(found.fell, [True, False])
