@@ -35,8 +35,7 @@ class Skip(nn.Module):
             deeper = widths[min(level + 1, len(widths) - 1)]
             joined = skips[level] + deeper
             self.add_module(f"up{level}_joined", nn.BatchNorm2d(joined))
-            conv = nn.Conv2d(joined, width, 3, 1, 1, padding_mode="replicate")
-            self._add(f"up{level}_conv0", conv)
+            self._add(f"up{level}_conv0", nn.Conv2d(joined, width, 3))
             self._add(f"up{level}_conv1", nn.Conv2d(width, width, 1))
         self.last = nn.Conv2d(widths[0], channels, 1)
 
@@ -51,7 +50,7 @@ class Skip(nn.Module):
             h = functional.interpolate(h, scale_factor=2, mode="bilinear")
             if passed[level] is not None:
                 h = torch.cat([passed[level], h], 1)
-            h = getattr(self, f"up{level}_joined")(h)
+            h = _framed(getattr(self, f"up{level}_joined")(h))
             h = self._layer(f"up{level}_conv0", h)
             h = self._layer(f"up{level}_conv1", h)
         return torch.sigmoid(self.last(h))
@@ -63,6 +62,12 @@ class Skip(nn.Module):
     def _layer(self, name, h):
         norm = getattr(self, f"{name}_norm")
         return functional.leaky_relu(norm(getattr(self, name)(h)), 0.2)
+
+
+def _framed(h):
+    # By joining: PyTorch 2.13 compiles no replicating padding of channels-last maps.
+    h = torch.cat([h[:, :, :1], h, h[:, :, -1:]], 2)
+    return torch.cat([h[..., :1], h, h[..., -1:]], 3)
 
 
 def load(module: Skip, params: Mapping[str, Any]) -> Skip:
