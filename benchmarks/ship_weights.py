@@ -41,7 +41,7 @@ def card_of(task: str, runs: list[Path]) -> tuple[dict, dict]:
     card, variables = ends[-1]
     if len(ends) > 1:
         card["interpolated"] = f"{ALPHA} of this training, the rest of the one before"
-        _, variables = cards.interpolated(*ends, ALPHA)
+        _, variables = cards.interpolated(ends[0], ends[1], ALPHA)
     config = card["source"]["config"]
     half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), variables)
     rounded = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half)

@@ -43,7 +43,12 @@ class Conv(nn.Module):
         """Returns the convolved map; `train` moves the spectral norm's estimate."""
         layer = _Weights(
             (self.kernel, self.kernel, x.shape[-1], self.features),
-            self._convolved,
+            functools.partial(
+                _convolved,
+                stride=self.stride,
+                padding=self.kernel // 2 if self.padding is None else self.padding,
+                dilation=self.dilation,
+            ),
             self.bias,
             self.kernel_init,
             self.dtype,
@@ -53,13 +58,13 @@ class Conv(nn.Module):
             return layer(x)
         return nn.SpectralNorm(layer, name="norm")(x, update_stats=train)
 
-    def _convolved(self, x, kernel):
-        if self.dilation > 1:
-            return convolution.dilated(x, kernel, self.dilation)
-        padding = self.kernel // 2 if self.padding is None else self.padding
-        if padding == "same":
-            x, padding = _as_tensorflow(x, self.kernel, self.stride)
-        return convolution.strided(x, kernel, self.stride, padding)
+
+def _convolved(x, kernel, *, stride, padding, dilation):
+    if dilation > 1:
+        return convolution.dilated(x, kernel, dilation)
+    if padding == "same":
+        x, padding = _as_tensorflow(x, len(kernel), stride)
+    return convolution.strided(x, kernel, stride, padding)
 
 
 def _as_tensorflow(x, kernel, stride):
