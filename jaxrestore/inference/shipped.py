@@ -70,7 +70,8 @@ def path(name: str) -> Path:
     if name == "inpaint" and name not in known:
         raise errors.ConfigError(
             "no network is shipped for the task 'inpaint' yet; to fill holes take the "
-            "`weights` or the `checkpoint` of a network that takes a mask"
+            "`prior` inpaint, or the `weights` or the `checkpoint` of a network that "
+            "takes a mask"
         )
     if name not in known:
         raise errors.ConfigError(

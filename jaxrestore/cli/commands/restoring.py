@@ -25,6 +25,7 @@ commands = typer.Typer()
     "max_pixels",
     "overwrite",
     "part",
+    "prior",
     "skip_existing",
     "step",
     "strength",

@@ -238,7 +238,7 @@ def test_a_hole_may_stand_in_the_alpha_of_a_picture(filling, tmp_path):
     ("words", "message"),
     [
         (("--task", "inpaint"), "no network is shipped for the task 'inpaint' yet"),
-        (("--task", "inpaint"), "take the --weights or the --checkpoint of a network"),
+        (("--task", "inpaint"), "take the --prior inpaint, or the --weights"),
         (("--task", "jpeg"), "jpeg takes an image and no mask; leave --mask out"),
         (("--weights", "x", "--strength", "1"), "leave --strength out where a --mask"),
         (("--weights", "x", "--confine"), "leave --confine out where a --mask"),
