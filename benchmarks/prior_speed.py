@@ -3,11 +3,15 @@
     taskset -c 0,1 python -m benchmarks.prior_speed [--images 1 8] [--side 128]
 
 Network, code and update of `denoise`, with noise on the code, Adam and the average.
-All start from the same weights, whose images are compared. Several images are fitted
-one after another on both sides, since each has weights of its own: in PyTorch as so
-many calls of one network. `ms` is an iteration of all the images.
+All start from the same weights, whose images are compared. Where a map is enlarged its
+edge is repeated; PyTorch's "zeros" have zeros there, another network and its quickest
+form. Several images are fitted one after another on both sides, since each has weights
+of its own: in PyTorch as so many calls of one network. `ms` is an iteration of all the
+images.
 """
 
+import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -65,27 +69,25 @@ def theirs(
     count, channels = len(ours.pictures.degraded), degraded.shape[1]
     sizes = {"code": task.code, "widths": task.widths, "skips": task.skips}
 
-    def network():
-        made = torch_prior.Skip(**sizes, channels=channels)
+    def network(zeros):
+        made = torch_prior.Skip(**sizes, channels=channels, zeros=zeros)
         return torch_prior.load(made, params)
 
-    _compare(network(), code, ours, params, task)
+    _compare(network(zeros=False), code, ours, params, task)
     found = {}
-    for compiled in (False, True):
-        for last in (False, True):
-            name = "PyTorch, " + ("compiled" if compiled else "eager")
-            advance = torch_prior.fit(
-                network(),
-                code,
-                degraded,
-                jitter=task.jitter,
-                rate=task.rate,
-                compiled=compiled,
-                channels_last=last,
-            )
-            found[name + ", channels last" * last] = lambda advance=advance: advance(
-                count * length
-            )
+    for compiled, last, zeros in itertools.product((False, True), repeat=3):
+        name = "PyTorch, " + ("compiled" if compiled else "eager")
+        name += ", channels last" * last + ", zeros" * zeros
+        advance = torch_prior.fit(
+            network(zeros),
+            code,
+            degraded,
+            jitter=task.jitter,
+            rate=task.rate,
+            compiled=compiled,
+            channels_last=last,
+        )
+        found[name] = functools.partial(advance, count * length)
     return found
 
 

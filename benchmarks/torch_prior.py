@@ -20,11 +20,20 @@ class Skip(nn.Module):
     """
 
     def __init__(
-        self, *, code: int, widths: Sequence[int], skips: Sequence[int], channels: int
+        self,
+        *,
+        code: int,
+        widths: Sequence[int],
+        skips: Sequence[int],
+        channels: int,
+        zeros: bool = False,
     ):
-        """A width and a skip a level; the way down pads zeros, the way up its edge."""
+        """A width and a skip a level; the way down pads zeros, the way up its edge.
+
+        With `zeros` both do, which is another network and the quickest to run.
+        """
         super().__init__()
-        self.skips = skips
+        self.skips, self.zeros = skips, zeros
         entering = [code, *widths[:-1]]
         for level, (taken, width) in enumerate(zip(entering, widths, strict=True)):
             if skips[level]:
@@ -35,7 +44,7 @@ class Skip(nn.Module):
             deeper = widths[min(level + 1, len(widths) - 1)]
             joined = skips[level] + deeper
             self.add_module(f"up{level}_joined", nn.BatchNorm2d(joined))
-            self._add(f"up{level}_conv0", nn.Conv2d(joined, width, 3))
+            self._add(f"up{level}_conv0", nn.Conv2d(joined, width, 3, 1, int(zeros)))
             self._add(f"up{level}_conv1", nn.Conv2d(width, width, 1))
         self.last = nn.Conv2d(widths[0], channels, 1)
 
@@ -50,7 +59,8 @@ class Skip(nn.Module):
             h = functional.interpolate(h, scale_factor=2, mode="bilinear")
             if passed[level] is not None:
                 h = torch.cat([passed[level], h], 1)
-            h = _framed(getattr(self, f"up{level}_joined")(h))
+            h = getattr(self, f"up{level}_joined")(h)
+            h = h if self.zeros else _framed(h)
             h = self._layer(f"up{level}_conv0", h)
             h = self._layer(f"up{level}_conv1", h)
         return torch.sigmoid(self.last(h))
