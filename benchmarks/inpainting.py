@@ -1,12 +1,13 @@
 """What fills holes, beside each other, by how much of the picture was lost.
 
     python -m benchmarks.inpainting --images DIR --masks DIR [--pairs N]
-        [--weights FILE ...] [--run DIR ...] [--only NAME ...] [--small]
+        [--weights FILE ...] [--run DIR ...] [--prior auto|N] [--only NAME ...]
 
 Pictures are cut to their central square and brought to 256 px, and so are the masks,
 white where pixels are lost. Without masks the holes are those of `degradations.holes`,
 boxes and strokes; without images, four photographs of scikit-image. Every method is
-asked the same; of its answer the hole alone is pasted into the picture.
+asked the same; of its answer the hole alone is pasted into the picture. `--prior` adds
+Deep Image Prior, which takes from minutes to an hour for each picture.
 
 PSNR in dB, SSIM and L1 are those of `protocols.inpainting`, in the hole and of the
 whole picture. The step is `metrics.border_step`, its mean and its worst, in 8-bit
@@ -31,6 +32,7 @@ from jaxrestore.data import samples
 from jaxrestore.degradations import holes
 from jaxrestore.evaluation import evaluate, hole_shares, summaries
 from jaxrestore.inference import of_runs, restorer
+from jaxrestore.prior import deep_image
 
 METRICS = {
     "hole_psnr": ".2f",
@@ -91,6 +93,8 @@ def contestants(options: Any) -> dict[str, rivals.Fill]:
     for path, network in networks.items():
         name = str(path) if path.name in fills else path.name
         fills[name] = of_network(network, name, options.side)
+    if options.prior:
+        fills["prior"] = of_prior(options.prior)
     chosen = {name: fills[name] for name in fills if name in (options.only or fills)}
     if unknown := {*(options.only or ())} - {*fills}:
         raise errors.ConfigError(
@@ -114,6 +118,18 @@ def of_network(network: restorer.Restorer, name: str, side: int) -> rivals.Fill:
             f"{name} takes sides that {network.multiple} divides, and `side` is {side}"
         )
     return rivals.of_batches(network.apply)
+
+
+def of_prior(iterations: str) -> rivals.Fill:
+    """Returns Deep Image Prior, fitted for `auto` or so many iterations."""
+    count = iterations if iterations == "auto" else int(iterations)
+
+    def fill(picture, lost):
+        mask = jnp.asarray(lost[None], jnp.float32)
+        asked = {"task": "inpaint", "mask": mask, "iterations": count}
+        return deep_image.restore(jnp.asarray(picture[None]), **asked).images[0]
+
+    return fill
 
 
 def rows(question: Question, fills: Mapping[str, rivals.Fill]) -> list[Row]:
@@ -215,6 +231,7 @@ def main(argv: Sequence[str] | None = None):
     parser.add_argument("--side", type=int, help="px (default 256)")
     parser.add_argument("--weights", type=Path, nargs="+", default=[])
     parser.add_argument("--run", type=Path, nargs="+", default=[])
+    parser.add_argument("--prior", help="iterations, or auto")
     parser.add_argument("--only", nargs="+", help="names of methods")
     options = harness.parse(parser, argv)
     options.side = options.side or (64 if options.small else 256)

@@ -155,3 +155,18 @@ def test_holes_are_drawn_where_no_masks_are_given(bench):
     assert all(0 < question.lost.mean() < 1 for question in asked)
     assert (asked[0].lost != asked[1].lost).any()
     assert {question.target.shape for question in asked} == {(SIDE, SIDE, 3)}
+
+
+def test_the_prior_is_fitted_to_one_picture_and_told_its_hole(bench, monkeypatch):
+    asked = {}
+
+    def restore(degraded, **options):
+        asked.update(options, shape=degraded.shape)
+        return types.SimpleNamespace(images=np.full(degraded.shape, 0.25))
+
+    monkeypatch.setattr(bench.deep_image, "restore", restore)
+    lost = np.eye(4, dtype=bool)[..., None]
+    filled = bench.of_prior("7")(np.ones((4, 4, 3), np.float32), lost)
+    assert filled.shape == (4, 4, 3) and (filled == 0.25).all()
+    assert asked["shape"] == (1, 4, 4, 3) and asked["iterations"] == 7
+    np.testing.assert_array_equal(asked["mask"], lost[None].astype(np.float32))
