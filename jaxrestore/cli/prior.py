@@ -47,7 +47,10 @@ def restore(
     for name, place in places.items():
         picture = images.decode_as_stored(place.source, max_pixels=max_pixels)
         picture, hole = folders.with_hole(
-            picture, masks and masks[name], place.source, max_pixels=max_pixels
+            picture,
+            None if masks is None else masks[name],
+            place.source,
+            max_pixels=max_pixels,
         )
         with _interruptible() as asked:
             told = _progress(name, preview, asked)

@@ -117,7 +117,10 @@ def glare(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w 3
     if generator.random() < 0.6:
         shades = shades[..., :1].repeat(3, -1)
     planes = [Image.fromarray(plane) for plane in np.moveaxis(shades, -1, 0)]
-    smooth = [plane.resize((side, side), Image.Resampling.BICUBIC) for plane in planes]
+    enlarged = [
+        plane.resize((side, side), Image.Resampling.BICUBIC) for plane in planes
+    ]
+    smooth = [np.asarray(plane) for plane in enlarged]
     return np.rint(np.stack(smooth, -1).clip(0, 1) * 255).astype(np.uint8)
 
 
