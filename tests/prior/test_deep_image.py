@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,7 +56,7 @@ def scripted(monkeypatch):
     return use
 
 
-def _restore(degraded=GREY, **options):
+def _restore(degraded: Any = GREY, **options):
     given = {"task": TINY._replace(iterations=LONG), "interval": 100, **options}
     return deep_image.restore(jnp.asarray(degraded), **given)
 
