@@ -19,8 +19,9 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks import harness
-from jaxrestore import contracts, metrics
+from jaxrestore import contracts
 from jaxrestore.data import samples
+from jaxrestore.evaluation import hole_borders
 from jaxrestore.inference import crops, inpainting
 from jaxrestore.ops import resize
 
@@ -50,10 +51,10 @@ def filler(photograph: np.ndarray, hole: np.ndarray, change: Any) -> contracts.F
     return fill
 
 
-def step(image: np.ndarray, hole: np.ndarray) -> metrics.BorderStep:
+def step(image: np.ndarray, hole: np.ndarray) -> hole_borders.BorderStep:
     """Returns the step across the border of an image's hole."""
     damage = jnp.asarray(hole[None, ..., None], jnp.float32)
-    return metrics.border_step(jnp.asarray(image[None]) / 255, damage)
+    return hole_borders.border_step(jnp.asarray(image[None]) / 255, damage)
 
 
 def found(

@@ -10,7 +10,7 @@ asked the same; of its answer the hole alone is pasted into the picture. `--prio
 Deep Image Prior, which takes from minutes to an hour for each picture.
 
 PSNR in dB, SSIM and L1 are those of `protocols.inpainting`, in the hole and of the
-whole picture. The step is `metrics.border_step`, its mean and its worst, in 8-bit
+whole picture. The step is `hole_borders.border_step`, its mean and its worst, in 8-bit
 levels: a method without seams has the step of the original. Means over pictures; `s` is
 the median time of a picture, which says little on a busy machine. Beside the JSON a CSV
 file has a line for each picture and method, written anew after each picture.
@@ -27,10 +27,10 @@ import numpy as np
 
 from benchmarks import harness
 from benchmarks import inpainting_rivals as rivals
-from jaxrestore import errors, files, folders, images, metrics, programs, protocols
+from jaxrestore import errors, files, folders, images, programs, protocols
 from jaxrestore.data import samples
 from jaxrestore.degradations import holes
-from jaxrestore.evaluation import evaluate, hole_shares, summaries
+from jaxrestore.evaluation import evaluate, hole_borders, hole_shares, summaries
 from jaxrestore.inference import of_runs, restorer
 from jaxrestore.prior import deep_image
 
@@ -159,7 +159,7 @@ def _scores(restored: np.ndarray, question: Question) -> dict[str, float]:
 @programs.compiled
 def _judge(restored, target, damage):
     scores = protocols.inpainting(restored, target, damage=damage)
-    step = metrics.border_step(restored, damage)
+    step = hole_borders.border_step(restored, damage)
     return scores | {"step": step.mean, "worst_step": step.worst}
 
 

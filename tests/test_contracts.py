@@ -14,13 +14,7 @@ PHENOMENA = {
     for entry in pkgutil.iter_modules(degradations.__path__)
     if entry.name != "batched"  # maps one over a batch
 }
-NO_METRICS = {
-    "BorderStep",
-    "SsimComponents",
-    "border_step",
-    "ms_ssim_scales",
-    "ssim_components",
-}
+NO_METRICS = {"ms_ssim_scales", "ssim_components", "SsimComponents"}
 
 
 def _held():

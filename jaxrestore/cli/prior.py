@@ -38,15 +38,17 @@ def restore(
     """
     # Imported here: --help answers without loading jax.
     from jaxrestore.inference import folders
+    from jaxrestore.inference import masks as holes
     from jaxrestore.prior import pictures, tasks
 
     tasks.named(task)
     count = _count(iterations)
     if preview is not None and not overwrite:
         files.refuse_existing([preview])
+    behind: list[str] = []
     for name, place in places.items():
         picture = images.decode_as_stored(place.source, max_pixels=max_pixels)
-        picture, hole = folders.with_hole(
+        picture, hole = holes.with_hole(
             picture,
             None if masks is None else masks[name],
             place.source,
@@ -68,9 +70,13 @@ def restore(
                 _keep(error, place.destination)
                 raise
         images.encode(restored.picture, place.destination)
+        behind += images.left_behind(place.source)
         _line("")
+        if hole is not None:
+            folders.tell_lossy(place.destination)
         said = f"the fit {_SAID[restored.ended]}; this is iteration"
         print(f"{place.destination}: {said} {restored.iterations}")
+    folders.tell_left_behind(behind)
 
 
 _SAID = {

@@ -8,14 +8,14 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
 
 from jaxrestore import errors, files, folders, images
-from jaxrestore.inference import deep_png, hidden_colors, jpeg_cells, masks
+from jaxrestore.inference import deep_png, jpeg_cells, masks
 from jaxrestore.inference import restorer as restorers
+from jaxrestore.ops import hidden_colors
 
 Mask = Path | str  # a file, or a word of `masks.WORDS`: the picture's own alpha
 
@@ -148,7 +148,7 @@ def restore_file(
         image = deep_png.read(source)
     planes = images.jpeg_planes(source, image) if confine else []
     try:
-        image, hole = with_hole(image, mask, source, max_pixels=max_pixels)
+        image, hole = masks.with_hole(image, mask, source, max_pixels=max_pixels)
         restored = restorers.restore_image(
             restorer,
             image,
@@ -164,13 +164,8 @@ def restore_file(
         deep_png.write(restored, destination)
     else:
         folders.save([destination], [restored])
-    if hole is not None and destination.suffix.lower() in (".jpg", ".jpeg"):
-        warnings.warn(
-            f"{destination} is a JPEG file, in which what was known changes a little "
-            "too; PNG keeps it",
-            errors.Notice,
-            stacklevel=2,
-        )
+    if hole is not None:
+        tell_lossy(destination)
     return planes is not None
 
 
@@ -221,14 +216,7 @@ def restore_all(
     if places:
         common = os.path.commonpath([place.source.parent for place in places.values()])
         folders.refuse_unread(places, skipped, Path(common))
-    if behind:
-        counts = collections.Counter(behind).items()
-        said = ", ".join(f"{what} (of {count})" for what, count in counts)
-        warnings.warn(
-            f"images are written as 8-bit sRGB alone; left behind is {said}.",
-            errors.Notice,
-            stacklevel=2,
-        )
+    tell_left_behind(behind)
     if free:
         warnings.warn(
             "JPEG files that are turned, or hold other colours than sRGB, are restored "
@@ -239,21 +227,27 @@ def restore_all(
     return skipped
 
 
-def with_hole(
-    image: Any, mask: Mask | None, source: Path, *, max_pixels: int = images.MAX_PIXELS
-) -> tuple[Any, Bool[np.ndarray, "h w"] | None]:
-    """Returns the image of a file as it is restored, and where it is missing, or None.
+def tell_lossy(destination: Path) -> None:
+    """Gives an `errors.Notice` where a file that keeps what is known cannot keep it."""
+    if destination.suffix.lower() in (".jpg", ".jpeg"):
+        warnings.warn(
+            f"{destination} is a JPEG file, in which what was known changes a little "
+            "too; PNG keeps it",
+            errors.Notice,
+            stacklevel=3,
+        )
 
-    It is opaque where its own alpha says what is missing. Raises as `masks.hole`.
-    """
-    if mask is None:
-        return image, None
-    if isinstance(mask, str):
-        image, values = masks.of_alpha(image, mask)
-        name = f"the mask in the alpha of {source.name}"
-    else:
-        values, name = masks.read(mask, max_pixels=max_pixels), str(mask)
-    return image, masks.hole(values, *image.shape[:2], name=name)
+
+def tell_left_behind(behind: Sequence[str]) -> None:
+    """Gives one `errors.Notice` of what `images.left_behind` found in several files."""
+    if behind:
+        counts = collections.Counter(behind).items()
+        said = ", ".join(f"{what} (of {count})" for what, count in counts)
+        warnings.warn(
+            f"images are written as 8-bit sRGB alone; left behind is {said}.",
+            errors.Notice,
+            stacklevel=3,
+        )
 
 
 def _stays_deep(source: Path, destination: Path, mask: Mask | None) -> bool:

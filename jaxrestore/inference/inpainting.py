@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 
 from jaxrestore import contracts, errors
-from jaxrestore.inference import crops, hidden_colors, masks, membranes
-from jaxrestore.ops import checks, color, ranges, resize
+from jaxrestore.inference import crops, masks, membranes
+from jaxrestore.ops import checks, color, hidden_colors, ranges, resize
 
 EMPTY = 0.5  # in the hole, before: what `degradations.holes` puts there
 

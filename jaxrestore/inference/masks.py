@@ -2,12 +2,13 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8, UInt16
 
 from jaxrestore import errors, images
-from jaxrestore.inference import hidden_colors
+from jaxrestore.ops import hidden_colors
 
 # Where the hole stands in a picture's own alpha: where it is transparent, as an eraser
 # leaves it, or where it is opaque, as `pairs` writes the mask of `holes`.
@@ -76,6 +77,27 @@ def of_alpha(
         )
     alpha = np.rint(image[..., -1] * (255 / np.iinfo(image.dtype).max)).astype(np.uint8)
     return image[..., :-1], alpha if word == "opaque" else 255 - alpha
+
+
+def with_hole(
+    image: Any,
+    mask: Path | str | None,
+    source: Path,
+    *,
+    max_pixels: int = images.MAX_PIXELS,
+) -> tuple[Any, Bool[np.ndarray, "h w"] | None]:
+    """Returns the image of a file as it is restored, and where it is missing, or None.
+
+    `mask` is a file, or a word of `WORDS`: the image is then opaque. Raises as `hole`.
+    """
+    if mask is None:
+        return image, None
+    if isinstance(mask, str):
+        image, values = of_alpha(image, mask)
+        name = f"the mask in the alpha of {source.name}"
+    else:
+        values, name = read(mask, max_pixels=max_pixels), str(mask)
+    return image, hole(values, *image.shape[:2], name=name)
 
 
 def _notice_grey(mask: np.ndarray, name: str) -> None:

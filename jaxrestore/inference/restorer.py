@@ -16,8 +16,8 @@ from jaxtyping import Bool, UInt8, UInt16
 
 from jaxrestore import contracts, errors, images, networks
 from jaxrestore.inference import caution as cautions
-from jaxrestore.inference import hidden_colors, jpeg_cells, refusals, tiles
-from jaxrestore.ops import checks, color, resize
+from jaxrestore.inference import jpeg_cells, refusals, tiles
+from jaxrestore.ops import checks, color, hidden_colors, resize
 from jaxrestore.weights import cards, conversion, inputs, weight_files
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from jaxrestore import errors, images
-from jaxrestore.ops import checks, resize
+from jaxrestore.ops import checks, hidden_colors, resize
 from jaxrestore.prior import deep_image, tasks
 
 MAX_PIXELS = 1024 * 1024
@@ -44,7 +44,8 @@ def restore_picture(
     """Returns a picture restored without any training.
 
     `task` is one of `tasks.TASKS`; `sr` enlarges `scale` times. Grey stays grey; alpha
-    is kept, and enlarged by bicubic interpolation. `mask` is True, or 128 and more,
+    is kept, and enlarged by bicubic interpolation. Colours under alpha 0 are not looked
+    at: see `hidden_colors`. `mask` is True, or 128 and more,
     where pixels are missing; the others come back as they are. `progress` and
     `iterations` are those of `deep_image.restore`.
 
@@ -59,20 +60,20 @@ def restore_picture(
     operator = tasks.downsampling(scale) if task == "sr" else tasks.identity
     height, width = (times * side for side in picture.shape[:2])
     _check_size(height, width, max_pixels)
-    count = picture.shape[2] - (picture.shape[2] in (2, 4))
-    colors = jnp.asarray(picture[None, ..., :count], jnp.float32) / 255
-    missing = None
+    count = picture.shape[2] - hidden_colors.has_alpha(picture)
+    lost = None
     if mask is not None:
         lost = mask if mask.dtype == bool else mask > 127
-        missing = jnp.asarray(lost[None], jnp.float32)
+    seen = hidden_colors.replaced(picture, None if lost is None else lost[..., 0])
+    colors = jnp.asarray(seen[None, ..., :count], jnp.float32) / 255
 
     def told(now):
         assert progress is not None
-        made = _finished(picture, now.images[0], count, times)
+        made = _finished(picture, now.images[0], lost, times)
         return progress(Now(now.iteration, now.most, made))
 
     def restored(result):
-        made = _finished(picture, result.images[0], count, times)
+        made = _finished(picture, result.images[0], lost, times)
         return Restored(made, result.iterations[0], result.ended[0])
 
     try:
@@ -81,7 +82,7 @@ def restore_picture(
             task=task,
             operator=operator,
             size=(height, width),
-            mask=missing,
+            mask=None if lost is None else jnp.asarray(lost[None], jnp.float32),
             iterations=iterations,
             progress=None if progress is None else told,
         )
@@ -92,10 +93,12 @@ def restore_picture(
     return restored(result)
 
 
-def _finished(picture, made, count, times):
-    """The 8-bit picture of what a fit has made, with its alpha."""
+def _finished(picture, made, lost, times):
+    """The 8-bit picture of what a fit has made, with alpha and all that is known."""
     made = np.rint(255 * np.clip(made, 0, 1)).astype(np.uint8)
-    alpha = picture[..., count:]
+    colors, alpha = np.split(picture, [made.shape[2]], axis=2)
+    if lost is not None:
+        made = np.where(lost, made, colors)
     if alpha.shape[2] and times > 1:
         height, width = made.shape[:2]
         enlarged = resize.resize(jnp.asarray(alpha, jnp.float32), height, width)

@@ -4,6 +4,7 @@ import signal
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images
@@ -64,6 +65,19 @@ def test_the_options_reach_the_fit(picture, fitted, tmp_path):
     assert fitted[0]["iterations"] == 250 and fitted[0]["scale"] == 2
 
 
+def test_what_a_file_loses_is_told(fitted, tmp_path):
+    image = np.full((4, 6, 3), 90, np.uint8)
+    Image.fromarray(image).save(tmp_path / "in.png", dpi=(300, 300))
+    images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
+    words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
+    with (
+        pytest.warns(errors.Notice, match="8-bit sRGB alone; left behind is"),
+        pytest.warns(errors.Notice, match="is a JPEG file, in which what was known"),
+    ):
+        run(tmp_path / "in.png", "-o", tmp_path / "out.jpg", *words)
+
+
+@pytest.mark.filterwarnings("ignore:.*is a JPEG file")
 def test_a_hole_may_be_what_is_transparent(fitted, tmp_path):
     image = np.full((4, 6, 4), 255, np.uint8)
     image[1:3, 2:4, 3] = 0

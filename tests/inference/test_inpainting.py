@@ -2,8 +2,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import errors, metrics
+from jaxrestore import errors
 from jaxrestore.data import samples
+from jaxrestore.evaluation import hole_borders
 from jaxrestore.inference import crops, inpainting
 from jaxrestore.ops import resize
 
@@ -140,7 +141,7 @@ def test_what_cannot_be_filled_is_told():
 
 def _step(image, hole):
     damage = jnp.asarray(hole[None, ..., None], jnp.float32)
-    return metrics.border_step(jnp.asarray(image[None]) / 255, damage)
+    return hole_borders.border_step(jnp.asarray(image[None]) / 255, damage)
 
 
 @pytest.mark.parametrize("side", [256, 64])

@@ -67,6 +67,16 @@ def test_known_pixels_come_back_to_the_bit(fitted):
     assert jnp.array_equal(fitted[0]["mask"][0] > 0, ~known)
 
 
+def test_colours_under_alpha_0_are_not_fitted_and_known_ones_stay(fitted):
+    picture = np.full((4, 6, 4), 255, np.uint8)
+    picture[1, 2] = (9, 9, 9, 0)
+    mask = np.zeros((4, 6, 1), bool)
+    mask[:, 4:] = True
+    found = pictures.restore_picture(picture, task="inpaint", mask=mask)
+    assert (fitted[0]["degraded"] == 1).all()
+    np.testing.assert_array_equal(found.picture[:, :4], picture[:, :4])
+
+
 def test_an_error_of_a_fit_has_the_picture_so_far(fitted):
     seen = []
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from jaxrestore.inference import hidden_colors
+from jaxrestore.ops import hidden_colors
 
 
 def test_alpha_is_the_last_of_two_and_of_four_channels():
