@@ -209,3 +209,12 @@ def test_the_prior_is_timed_beside_what_is_there(load, tmp_path):
     assert {row["contestant"] for row in rows} == {"ours"}
     assert [row["images"] for row in rows] == [1, 2]
     assert all(row["ms"] > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_the_prior_is_scored_by_task(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("prior_tasks").main(["--small", "--output", str(output)])
+    rows = json.loads(output.read_text())["records"]
+    assert [row["task"] for row in rows] == ["denoise", "inpaint", "jpeg", "sr"]
+    assert all(row["input"] > 15 and row["restored"] > 15 for row in rows)

@@ -133,15 +133,22 @@ def as_files(
 ) -> Restore:
     """Returns what maps images with this damage to what becomes of them as files.
 
-    Images are [b, h, w, c] in [0, 1] and hold 8 bits. `damage` is the degradation, from
-    which the cells of JPEG files are known; `strength` is of `restorer.restore_image`.
+    Images are [b, h, w, c] in [0, 1] and hold 8 bits; to a network that takes a mask
+    their last channel is one. `damage` is the degradation, from which the cells of JPEG
+    files are known; `strength` is of `restorer.restore_image`.
     """
-    options = {"cells": _cells(damage), "strength": strength}
+    masked = "mask" in network.takes
+
+    def of_file(image):
+        if masked:
+            mask = image[..., -1] > 127
+            return restorer.restore_image(network, image[..., :-1], mask=mask)
+        cells = _cells(damage)
+        return restorer.restore_image(network, image, cells=cells, strength=strength)
 
     def restore(images):
         levels = np.rint(np.asarray(images) * 255).astype(np.uint8)
-        restored = [restorer.restore_image(network, one, **options) for one in levels]
-        return np.stack(restored).astype(np.float32) / 255
+        return np.stack([of_file(one) for one in levels]).astype(np.float32) / 255
 
     return restore
 
@@ -225,6 +232,10 @@ def _jpeg(quality: int, subsampling: str = "4:2:0") -> dict[str, Any]:
     return {"name": "jpeg", "quality": quality, "subsampling": subsampling}
 
 
+def _holes(kind: str) -> dict[str, Any]:
+    return {"name": "holes", "kinds": {kind: 1.0}}
+
+
 def _photographs(
     damages: Mapping[Level, dict[str, Any]], least: str = "classical"
 ) -> dict[Level, Case]:
@@ -282,6 +293,10 @@ _COMPRESSED: dict[Level, Case] = {
 _SHUFFLED = _photographs(
     {rate: {"name": "pixel_shuffle", "rate": rate} for rate in (0.05, 0.15, 0.4)}
 )
+_HOLES: dict[Level, Case] = {
+    **_photographs({kind: _holes(kind) for kind in ("strokes", "box", "both")}),
+    "drawings, strokes": Case("drawings", _holes("strokes"), "input"),
+}
 _TASKS = {
     "denoise": Task("sigma of 255", classical.non_local_means, _NOISE),
     "jpeg": Task("quality", classical.unchanged, _COMPRESSED),
@@ -289,4 +304,5 @@ _TASKS = {
         "sigma of 255", classical.non_local_means, {**_NOISE, **_NOISE_OF_FILES}
     ),
     "pixel_shuffle": Task("rate", classical.vector_median, _SHUFFLED),
+    "inpaint": Task("hole", classical.biharmonic, _HOLES),
 }

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
-from jaxrestore.ops import doubled, ranges
+from jaxrestore.ops import doubled, products, ranges
 
 # As PyTorch draws weights, by name or not: uniform, of variance 1 / (3 fan-in).
 _INIT = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
@@ -72,9 +72,7 @@ class Generator(nn.Module):
             h = self._up(h, passed[level], width, f"up{level}_conv0")
             if self.pointwise:
                 h = self._dense(h, width, f"up{level}_conv1")
-        image = nn.Dense(
-            self.channels, kernel_init=_INIT, dtype=self.dtype, name="last"
-        )(h)
+        image = _Dense(self.channels, dtype=self.dtype, name="last")(h)
         return nn.sigmoid(image.astype(jnp.float32)), {}
 
     def _conv(self, h, features, stride, name):
@@ -89,9 +87,7 @@ class Generator(nn.Module):
         return self._act(conv(h), name)
 
     def _dense(self, h, features, name):
-        # A product of matrices: so are its gradients, which as those of a convolution
-        # take ten times as long.
-        dense = nn.Dense(features, kernel_init=_INIT, dtype=self.dtype, name=name)
+        dense = _Dense(features, dtype=self.dtype, name=name)
         return self._act(dense(h), name)
 
     def _up(self, h, skip, features, name):
@@ -112,7 +108,22 @@ def _beside(skip, kernel):
         for row in range(3)
         for column in range(3)
     ]
-    return jnp.concatenate(windows, -1) @ kernel.reshape(-1, kernel.shape[-1])
+    weights = kernel.reshape(-1, kernel.shape[-1])
+    return products.product(jnp.concatenate(windows, -1), weights)
+
+
+class _Dense(nn.Module):
+    """A 1x1 convolution as a product of matrices, and so are its gradients."""
+
+    features: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x):
+        kernel = self.param("kernel", _INIT, (x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        y = products.product(x.astype(self.dtype), kernel.astype(self.dtype))
+        return y + bias.astype(self.dtype)
 
 
 class _Norm(nn.Module):
@@ -126,10 +137,11 @@ class _Norm(nn.Module):
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
         bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
         x = x.astype(jnp.float32)
-        x = x - x.mean((1, 2), keepdims=True)
+        mean = x.mean((1, 2), keepdims=True)
         # Enlarged by `nearest` a map has the variance that it has.
-        variance = doubled.mean_square(x, self.enlarged or "nearest")
-        return (x * (scale * jax.lax.rsqrt(variance + 1e-5)) + bias).astype(self.dtype)
+        square = doubled.mean_square(x, self.enlarged or "nearest")
+        share = scale * jax.lax.rsqrt(jnp.maximum(square - mean**2, 0) + 1e-5)
+        return (x * share + (bias - mean * share)).astype(self.dtype)
 
 
 class _Up(nn.Module):

@@ -24,6 +24,9 @@ from jaxrestore.ops import patches
 # were (2 images of 256 px, two CPU cores); of stride one they are slower as products.
 _FEW_CHANNELS = 6
 
+# The gradient by a kernel of so many features is quicker as products, on CPUs.
+_MANY_FEATURES = 128
+
 # A dilated convolution is one of images of a phase each; where these are smaller, there
 # are too many of them (`python -m benchmarks.dilated_convolution`).
 _LEAST_PHASE = 4
@@ -149,12 +152,17 @@ def _windows(x, size, stride):
     """[b, hh, ww, k, k, c]: the window of every pixel of the result."""
     rows, columns = ((side - size) // stride + 1 for side in x.shape[1:3])
 
-    def taken(row, column):
-        last = (row + (rows - 1) * stride + 1, column + (columns - 1) * stride + 1)
-        return x[:, row : last[0] : stride, column : last[1] : stride]
-
-    grid = [[taken(row, column) for column in range(size)] for row in range(size)]
+    grid = [
+        [_every(x, row, column, rows, columns, stride) for column in range(size)]
+        for row in range(size)
+    ]
     return jnp.stack([jnp.stack(row, 3) for row in grid], 3)
+
+
+def _every(x, row, column, rows, columns, stride):
+    """So many rows and columns from these on, `stride` apart."""
+    last = row + (rows - 1) * stride + 1, column + (columns - 1) * stride + 1
+    return x[:, row : last[0] : stride, column : last[1] : stride]
 
 
 # A product with the transpose of many weights and few rows: as it is written by
@@ -268,6 +276,36 @@ _convolve.defvjp(
 
 def _by_kernel(x, cotangent, stride, padding, size, dilation=1):
     """The gradient of a convolution of `x` by its kernel, [k, k, c, d]."""
+    if dilation == 1 and cotangent.shape[-1] >= _MANY_FEATURES:
+        return jax.lax.platform_dependent(
+            x,
+            cotangent,
+            cpu=functools.partial(
+                _by_kernel_rows, stride=stride, padding=padding, size=size
+            ),
+            default=functools.partial(
+                _by_kernel_plain, stride=stride, padding=padding, size=size
+            ),
+        )
+    return _by_kernel_plain(x, cotangent, stride, padding, size, dilation)
+
+
+def _by_kernel_rows(x, cotangent, stride, padding, size):
+    """Row by row of the kernel, as a product with what its pixels see."""
+    x = _framed(x, padding)
+    rows, columns, features = cotangent.shape[1:]
+    flat = cotangent.reshape(-1, features)
+    found = []
+    for row in range(size):
+        seen = [_every(x, row, column, rows, columns, stride) for column in range(size)]
+        seen = jnp.concatenate(seen, -1).reshape(len(flat), -1)
+        # The barrier: with the sides exchanged it takes twice as long.
+        found.append(jax.lax.optimization_barrier(flat.T @ seen))
+    found = jnp.stack(found).reshape(size, features, size, -1)
+    return found.transpose(0, 2, 3, 1)
+
+
+def _by_kernel_plain(x, cotangent, stride, padding, size, dilation=1):
     reach = dilation * (size - 1) + 1
     pads = [
         (padding, reach + (made - 1) * stride - side - padding)

@@ -1,0 +1,42 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrestore.ops import products
+
+
+def _noise(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(("channels", "features"), [(3, 5), (5, 3), (4, 4)])
+def test_a_product_and_its_gradients_are_those_of_matrices(channels, features):
+    x, weights = _noise(2, 3, 4, channels), _noise(channels, features, seed=1)
+    cotangent = _noise(2, 3, 4, features, seed=2)
+
+    def inner(x, weights):
+        return (products.product(x, weights) * cotangent).sum()
+
+    gradient = jax.jit(jax.value_and_grad(inner, argnums=(0, 1)))
+    value, (by_x, by_weights) = gradient(jnp.asarray(x), jnp.asarray(weights))
+    np.testing.assert_allclose(value, (x @ weights * cotangent).sum(), rtol=1e-4)
+    np.testing.assert_allclose(by_x, cotangent @ weights.T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        by_weights, np.einsum("bhwc,bhwd->cd", x, cotangent), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_no_transposed_cotangent_is_written_out_on_a_cpu():
+    # What the module is for: the copy takes longer than the product.
+    rows, channels = 64, 32
+    weights = jnp.zeros((channels, channels))
+
+    def inner(x, first, second):
+        h = jnp.tanh(products.product(x, first))
+        return (jnp.tanh(products.product(h, second)) * x).sum()
+
+    gradient = jax.jit(jax.grad(inner, argnums=(1, 2)))
+    x = jnp.zeros((1, rows, channels))
+    compiled = gradient.lower(x, weights, weights).compile().as_text()
+    assert f"f32[{channels},1,{rows}]" not in compiled
