@@ -1,22 +1,27 @@
 """`jaxrestore restore --prior`: pictures restored without any training."""
 
 import contextlib
+import functools
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxrestore import errors, files, images
 from jaxrestore.cli import ending
 
 
-def limit(max_pixels: int | None) -> int:
-    """Returns how many pixels a result may have: what was given, or what memory has."""
+def limit(task: str, max_pixels: int | None) -> int:
+    """Returns how many pixels a result may have: what was given, or what memory has.
+
+    Holes are filled crop by crop, so that there it is the limit of any picture.
+    """
     from jaxrestore.prior import pictures
 
-    return max_pixels or pictures.MAX_PIXELS
+    most = images.MAX_PIXELS if task == "inpaint" else pictures.MAX_PIXELS
+    return max_pixels or most
 
 
 @ending.flags("iterations", "mask", "max_pixels", "overwrite", "scale")
@@ -33,50 +38,101 @@ def restore(
 ) -> None:
     """Writes each picture restored; says iterations and time on the way.
 
-    `places` and `masks` are those of `inference.folders`. An interrupt ends the fit,
+    `places` and `masks` are those of `inference.plans`. An interrupt ends the fit,
     and writes the best picture so far; a second one ends the command.
     """
     # Imported here: --help answers without loading jax.
     from jaxrestore.inference import folders
-    from jaxrestore.inference import masks as holes
-    from jaxrestore.prior import pictures, tasks
+    from jaxrestore.prior import tasks
 
     tasks.named(task)
+    _check_mask(task, masks)
     count = _count(iterations)
     if preview is not None and not overwrite:
         files.refuse_existing([preview])
     behind: list[str] = []
     for name, place in places.items():
-        picture = images.decode_as_stored(place.source, max_pixels=max_pixels)
-        picture, hole = holes.with_hole(
+        mask = None if masks is None else masks[name]
+        picture, hole = folders.opened(place, mask, max_pixels=max_pixels)
+        with _interruptible() as asked:
+            options = {"iterations": count, "progress": _progress(name, preview, asked)}
+            if hole is None:
+                fit = functools.partial(
+                    _restored, task=task, scale=scale, max_pixels=max_pixels
+                )
+            else:
+                fit = functools.partial(_filled, hole=hole)
+            made = fit(picture, **options)
+        _line("")
+        folders.written(made.picture, place.destination, filled=hole is not None)
+        if made.error is not None:
+            made.error.args = (f"{made.error}; {made.said} is in {place.destination}",)
+            raise made.error
+        behind += folders.behind(place, mask)
+        print(f"{place.destination}: {made.said}")
+    folders.tell_left_behind(behind)
+
+
+class _Made(NamedTuple):
+    """A picture, what is said of it, and the error of a fit that went bad."""
+
+    picture: Any
+    said: str
+    error: errors.UserError | None = None
+
+
+def _restored(picture, *, task, scale, iterations, progress, max_pixels):
+    from jaxrestore.prior import pictures
+
+    try:
+        found = pictures.restore_picture(
             picture,
-            None if masks is None else masks[name],
-            place.source,
+            task=task,
+            scale=scale,
+            iterations=iterations,
+            progress=progress,
             max_pixels=max_pixels,
         )
-        with _interruptible() as asked:
-            told = _progress(name, preview, asked)
-            try:
-                restored = pictures.restore_picture(
-                    picture,
-                    task=task,
-                    mask=None if hole is None else hole[..., None],
-                    scale=scale,
-                    iterations=count,
-                    progress=told,
-                    max_pixels=max_pixels,
-                )
-            except errors.UserError as error:
-                _keep(error, place.destination)
-                raise
-        images.encode(restored.picture, place.destination)
-        behind += images.left_behind(place.source)
-        _line("")
-        if hole is not None:
-            folders.tell_lossy(place.destination)
-        said = f"the fit {_SAID[restored.ended]}; this is iteration"
-        print(f"{place.destination}: {said} {restored.iterations}")
-    folders.tell_left_behind(behind)
+    except errors.UserError as error:
+        best = getattr(error, "result", None)
+        if best is None:
+            raise
+        said = f"the best picture until then, of iteration {best.iterations},"
+        return _Made(best.picture, said, error)
+    return _Made(found.picture, _told(found.ended, found.iterations))
+
+
+def _filled(picture, *, hole, iterations, progress):
+    from jaxrestore.inference import inpainting
+    from jaxrestore.prior import pictures
+
+    fits = pictures.Filling(iterations=iterations, progress=progress)
+    made = inpainting.fill_holes(fits, picture, hole)
+    if fits.error is not None:
+        return _Made(made, "the best picture until then", fits.error)
+    rounds = [(one.ended[0], one.iterations[0]) for one in fits.results]
+    if not rounds:
+        return _Made(made, "it has no hole, and is as it was")
+    said = _told(*rounds[-1])
+    if len(rounds) > 1:
+        said = f"its parts were filled by {len(rounds)} fits; of the last {said}"
+    return _Made(made, said)
+
+
+def _told(ended: str, iterations: int) -> str:
+    return f"the fit {_SAID[ended]}; this is iteration {iterations}"
+
+
+def _check_mask(task: str, masks: Mapping[str, Any] | None) -> None:
+    if masks is not None and task != "inpaint":
+        raise errors.ConfigError(
+            f"`mask` says which pixels are missing, and {task} has none; give it with "
+            "inpaint, or leave it out"
+        )
+    if masks is None and task == "inpaint":
+        raise errors.ConfigError(
+            "inpaint has to know which pixels are missing; give `mask`, white there"
+        )
 
 
 _SAID = {
@@ -128,17 +184,6 @@ def _line(text: str) -> None:
     """Writes over the line before, on a terminal alone."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def _keep(error: errors.UserError, destination: Path) -> None:
-    """Writes the best picture before an error, if there is one, and says so."""
-    restored = getattr(error, "result", None)
-    if restored is not None:
-        images.encode(restored.picture, destination)
-        error.args = (
-            f"{error}; the best picture until then, of iteration "
-            f"{restored.iterations}, is in {destination}",
-        )
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxrestore.ops import patches
+from jaxrestore.ops import patches, products
 
 # Images, and pairs of them: compilers leave most of a processor idle. The strided first
 # layers of pix2pix and its discriminator take 1 to 3 ms as products, and 3 to 5 as they
@@ -131,8 +131,8 @@ def transposed(
         jax.ShapeDtypeStruct(shape, x.dtype),
     )
     weights = kernel.reshape(-1, kernel.shape[-1])
-    products = _product_with_transpose(x.reshape(-1, x.shape[-1]), weights)
-    (whole,) = spread(products.reshape(*x.shape[:3], *kernel.shape[:3]))
+    made = products.of_few_rows_transposed(x.reshape(-1, x.shape[-1]), weights)
+    (whole,) = spread(made.reshape(*x.shape[:3], *kernel.shape[:3]))
     return whole[:, padding : padding + height, padding : padding + width]
 
 
@@ -144,7 +144,7 @@ def _small(numbers, kernel):
 def _by_windows(x, kernel, stride, padding):
     windows = _windows(_framed(x, padding), len(kernel), stride)
     weights = kernel.reshape(-1, kernel.shape[-1])
-    product = _product(windows.reshape(-1, len(weights)), weights)
+    product = products.of_few_rows(windows.reshape(-1, len(weights)), weights)
     return product.reshape(*windows.shape[:3], -1)
 
 
@@ -163,30 +163,6 @@ def _every(x, row, column, rows, columns, stride):
     """So many rows and columns from these on, `stride` apart."""
     last = row + (rows - 1) * stride + 1, column + (columns - 1) * stride + 1
     return x[:, row : last[0] : stride, column : last[1] : stride]
-
-
-# A product with the transpose of many weights and few rows: as it is written by
-# itself, the weights would be copied to be transposed, here and in the gradients.
-
-
-@jax.custom_vjp
-def _product(rows, weights):
-    return rows @ weights
-
-
-@jax.custom_vjp
-def _product_with_transpose(rows, weights):
-    return (weights @ rows.T).T
-
-
-_product.defvjp(
-    lambda rows, weights: (_product(rows, weights), (rows, weights)),
-    lambda kept, g: (_product_with_transpose(g, kept[1]), kept[0].T @ g),
-)
-_product_with_transpose.defvjp(
-    lambda rows, weights: (_product_with_transpose(rows, weights), (rows, weights)),
-    lambda kept, g: (_product(g, kept[1]), g.T @ kept[0]),
-)
 
 
 def _summed_taps(x, kernel):

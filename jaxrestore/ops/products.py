@@ -1,7 +1,8 @@
-"""Products of many rows and few weights, with gradients in the order that is quick.
+"""Products of matrices, with gradients in the order that is quick.
 
-As JAX derives the gradient by the weights, XLA's CPU compiler writes the cotangent out
-transposed, which takes longer than the product.
+Of many rows and few weights, as JAX derives the gradient by the weights, XLA's CPU
+compiler writes the cotangent out transposed, which takes longer than the product. Of
+few rows it would copy the many weights to transpose them, and so in the gradients.
 """
 
 import jax
@@ -12,7 +13,7 @@ from jaxtyping import Array, Float
 def product(
     x: Float[Array, "*b c"], weights: Float[Array, "c d"]
 ) -> Float[Array, "*b d"]:
-    """Returns `x @ weights`. Derivatives in reverse mode only."""
+    """Returns `x @ weights`, of many rows. Derivatives in reverse mode only."""
     return x @ weights
 
 
@@ -30,4 +31,30 @@ def by_weights(
 product.defvjp(
     lambda x, weights: (product(x, weights), (x, weights)),
     lambda kept, cotangent: (cotangent @ kept[1].T, by_weights(kept[0], cotangent)),
+)
+
+
+@jax.custom_vjp
+def of_few_rows(
+    rows: Float[Array, "n c"], weights: Float[Array, "c d"]
+) -> Float[Array, "n d"]:
+    """Returns `rows @ weights`. Derivatives in reverse mode only, of any order."""
+    return rows @ weights
+
+
+@jax.custom_vjp
+def of_few_rows_transposed(
+    rows: Float[Array, "n d"], weights: Float[Array, "c d"]
+) -> Float[Array, "n c"]:
+    """Returns `rows @ weights.T`. Derivatives as of `of_few_rows`."""
+    return (weights @ rows.T).T
+
+
+of_few_rows.defvjp(
+    lambda rows, weights: (of_few_rows(rows, weights), (rows, weights)),
+    lambda kept, g: (of_few_rows_transposed(g, kept[1]), kept[0].T @ g),
+)
+of_few_rows_transposed.defvjp(
+    lambda rows, weights: (of_few_rows_transposed(rows, weights), (rows, weights)),
+    lambda kept, g: (of_few_rows(g, kept[1]), g.T @ kept[0]),
 )

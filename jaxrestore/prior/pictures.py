@@ -1,11 +1,11 @@
-"""Pictures of 8 bits restored by the prior: grey, colours, alpha, and masks."""
+"""Pictures of 8 bits restored by the prior: grey, colours, alpha; and holes filled."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Float, UInt8
 
 from jaxrestore import errors, images
 from jaxrestore.ops import checks, hidden_colors, resize
@@ -35,7 +35,6 @@ def restore_picture(
     picture: UInt8[np.ndarray, "h w c"],
     *,
     task: str,
-    mask: Bool[np.ndarray, "hm wm 1"] | UInt8[np.ndarray, "hm wm 1"] | None = None,
     scale: tasks.Scale = 4,
     iterations: int | str = "auto",
     progress: Callable[[Now], Any] | None = None,
@@ -43,37 +42,31 @@ def restore_picture(
 ) -> Restored:
     """Returns a picture restored without any training.
 
-    `task` is one of `tasks.TASKS`; `sr` enlarges `scale` times. Grey stays grey; alpha
-    is kept, and enlarged by bicubic interpolation. Colours under alpha 0 are not looked
-    at: see `hidden_colors`. `mask` is True, or 128 and more,
-    where pixels are missing; the others come back as they are. `progress` and
+    `task` is one of `tasks.TASKS` but `inpaint`: see `Filling`; `sr` enlarges `scale`
+    times. Grey stays grey; alpha is kept, and enlarged by bicubic interpolation.
+    Colours under alpha 0 are not looked at: see `hidden_colors`. `progress` and
     `iterations` are those of `deep_image.restore`.
 
     Raises what that does, and the errors of a fit have the best picture so far as
-    `result`; `ConfigError` for a picture that is none of 8 bits, and for a mask of
-    another size or for another task; `ImageError` where the result has more than
-    `max_pixels`.
+    `result`; `ConfigError` for a picture that is none of 8 bits; `ImageError` where the
+    result has more than `max_pixels`.
     """
     checks.picture(picture)
-    _check_mask(picture, mask, task)
     times = scale if task == "sr" else 1
     operator = tasks.downsampling(scale) if task == "sr" else tasks.identity
     height, width = (times * side for side in picture.shape[:2])
     _check_size(height, width, max_pixels)
     count = picture.shape[2] - hidden_colors.has_alpha(picture)
-    lost = None
-    if mask is not None:
-        lost = mask if mask.dtype == bool else mask > 127
-    seen = hidden_colors.replaced(picture, None if lost is None else lost[..., 0])
+    seen = hidden_colors.replaced(picture)
     colors = jnp.asarray(seen[None, ..., :count], jnp.float32) / 255
 
     def told(now):
         assert progress is not None
-        made = _finished(picture, now.images[0], lost, times)
+        made = _finished(picture, now.images[0], times)
         return progress(Now(now.iteration, now.most, made))
 
     def restored(result):
-        made = _finished(picture, result.images[0], lost, times)
+        made = _finished(picture, result.images[0], times)
         return Restored(made, result.iterations[0], result.ended[0])
 
     try:
@@ -82,7 +75,6 @@ def restore_picture(
             task=task,
             operator=operator,
             size=(height, width),
-            mask=None if lost is None else jnp.asarray(lost[None], jnp.float32),
             iterations=iterations,
             progress=None if progress is None else told,
         )
@@ -93,33 +85,65 @@ def restore_picture(
     return restored(result)
 
 
-def _finished(picture, made, lost, times):
-    """The 8-bit picture of what a fit has made, with alpha and all that is known."""
-    made = np.rint(255 * np.clip(made, 0, 1)).astype(np.uint8)
-    colors, alpha = np.split(picture, [made.shape[2]], axis=2)
-    if lost is not None:
-        made = np.where(lost, made, colors)
+class Filling:
+    """Fills the hole of every crop by a fit of its own: a `contracts.Fill`.
+
+    `inference.inpainting.fill_holes(Filling(), picture, mask)` fills the holes of a
+    picture of any size. `results` says how each fit went. One that goes bad, or runs
+    out of memory, fills its crop with the best until then, and `error` has what it
+    raised last; where there is nothing yet, it is raised at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        iterations: int | str = "auto",
+        progress: Callable[[Now], Any] | None = None,
+    ):
+        """Takes what `restore_picture` does; `progress` is told of the crop alone."""
+        self.results: list[deep_image.Result] = []
+        self.error: errors.UserError | None = None
+        self._iterations, self._progress = iterations, progress
+
+    def __call__(
+        self, colors: Float[np.ndarray, "1 h w 3"], mask: Float[np.ndarray, "1 h w 1"]
+    ) -> Float[np.ndarray, "1 h w 3"]:
+        """Returns the crop with its hole filled; raises as `deep_image.restore`."""
+        progress = self._progress
+
+        def told(now):
+            assert progress is not None
+            return progress(Now(now.iteration, now.most, _levels(now.images[0])))
+
+        try:
+            result = deep_image.restore(
+                jnp.asarray(colors),
+                task="inpaint",
+                mask=jnp.asarray(mask),
+                iterations=self._iterations,
+                progress=None if progress is None else told,
+            )
+        except (deep_image.FitError, deep_image.FitMemoryError) as error:
+            if error.result is None:
+                raise
+            self.error, result = error, error.result
+        self.results.append(result)
+        return result.images
+
+
+def _levels(made):
+    return np.rint(255 * np.clip(made, 0, 1)).astype(np.uint8)
+
+
+def _finished(picture, made, times):
+    """The 8-bit picture of what a fit has made, with alpha."""
+    made = _levels(made)
+    alpha = picture[..., made.shape[2] :]
     if alpha.shape[2] and times > 1:
         height, width = made.shape[:2]
         enlarged = resize.resize(jnp.asarray(alpha, jnp.float32), height, width)
         alpha = np.rint(np.clip(np.asarray(enlarged), 0, 255)).astype(np.uint8)
     return np.concatenate([made, alpha], -1)
-
-
-def _check_mask(picture, mask, task):
-    if mask is None:
-        return
-    if task != "inpaint":
-        raise errors.ConfigError(
-            f"`mask` says which pixels are missing, and {task} has none; give it with "
-            "inpaint, or leave it out"
-        )
-    if mask.shape != (*picture.shape[:2], 1):
-        height, width = mask.shape[:2]
-        raise errors.ConfigError(
-            f"`mask` is {width}x{height} px, the picture {picture.shape[1]}x"
-            f"{picture.shape[0]}; give one of its size"
-        )
 
 
 def _check_size(height, width, max_pixels):

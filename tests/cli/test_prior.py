@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from jaxrestore import errors, images
 from jaxrestore.cli import app, prior
+from jaxrestore.inference import deep_png
 from jaxrestore.prior import deep_image, pictures
 
 RUNNER = CliRunner()
@@ -39,7 +40,19 @@ def fitted(monkeypatch):
                 return pictures.Restored(made, 50 * index, "asked")
         return pictures.Restored(made, 100, "rule")
 
+    class Filling:
+        def __init__(self, **options):
+            calls.append(options)
+            self.results, self.error = [], calls[0].get("error")
+
+        def __call__(self, colors, mask):
+            calls.append({"mask": mask[0, ..., 0] > 0})
+            made = np.full_like(colors, 0.5)
+            self.results.append(deep_image.Result(made, [150], ["rule"]))
+            return made
+
     monkeypatch.setattr(pictures, "restore_picture", restore_picture)
+    monkeypatch.setattr(pictures, "Filling", Filling)
     return calls
 
 
@@ -59,10 +72,34 @@ def test_the_options_reach_the_fit(picture, fitted, tmp_path):
     mask = tmp_path / "mask.png"
     lost = np.array([[0, 255, 0, 0, 255, 0]] * 4, np.uint8)
     images.encode(lost[..., None].repeat(3, -1), mask)
-    words = ("--prior", "inpaint", "--mask", mask, "--iterations", 250, "--scale", 2)
-    assert run(picture, "-o", tmp_path / "out.png", *words).exit_code == 0
-    np.testing.assert_array_equal(fitted[0]["mask"][..., 0], lost > 0)
-    assert fitted[0]["iterations"] == 250 and fitted[0]["scale"] == 2
+    words = ("--prior", "inpaint", "--mask", mask, "--iterations", 250)
+    done = run(picture, "-o", tmp_path / "out.png", *words)
+    assert "the fit ended by itself; this is iteration 150" in done.output
+    np.testing.assert_array_equal(fitted[1]["mask"], lost > 0)
+    assert fitted[0]["iterations"] == 250
+    words = ("--prior", "sr", "--scale", 2)
+    assert run(picture, "-o", tmp_path / "large.png", *words).exit_code == 0
+    assert fitted[-1]["task"] == "sr" and fitted[-1]["scale"] == 2
+
+
+def test_sixteen_bits_of_a_picture_with_a_hole_are_kept(fitted, tmp_path):
+    image = np.full((4, 6, 3), 40_001, np.uint16)
+    deep_png.write(image, tmp_path / "in.png")
+    images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
+    words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
+    done = run(tmp_path / "in.png", "-o", tmp_path / "out.png", *words)
+    assert done.exit_code == 0, done.exception
+    kept = deep_png.read(tmp_path / "out.png")
+    np.testing.assert_array_equal(kept[~np.eye(4, 6, dtype=bool)], 40_001)
+
+
+def test_a_fit_of_holes_that_goes_bad_leaves_its_picture(fitted, tmp_path, picture):
+    fitted.append({"error": deep_image.FitError("it diverged")})
+    images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
+    words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
+    done = run(picture, "-o", tmp_path / "out.png", *words)
+    assert "it diverged; the best picture until then is in" in str(done.exception)
+    assert images.decode_as_stored(tmp_path / "out.png").shape == (4, 6, 1)
 
 
 def test_what_a_file_loses_is_told(fitted, tmp_path):
@@ -84,7 +121,7 @@ def test_a_hole_may_be_what_is_transparent(fitted, tmp_path):
     images.encode(image, tmp_path / "in.png")
     words = ("--prior", "inpaint", "--mask", "alpha")
     assert run(tmp_path / "in.png", "-o", tmp_path / "out.jpg", *words).exit_code == 0
-    np.testing.assert_array_equal(fitted[0]["mask"][..., 0], image[..., 3] == 0)
+    np.testing.assert_array_equal(fitted[1]["mask"], image[..., 3] == 0)
 
 
 def test_an_interrupt_ends_the_fit_with_what_there_is(
@@ -125,6 +162,8 @@ def test_the_best_picture_before_an_error_is_written(picture, monkeypatch, tmp_p
         (("--prior", "blur"), "no task 'blur'"),
         (("--prior", "denoise", "--iterations", "soon"), "--iterations is 'soon'"),
         (("--prior", "denoise", "--task", "jpeg"), "give one of .* --prior NAME"),
+        (("--prior", "inpaint"), "give --mask, white there"),
+        (("--prior", "denoise", "--mask", "alpha"), "denoise has none"),
         (("--prior", "denoise", "--level", 25), "--level: of networks alone"),
         (("--task", "jpeg", "--scale", 2), "--scale: of --prior alone"),
     ],

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore import errors, images
-from jaxrestore.inference import deep_png, folders, restorer
+from jaxrestore.inference import deep_png, folders, plans, restorer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 4), np.uint8)
 
@@ -45,7 +45,7 @@ def test_the_level_reaches_the_network(pictures, tmp_path):
 
 def test_a_plan_says_where_each_file_of_a_folder_goes(pictures, tmp_path):
     (pictures / "notes.txt").write_text("no picture")
-    plan = folders.planned([pictures], tmp_path / "out")
+    plan = plans.planned([pictures], tmp_path / "out")
     assert [*plan.places] == ["below/grey", "clear", "colour", "text"]
     grey = (pictures / "below" / "grey.tif", tmp_path / "out" / "below" / "grey.png")
     assert plan.places["below/grey"] == grey and not (tmp_path / "out").exists()
@@ -54,7 +54,7 @@ def test_a_plan_says_where_each_file_of_a_folder_goes(pictures, tmp_path):
 
 def test_files_that_differ_in_their_suffix_are_all_restored(pictures, tmp_path):
     images.encode(PIXELS[..., :1], pictures / "colour.jpg")
-    plan = folders.planned([pictures], tmp_path)
+    plan = plans.planned([pictures], tmp_path)
     written = {place.destination.name for place in plan.places.values()}
     assert written == {
         "grey.png",
@@ -66,7 +66,7 @@ def test_files_that_differ_in_their_suffix_are_all_restored(pictures, tmp_path):
 
 
 def test_a_folder_is_restored_and_what_is_no_image_is_told(pictures, tmp_path):
-    plan = folders.planned([pictures], tmp_path / "out")
+    plan = plans.planned([pictures], tmp_path / "out")
     network, done = _network(takes=("gray",)), []
     skipped = folders.restore_all(network, plan.places, done=done.append)
     assert [*skipped] == ["text"] and "no PNG" in skipped["text"]
@@ -81,36 +81,36 @@ def test_a_folder_is_restored_and_what_is_no_image_is_told(pictures, tmp_path):
     with pytest.raises(errors.NoInputError, match="none of the 2 images"):
         folders.restore_all(network, dict.fromkeys("ab", places["text"]))
     with pytest.raises(errors.ConfigError, match=r"one of 3 such files.*skip_existing"):
-        folders.planned([pictures], tmp_path / "out")
-    again = folders.planned([pictures], tmp_path / "out", overwrite=True)
+        plans.planned([pictures], tmp_path / "out")
+    again = plans.planned([pictures], tmp_path / "out", overwrite=True)
     assert again.places == places
-    rest = folders.planned([pictures], tmp_path / "out", skip_existing=True)
+    rest = plans.planned([pictures], tmp_path / "out", skip_existing=True)
     assert [*rest.places] == ["text"] and rest.existing == 3
     with pytest.raises(errors.ConfigError, match="give one of the two"):
-        folders.planned([pictures], tmp_path, overwrite=True, skip_existing=True)
+        plans.planned([pictures], tmp_path, overwrite=True, skip_existing=True)
 
 
 def test_several_files_and_folders_are_restored_to_one_folder(pictures, tmp_path):
     (tmp_path / "other").mkdir()
     images.encode(PIXELS, tmp_path / "other" / "clear.png")
     sources = [pictures / "colour.png", pictures / "below", tmp_path / "other"]
-    plan = folders.planned(sources, tmp_path / "out")
+    plan = plans.planned(sources, tmp_path / "out")
     assert [*plan.places] == ["colour", "below/grey", "other/clear"]
     twice = [pictures / "clear.png", tmp_path / "other" / "clear.png"]
     with pytest.raises(errors.ConfigError, match="would be one file in"):
-        folders.planned(twice, tmp_path / "out")
+        plans.planned(twice, tmp_path / "out")
     with pytest.raises(images.ImageError, match="no such file"):
-        folders.planned([pictures, tmp_path / "absent"], tmp_path / "out")
+        plans.planned([pictures, tmp_path / "absent"], tmp_path / "out")
 
 
 def test_a_file_is_restored_into_a_folder(pictures, tmp_path):
     expected = (pictures / "clear.png", tmp_path / "clear.png")
-    plan = folders.planned([pictures / "clear.png"], tmp_path)
+    plan = plans.planned([pictures / "clear.png"], tmp_path)
     assert plan.places == {"clear": expected}
-    plan = folders.planned([pictures / "clear.png"], tmp_path / "new", into=True)
+    plan = plans.planned([pictures / "clear.png"], tmp_path / "new", into=True)
     assert plan.places["clear"].destination == tmp_path / "new" / "clear.png"
     with pytest.raises(errors.ConfigError, match=r"clear\.png exists; give another"):
-        folders.planned([pictures / "clear.png"], pictures)
+        plans.planned([pictures / "clear.png"], pictures)
 
 
 @pytest.mark.parametrize(
@@ -129,24 +129,24 @@ def test_what_could_not_be_read_or_written_is_refused(
     pictures, tmp_path, source, out, message
 ):
     with pytest.raises(errors.UserError, match=message):
-        folders.planned([pictures / source], tmp_path / out)
-    folders.planned([pictures / "clear.png"], tmp_path / "out.png")
+        plans.planned([pictures / source], tmp_path / out)
+    plans.planned([pictures / "clear.png"], tmp_path / "out.png")
     places = [pictures / "clear.png"], pictures / "colour.png"
-    folders.planned(*places, overwrite=True)
+    plans.planned(*places, overwrite=True)
 
 
 def test_a_folder_is_not_put_in_a_file_or_in_itself(pictures, tmp_path):
     for out in (pictures / "clear.png", pictures / "out", tmp_path / "out.png"):
         with pytest.raises(errors.ConfigError):
-            folders.planned([pictures], out)
-    folders.planned([pictures], tmp_path / "out.png", into=True)
+            plans.planned([pictures], out)
+    plans.planned([pictures], tmp_path / "out.png", into=True)
 
 
 def test_more_pixels_than_the_limit_are_refused_until_it_is_raised(pictures, tmp_path):
     source, out = pictures / "colour.png", tmp_path / "out.png"
     with pytest.raises(images.ImageError, match="12x9 is more than `max_pixels`, 100"):
-        folders.planned([source], out, max_pixels=100)
-    plan = folders.planned([source], out, max_pixels=108)
+        plans.planned([source], out, max_pixels=100)
+    plan = plans.planned([source], out, max_pixels=108)
     with pytest.raises(images.ImageError, match="is more than"):
         folders.restore_all(_network(), plan.places, max_pixels=100)
     assert folders.restore_all(_network(), plan.places, max_pixels=108) == {}
@@ -158,7 +158,7 @@ def test_what_is_left_behind_is_told_once(tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (3, 2)).save(tmp_path / name, exif=exif)
     Image.fromarray(np.full((2, 3), 40_000, np.uint16)).save(tmp_path / "c.png")
-    plan = folders.planned([tmp_path], tmp_path.with_name("out"))
+    plan = plans.planned([tmp_path], tmp_path.with_name("out"))
     with pytest.warns(errors.Notice) as told:
         folders.restore_all(_network(), plan.places)
     (notice,) = told
@@ -189,8 +189,8 @@ def _filling():
 def test_pictures_and_masks_belong_together_by_the_names_of_results(
     pictures, holes, tmp_path
 ):
-    plan = folders.planned([pictures], tmp_path / "out")
-    found, left_out = folders.masked(plan.places, holes)
+    plan = plans.planned([pictures], tmp_path / "out")
+    found, left_out = plans.masked(plan.places, holes)
     assert found == {
         "below/grey": holes / "below" / "grey.png",
         "colour": holes / "colour.bmp",
@@ -208,15 +208,15 @@ def test_pictures_and_masks_belong_together_by_the_names_of_results(
 def test_a_mask_is_refused_that_is_not_there_or_is_one_for_several(
     pictures, holes, tmp_path
 ):
-    several = folders.planned([pictures], tmp_path / "out").places
+    several = plans.planned([pictures], tmp_path / "out").places
     with pytest.raises(errors.ConfigError, match="is one mask, and there are 4 images"):
-        folders.masked(several, holes / "other.png")
+        plans.masked(several, holes / "other.png")
     with pytest.raises(errors.NoInputError, match="give as `mask` a file, a folder"):
-        folders.masked(several, holes / "none.png")
-    one = folders.planned([pictures / "clear.png"], tmp_path / "out.png").places
-    assert folders.masked(one, holes / "other.png")[0] == {"clear": holes / "other.png"}
+        plans.masked(several, holes / "none.png")
+    one = plans.planned([pictures / "clear.png"], tmp_path / "out.png").places
+    assert plans.masked(one, holes / "other.png")[0] == {"clear": holes / "other.png"}
     with pytest.raises(errors.NoInputError, match="no image has a partner"):
-        folders.masked(one, holes)
+        plans.masked(one, holes)
 
 
 @pytest.mark.parametrize("word", ["alpha", "opaque"])
@@ -227,9 +227,9 @@ def test_a_hole_in_alpha_is_filled_and_the_result_is_opaque(tmp_path, word):
     pixels[..., 3] = np.where(clear, 0, 255)
     images.encode(pixels, source)
     with pytest.raises(errors.UserError, match="keeps no alpha"):
-        folders.planned([source], out)
-    places = folders.planned([source], out, opaque=True).places
-    found, _ = folders.masked(places, word)
+        plans.planned([source], out)
+    places = plans.planned([source], out, opaque=True).places
+    found, _ = plans.masked(places, word)
     folders.restore_all(_filling(), places, masks=found)
     restored = images.decode_with_alpha(out)
     assert restored.shape == (9, 12, 3)
@@ -261,7 +261,7 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
     source, mask = tmp_path / "in.png", tmp_path / "mask.png"
     deep_png.write(pixels, source)
     images.encode(HOLE[..., None].astype(np.uint8) * 255, mask)
-    places = folders.planned([source], tmp_path / "out", into=True).places
+    places = plans.planned([source], tmp_path / "out", into=True).places
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folders.restore_all(_filling(), places, masks={"in": mask})
@@ -270,7 +270,7 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
     np.testing.assert_array_equal(restored[~HOLE], pixels[~HOLE])
     assert (restored[HOLE, 0] != pixels[HOLE, 0]).any()
     with pytest.warns(errors.Notice, match="left behind is 16 bits"):
-        out = folders.Place(source, tmp_path / "out.tif")
+        out = plans.Place(source, tmp_path / "out.tif")
         folders.restore_all(_filling(), {"in": out}, masks={"in": mask})
 
 

@@ -4,7 +4,7 @@ from PIL import Image, ImageCms
 from skimage import data
 
 from jaxrestore import errors, images
-from jaxrestore.inference import folders, jpeg_cells, restorer
+from jaxrestore.inference import folders, jpeg_cells, plans, restorer
 
 SIZE = (45, 61)  # no whole blocks
 ORIGINAL = data.coffee()[100 : 100 + SIZE[0], 200 : 200 + SIZE[1]]
@@ -120,7 +120,7 @@ def test_files_that_cannot_be_confined_are_told_once(tmp_path):
     picture.save(tmp_path / "a.jpg")
     picture.save(tmp_path / "b.jpg", exif=exif)
     picture.save(tmp_path / "c.jpg", exif=exif)
-    plan = folders.planned([tmp_path], tmp_path.parent / f"{tmp_path.name}-out")
+    plan = plans.planned([tmp_path], tmp_path.parent / f"{tmp_path.name}-out")
     darker = restorer.Restorer(lambda x: x * 0.8, 1, 1, "stand_in")
     with pytest.warns(errors.Notice, match="turned.*: b, c$"):
         folders.restore_all(darker, plan.places, confine=True)

@@ -40,3 +40,20 @@ def test_no_transposed_cotangent_is_written_out_on_a_cpu():
     x = jnp.zeros((1, rows, channels))
     compiled = gradient.lower(x, weights, weights).compile().as_text()
     assert f"f32[{channels},1,{rows}]" not in compiled
+
+
+def test_a_product_of_few_rows_and_its_transpose_are_those_of_matrices():
+    rows, weights = jnp.asarray(_noise(2, 5)), jnp.asarray(_noise(5, 7, seed=1))
+    by_few, pull = jax.vjp(products.of_few_rows, rows, weights)
+    back, pull_back = jax.vjp(products.of_few_rows_transposed, by_few, weights)
+    np.testing.assert_allclose(by_few, rows @ weights, rtol=1e-5)
+    np.testing.assert_allclose(back, rows @ weights @ weights.T, rtol=1e-4)
+    along = jnp.asarray(_noise(2, 7, seed=2))
+    for found, expected in zip(
+        pull(along), (along @ weights.T, rows.T @ along), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    for found, expected in zip(
+        pull_back(rows), (rows @ weights, rows.T @ by_few), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -1,8 +1,8 @@
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxrestore import errors, images
+from jaxrestore.inference import inpainting
 from jaxrestore.prior import deep_image, pictures, tasks
 
 
@@ -11,11 +11,11 @@ def fitted(monkeypatch):
     """Fits that are the input in the operator's size, darker by a tenth."""
     calls = []
 
-    def restore(degraded, *, size, progress, **options):
+    def restore(degraded, *, progress, size=None, **options):
         calls.append({"degraded": degraded, "size": size, **options})
-        times = size[0] // degraded.shape[1]
+        times = size[0] // degraded.shape[1] if size else 1
         made = np.asarray(degraded).repeat(times, 1).repeat(times, 2) - 0.1
-        mask = options["mask"]
+        mask = options.get("mask")
         if mask is not None:
             made = np.where(mask > 0, made, degraded)
         result = deep_image.Result(made, [70], ["rule"])
@@ -59,22 +59,36 @@ def test_super_resolution_is_told_its_operator_and_enlarges_alpha(fitted):
     assert fitted[0]["operator"] is tasks.downsampling(3)
 
 
-def test_known_pixels_come_back_to_the_bit(fitted):
-    picture, mask = np.arange(256, dtype=np.uint8).reshape(16, 16, 1), _noise(16, 16, 1)
-    found = pictures.restore_picture(picture, task="inpaint", mask=mask)
-    known = mask < 128
-    np.testing.assert_array_equal(found.picture[known], picture[known])
-    assert jnp.array_equal(fitted[0]["mask"][0] > 0, ~known)
-
-
-def test_colours_under_alpha_0_are_not_fitted_and_known_ones_stay(fitted):
+def test_colours_under_alpha_0_are_not_fitted(fitted):
     picture = np.full((4, 6, 4), 255, np.uint8)
     picture[1, 2] = (9, 9, 9, 0)
-    mask = np.zeros((4, 6, 1), bool)
-    mask[:, 4:] = True
-    found = pictures.restore_picture(picture, task="inpaint", mask=mask)
+    pictures.restore_picture(picture, task="denoise")
     assert (fitted[0]["degraded"] == 1).all()
-    np.testing.assert_array_equal(found.picture[:, :4], picture[:, :4])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_each_hole_is_filled_by_a_fit_and_known_pixels_stay_to_the_bit(fitted, kind):
+    top = np.iinfo(kind).max
+    picture = np.random.default_rng(0).integers(top // 8, top, (90, 300, 4), kind)
+    hole = np.zeros((90, 300), bool)
+    hole[40:44, 10:14] = hole[40:44, 280:284] = True
+    seen = []
+    fits = pictures.Filling(iterations=70, progress=seen.append)
+    filled = inpainting.fill_holes(fits, picture, hole, side=64, margin=16)
+    assert len(fits.results) == len(fitted) == 2 and fits.error is None
+    assert fitted[0]["mask"].sum() == 16 and fitted[0]["iterations"] == 70
+    assert [now.picture.shape for now in seen] == [(64, 64, 3)] * 2
+    np.testing.assert_array_equal(filled[~hole], picture[~hole])
+    np.testing.assert_array_equal(filled[..., 3], picture[..., 3])
+    assert (filled[hole][:, :3] != picture[hole][:, :3]).any()
+
+
+def test_a_fit_that_goes_bad_fills_its_hole_with_what_there_is(fitted):
+    picture, hole = _noise(40, 40, 3), np.zeros((40, 40), bool)
+    hole[20:24, 20:24] = True
+    fits = pictures.Filling(progress=lambda now: True)
+    filled = inpainting.fill_holes(fits, picture, hole)
+    assert str(fits.error) == "it diverged" and filled.shape == picture.shape
 
 
 def test_an_error_of_a_fit_has_the_picture_so_far(fitted):
@@ -96,11 +110,7 @@ def test_an_error_of_a_fit_has_the_picture_so_far(fitted):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (
-            {"task": "denoise", "mask": np.zeros((4, 4, 1), np.uint8)},
-            "denoise has none",
-        ),
-        ({"task": "inpaint", "mask": np.zeros((4, 5, 1), np.uint8)}, "5x4 px.* 4x4"),
+        ({"task": "inpaint"}, "give `mask`, 1 there"),
         ({"task": "sr", "scale": 17}, "`scale` is 17"),
     ],
 )

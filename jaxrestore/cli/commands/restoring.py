@@ -117,14 +117,14 @@ def restore(
     if step is not None and checkpoint is None:
         raise errors.ConfigError("--step is of a run; give --checkpoint with it")
     # Imported here: --help answers without loading jax.
-    from jaxrestore.inference import folders, masks, restorer
+    from jaxrestore.inference import folders, masks, plans, restorer
 
     if prior is not None:
-        max_pixels = deep_image_prior.limit(max_pixels)
+        max_pixels = deep_image_prior.limit(prior, max_pixels)
     limit = {} if max_pixels is None else {"max_pixels": max_pixels}
     in_alpha = mask in masks.WORDS
     # First, so that a bad file is told before a network is built.
-    plan = folders.planned(
+    plan = plans.planned(
         sources,
         Path(output),
         into=output.endswith(("/", os.sep)),
@@ -136,7 +136,7 @@ def restore(
     _tell(plan.left_out)
     places, holes, skipped = plan.places, None, {}
     if places and mask is not None:
-        holes, skipped = folders.masked(places, mask if in_alpha else Path(mask))
+        holes, skipped = plans.masked(places, mask if in_alpha else Path(mask))
         places = {name: places[name] for name in holes}
     if prior is not None:
         deep_image_prior.restore(
