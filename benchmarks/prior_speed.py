@@ -21,7 +21,6 @@ import numpy as np
 
 from benchmarks import harness, machine
 from jaxrestore.prior import fits, tasks
-from jaxrestore.training import allocator
 
 LENGTH = 10  # iterations of a timed call, of all images together
 SMALL = tasks.Task(100, 1 / 30, 4, (8, 8), (2, 0))
@@ -106,7 +105,6 @@ def main(argv: Sequence[str] | None = None):
     parser.add_argument("--images", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--side", type=int, default=128)
     options = harness.parse(parser, argv)
-    allocator.keep_freed_memory()
     task = SMALL if options.small else tasks.named("denoise")
     side = 16 if options.small else options.side
     records = []
