@@ -17,14 +17,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxrestore.ops import patches, products
+from jaxrestore.ops import patches, products, winograd
 
 # Images, and pairs of them: compilers leave most of a processor idle. The strided first
 # layers of pix2pix and its discriminator take 1 to 3 ms as products, and 3 to 5 as they
 # were (2 images of 256 px, two CPU cores); of stride one they are slower as products.
 _FEW_CHANNELS = 6
 
-# The gradient by a kernel of so many features is quicker as products, on CPUs.
+# On CPUs: the gradient by a kernel of so many channels is quicker by Winograd's form,
+# and so are convolutions of maps of so few numbers. Of other kernels and strides the
+# gradient by a kernel of so many features is quicker as products.
+_MANY_CHANNELS = 64
+_SMALL_MAP = 2**19
 _MANY_FEATURES = 128
 
 # A dilated convolution is one of images of a phase each; where these are smaller, there
@@ -230,7 +234,13 @@ def _convolve(x, kernel, stride, padding, dilation):
     if stride > 1 and x.shape[-1] <= _FEW_CHANNELS:
         return _by_windows(x, kernel, stride, padding)
     pads = ((padding, padding), (padding, padding))
-    return _plain(x, kernel, stride, pads, dilation)
+    plain = lambda x, kernel: _plain(x, kernel, stride, pads, dilation)
+    small = x.size <= _SMALL_MAP
+    if small and _takes_winograd(x, kernel.shape, stride, padding, dilation):
+        return jax.lax.platform_dependent(
+            x, kernel, cpu=winograd.convolve, default=plain
+        )
+    return plain(x, kernel)
 
 
 def _convolve_backward(stride, padding, dilation, residuals, cotangent):
@@ -252,18 +262,22 @@ _convolve.defvjp(
 
 def _by_kernel(x, cotangent, stride, padding, size, dilation=1):
     """The gradient of a convolution of `x` by its kernel, [k, k, c, d]."""
-    if dilation == 1 and cotangent.shape[-1] >= _MANY_FEATURES:
-        return jax.lax.platform_dependent(
-            x,
-            cotangent,
-            cpu=functools.partial(
-                _by_kernel_rows, stride=stride, padding=padding, size=size
-            ),
-            default=functools.partial(
-                _by_kernel_plain, stride=stride, padding=padding, size=size
-            ),
-        )
-    return _by_kernel_plain(x, cotangent, stride, padding, size, dilation)
+    options = {"stride": stride, "padding": padding, "size": size}
+    shape = size, size, x.shape[-1], cotangent.shape[-1]
+    plain = functools.partial(_by_kernel_plain, **options, dilation=dilation)
+    if _takes_winograd(x, shape, stride, padding, dilation):
+        on_cpu = winograd.by_kernel
+    elif dilation == 1 and shape[-1] >= _MANY_FEATURES:
+        on_cpu = functools.partial(_by_kernel_rows, **options)
+    else:
+        return plain(x, cotangent)
+    return jax.lax.platform_dependent(x, cotangent, cpu=on_cpu, default=plain)
+
+
+def _takes_winograd(x, shape, stride, padding, dilation):
+    is_its = (shape[0], stride, padding, dilation) == (3, 1, 1, 1)
+    many = min(shape[2:]) >= _MANY_CHANNELS
+    return is_its and many and winograd.fits(x) and x.dtype == jnp.float32
 
 
 def _by_kernel_rows(x, cotangent, stride, padding, size):

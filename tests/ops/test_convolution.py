@@ -100,8 +100,9 @@ def test_a_convolution_is_what_it_is_the_transpose_of(setting, form):
         ((2, 21, 22, 8), 5),
         ((2, 21, 22, 70), 1),
         ((4, 21, 22, 8), 160),
+        ((2, 22, 20, 64), 64),
     ],
-    ids=["by products", "of few channels", "the compiler's", "by taps", "of features"],
+    ids=["by products", "few channels", "plain", "by taps", "features", "winograd"],
 )
 @pytest.mark.parametrize("setting", [(4, 2, 1), (4, 2, 0), (3, 1, 1)], ids=str)
 def test_a_convolution_equals_the_compilers_with_its_gradients(
