@@ -92,7 +92,7 @@ def contestants(options: Any) -> dict[str, rivals.Fill]:
     networks |= {path: of_runs.load(path) for path in options.run}
     for path, network in networks.items():
         name = str(path) if path.name in fills else path.name
-        fills[name] = of_network(network, name, options.side)
+        fills[name] = of_network(network, name)
     if options.prior:
         fills["prior"] = of_prior(options.prior)
     chosen = {name: fills[name] for name in fills if name in (options.only or fills)}
@@ -103,21 +103,23 @@ def contestants(options: Any) -> dict[str, rivals.Fill]:
     return chosen
 
 
-def of_network(network: restorer.Restorer, name: str, side: int) -> rivals.Fill:
-    """Returns a network that takes a colour picture and a mask as what fills holes.
+def of_network(network: restorer.Restorer, name: str) -> rivals.Fill:
+    """Returns what becomes of a file by a network that takes a picture and a mask.
 
-    Raises `ConfigError` for one that takes something else, or no such side.
+    Raises `ConfigError` for one that takes something else.
     """
     if network.takes != ("rgb", "mask"):
         raise errors.ConfigError(
             f"{name} takes {', '.join(network.takes)}; holes are filled by networks "
             "that take rgb and mask"
         )
-    if side % network.multiple:
-        raise errors.ConfigError(
-            f"{name} takes sides that {network.multiple} divides, and `side` is {side}"
-        )
-    return rivals.of_batches(network.apply)
+
+    def fill(picture, lost):
+        levels = np.rint(255 * picture).astype(np.uint8)
+        restored = restorer.restore_image(network, levels, mask=lost[..., 0])
+        return restored.astype(np.float32) / 255
+
+    return fill
 
 
 def of_prior(iterations: str) -> rivals.Fill:

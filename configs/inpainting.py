@@ -89,8 +89,9 @@ def _first_objective():
     return ConfigDict({"coarse": rows(1.2), "refined": rows(1.0)})
 
 
-def _second_objective():
-    return ConfigDict({"coarse": {"l1": 2.0}, "refined": {"l1": 2.0}})
+def _second_objective(**options):
+    row = {"l1": {"weight": 2.0, **options}}
+    return ConfigDict({"coarse": row, "refined": row})
 
 
 def _shrink(config, first):
@@ -106,7 +107,9 @@ def _shrink(config, first):
     config.optimizer.generator.schedule = "cosine"
     config.optimizer.generator.warmup = 50 if first else 100
     if not first:
-        config.adversarial.weight = 0.1  # in so few steps L1 has to lead
+        # In so few steps L1 has to lead, and where it counts.
+        config.adversarial.weight = 0.02
+        config.objective = _second_objective(where="damaged")
     config.evaluation.every = 1_000
     config.log_every = 50
     config.checkpoint_every = 500

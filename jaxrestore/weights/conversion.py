@@ -294,18 +294,22 @@ def _is_too_large(options, found):
 
 def _matched(model, found, layout):
     first, usual = "", networks.channels(model)
+    refused: list[Exception] = []
     for count in dict.fromkeys((usual, usual + 1, *range(1, _MOST_INPUTS + 1))):
         try:
             wanted = layout(shapes := _shapes(model, count))
-        except (ValueError, TypeError):
-            if count == usual:
-                raise
-            continue  # one that adds its output to its input does not take fewer
+        except (ValueError, TypeError) as error:
+            # One that adds its output to its input does not take fewer, one that fills
+            # holes takes one more.
+            refused.append(error)
+            continue
         if wanted == found:
             return count, shapes
         first = first or weight_files.difference(found, wanted)
         if wanted.keys() != found.keys():
             break
+    if not first:
+        raise refused[0]
     raise errors.MismatchError(f"these are not the weights of the network: {first}")
 
 
