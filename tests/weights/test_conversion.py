@@ -5,13 +5,14 @@ import importlib.util
 import json
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from golden import published as golden
 
 from jaxrestore import errors, naming, networks
-from jaxrestore.weights import conversion, weight_files
+from jaxrestore.weights import cards, conversion, weight_files
 
 STORED = Path(__file__).parents[1] / "golden" / "published.json"
 
@@ -108,6 +109,18 @@ def test_the_way_back_gives_the_tensors_to_the_bit(case):
 def test_the_channels_that_a_network_takes_are_found(case, count):
     _, generator, variables = _converted(case)
     assert conversion.described(generator, variables)["inputs"] == count
+
+
+def test_the_mask_is_a_channel_of_a_network_that_takes_nothing_else():
+    generator = {"name": "deepfill", "width": 4}
+    model = networks.build("Generator", generator)
+    init = functools.partial(model.init, train=False)
+    shapes = jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 16, 16, 4)))
+    variables = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
+    assert conversion.described(generator, variables)["inputs"] == 4
+    config = {"degradation": {"name": "holes"}}
+    told = cards.card(generator, variables, source={"config": config})
+    assert told["takes"] == ["rgb", "mask"]
 
 
 # Strictness: of a small network
