@@ -31,8 +31,8 @@ from jaxrestore import errors, files, folders, images, programs, protocols
 from jaxrestore.data import samples
 from jaxrestore.degradations import holes
 from jaxrestore.evaluation import evaluate, hole_borders, hole_shares, summaries
-from jaxrestore.inference import of_runs, restorer
-from jaxrestore.prior import deep_image
+from jaxrestore.inference import inpainting, of_runs, restorer
+from jaxrestore.prior import pictures as prior
 
 METRICS = {
     "hole_psnr": ".2f",
@@ -115,8 +115,8 @@ def of_network(network: restorer.Restorer, name: str) -> rivals.Fill:
         )
 
     def fill(picture, lost):
-        levels = np.rint(255 * picture).astype(np.uint8)
-        restored = restorer.restore_image(network, levels, mask=lost[..., 0])
+        lost = lost[..., 0]
+        restored = restorer.restore_image(network, _levels(picture), mask=lost)
         return restored.astype(np.float32) / 255
 
     return fill
@@ -124,14 +124,18 @@ def of_network(network: restorer.Restorer, name: str) -> rivals.Fill:
 
 def of_prior(iterations: str) -> rivals.Fill:
     """Returns Deep Image Prior, fitted for `auto` or so many iterations."""
-    count = iterations if iterations == "auto" else int(iterations)
+    count = int(iterations) if iterations.isdecimal() else iterations
 
     def fill(picture, lost):
-        mask = jnp.asarray(lost[None], jnp.float32)
-        asked = {"task": "inpaint", "mask": mask, "iterations": count}
-        return deep_image.restore(jnp.asarray(picture[None]), **asked).images[0]
+        fits, levels = prior.Filling(iterations=count), _levels(picture)
+        filled = inpainting.fill_holes(fits, levels, lost[..., 0])
+        return filled.astype(np.float32) / 255
 
     return fill
+
+
+def _levels(picture):
+    return np.rint(255 * picture).astype(np.uint8)
 
 
 def rows(question: Question, fills: Mapping[str, rivals.Fill]) -> list[Row]:

@@ -1,12 +1,12 @@
-"""What the prior makes of four kinds of damage, ended by its own rule.
+"""What the prior makes of four kinds of damage, ended as `--prior` ends it.
 
     taskset -c 0,1 python -m benchmarks.prior_tasks [--images 1] [--side 128]
 
 Crops of photographs, as in `prior_stop`: with noise of sigma 25 of 255, half of their
-pixels missing, as a JPEG file of quality 10, and a quarter as large. `input` is the
-PSNR of what is restored, in dB: the crop with the mean colour in its gaps, or enlarged
-by bicubic interpolation. The JSON is written after each row; `--small` only shows that
-it runs.
+pixels missing, as a JPEG file of quality 10, and a quarter as wide and high. `input` is
+the PSNR of what is given, in dB: with the mean colour in its gaps, or enlarged by
+bicubic interpolation. The JSON is written after each row; `--small` only shows that it
+runs.
 """
 
 from collections.abc import Sequence

@@ -90,8 +90,8 @@ def _first_objective():
 
 
 def _second_objective(**options):
-    row = {"l1": {"weight": 2.0, **options}}
-    return ConfigDict({"coarse": row, "refined": row})
+    weight = {"weight": 2.0, **options} if options else 2.0
+    return ConfigDict({"coarse": {"l1": weight}, "refined": {"l1": weight}})
 
 
 def _shrink(config, first):

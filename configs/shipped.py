@@ -1,4 +1,4 @@
-"""The small networks whose weights lie in the wheel: one recipe, five tasks.
+"""The small networks whose weights lie in the wheel, and one to come: five tasks.
 
     python -m jaxrestore.main --config configs/shipped.py:photo
 
@@ -7,7 +7,7 @@ Arguments, joined by commas after a colon (`configs/shipped.py:jpeg`):
   jpeg           JPEG files of quality 10 to 100, mostly with chroma at half resolution
   pixel_shuffle  the pixel shuffle at rates from 0.05 to 0.5
   photo          what photographs suffer: noise of any look, grey or coloured, and JPEG
-  inpaint        holes: boxes, brush strokes, and both together
+  inpaint        holes: boxes, brush strokes, and both together; ships not yet
 
 One is given; `denoise` if none is. Weights are only as free as what they have seen:
 what this package paints, and photographs inside scikit-image that are CC0 or in the

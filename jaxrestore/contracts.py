@@ -138,9 +138,10 @@ class Fill(Protocol):
 
     def __call__(
         self, colors: Float[Any, "b h w 3"], mask: Float[Any, "b h w 1"], /
-    ) -> Float[Any, "b h w 3"]:
+    ) -> Float[Any, "b h w 3"] | None:
         """Returns colours in [0, 1] whose hole, where `mask` is 1, is filled.
 
-        What comes back outside of the hole need not be what was given.
+        What comes back outside of the hole need not be what was given. None leaves the
+        hole as it is.
         """
         ...

@@ -23,6 +23,7 @@ TINY = {
     "pixel_shuffle": ["--batches", "2", "--sides", "16"],
     "degradations": ["--only", "noise", "pixel_shuffle"],
     "convolution_border": [],
+    "convolution_gradients": [],
     "dilated_convolution": [],
     "arms": [],
 }

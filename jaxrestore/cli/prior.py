@@ -30,7 +30,7 @@ def restore(
     *,
     task: str,
     masks: Mapping[str, Any] | None,
-    scale: int,
+    scale: int | None,
     iterations: str,
     preview: Path | None,
     overwrite: bool,
@@ -47,6 +47,10 @@ def restore(
 
     tasks.named(task)
     _check_mask(task, masks)
+    if scale is not None and task != "sr":
+        raise errors.ConfigError(
+            f"`scale` is of sr, which enlarges; leave it out with {task}"
+        )
     count = _count(iterations)
     if preview is not None and not overwrite:
         files.refuse_existing([preview])
@@ -58,7 +62,7 @@ def restore(
             options = {"iterations": count, "progress": _progress(name, preview, asked)}
             if hole is None:
                 fit = functools.partial(
-                    _restored, task=task, scale=scale, max_pixels=max_pixels
+                    _restored, task=task, scale=scale or 4, max_pixels=max_pixels
                 )
             else:
                 fit = functools.partial(_filled, hole=hole)
@@ -103,20 +107,25 @@ def _restored(picture, *, task, scale, iterations, progress, max_pixels):
 
 
 def _filled(picture, *, hole, iterations, progress):
-    from jaxrestore.inference import inpainting
+    from jaxrestore.inference import crops, inpainting
     from jaxrestore.prior import pictures
 
+    plan = crops.plan(hole, side=inpainting.SIDE, margin=inpainting.MARGIN)
+    parts = sum(1 for _ in plan)
+    if parts > 1:
+        print(f"{parts} parts to fill, each by a fit of its own", file=sys.stderr)
     fits = pictures.Filling(iterations=iterations, progress=progress)
     made = inpainting.fill_holes(fits, picture, hole)
+    filled = len(fits.results)
+    done = f"{filled} of {parts} parts of its holes filled"
     if fits.error is not None:
-        return _Made(made, "the best picture until then", fits.error)
-    rounds = [(one.ended[0], one.iterations[0]) for one in fits.results]
-    if not rounds:
+        if not filled:
+            raise fits.error
+        return _Made(made, f"the picture until then, {done},", fits.error)
+    if not parts:
         return _Made(made, "it has no hole, and is as it was")
-    said = _told(*rounds[-1])
-    if len(rounds) > 1:
-        said = f"its parts were filled by {len(rounds)} fits; of the last {said}"
-    return _Made(made, said)
+    last = _told(fits.results[-1].ended[0], fits.results[-1].iterations[0])
+    return _Made(made, last if parts == 1 else f"{done}; of the last {last}")
 
 
 def _told(ended: str, iterations: int) -> str:
@@ -161,8 +170,11 @@ def _progress(
     seen: list[tuple[float, int]] = []
 
     def told(now):
+        if seen and now.iteration <= seen[-1][1]:
+            seen.clear()  # another part
         seen.append((time.monotonic(), now.iteration))
-        line = f"{name}: iteration {now.iteration} of at most {now.most}"
+        part = f", part {now.part}" if now.part > 1 else ""
+        line = f"{name}{part}: iteration {now.iteration} of at most {now.most}"
         if len(seen) > 1:  # the first interval was compiled before
             (begun, first), (last, iteration) = seen[0], seen[-1]
             left = (last - begun) / (iteration - first) * (now.most - iteration)

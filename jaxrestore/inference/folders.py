@@ -162,7 +162,7 @@ def tell_left_behind(behind: Sequence[str]) -> None:
         counts = collections.Counter(behind).items()
         said = ", ".join(f"{what} (of {count})" for what, count in counts)
         warnings.warn(
-            f"images are written as 8-bit sRGB alone; left behind is {said}.",
+            f"images are written as pixels in sRGB alone; left behind is {said}.",
             errors.Notice,
             stacklevel=3,
         )

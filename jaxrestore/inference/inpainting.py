@@ -13,6 +13,7 @@ from jaxrestore import contracts, errors
 from jaxrestore.inference import crops, masks, membranes
 from jaxrestore.ops import checks, color, hidden_colors, ranges, resize
 
+SIDE, MARGIN = 256, 64  # px, of a crop
 EMPTY = 0.5  # in the hole, before: what `degradations.holes` puts there
 
 
@@ -21,8 +22,8 @@ def fill_holes(
     image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"],
     mask: Bool[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"],
     *,
-    side: ranges.Count = 256,
-    margin: ranges.CountOrNone = 64,
+    side: ranges.Count = SIDE,
+    margin: ranges.CountOrNone = MARGIN,
     match: bool = True,
 ) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
     """Returns the image, 8 or 16 bits a value, with what the mask calls missing filled.
@@ -37,7 +38,8 @@ def fill_holes(
     for known colours that are under alpha 0 the nearest that are seen. Of what it
     returns the hole is taken, brought to the tone of what is known around it, and where
     it was enlarged to the known pixels beside it: see `membranes`; without `match` it
-    is taken as it comes. Grey is given as three equal channels, and the luma taken.
+    is taken as it comes. Where it returns None the image stays as it is. Grey is given
+    as three equal channels, and the luma taken.
 
     Raises `ConfigError` and `ImageError` as `masks.hole`; `ConfigError` besides for an
     image of another type or shape, for margins that leave nothing of a crop, and for a
@@ -57,19 +59,27 @@ def fill_holes(
         inside = missing[crop.window]
         colors = seen[crop.window].astype(np.float32) / top
         filled = _filled(fill, colors, inside, crop, match)
+        if filled is None:
+            continue
         levels = np.rint(np.clip(filled[crop.own], 0, 1) * top)
         seen[crop.window][crop.own] = levels.astype(image.dtype)
         missing[crop.window] = inside & ~crop.own
-    result = image.copy()
-    result[hole, :count] = seen[hole]
+    result, done = image.copy(), hole & ~missing
+    result[done, :count] = seen[done]
     return result
 
 
 def _filled(fill: contracts.Fill, colors, missing, crop: crops.Crop, match: bool):
-    """The crop's colours with its own part of the hole filled; no meaning elsewhere."""
+    """The crop's colours with its own part of the hole filled; no meaning elsewhere.
+
+    None where `fill` leaves it.
+    """
     given, unknown = _scaled(colors, missing, crop.shape)
     shape = (1, *crop.shape, 3)
-    restored = np.asarray(fill(np.broadcast_to(given, shape), unknown), np.float32)
+    answer = fill(np.broadcast_to(given, shape), unknown)
+    if answer is None:
+        return None
+    restored = np.asarray(answer, np.float32)
     if restored.shape != shape:
         raise errors.ConfigError(
             f"`fill` returned the shape {restored.shape} for {shape}; it must return "
@@ -93,7 +103,8 @@ def _filled(fill: contracts.Fill, colors, missing, crop: crops.Crop, match: bool
 def _scaled(colors, missing, shape):
     """Returns a crop at the size at which it is filled, and its hole; batches of one.
 
-    A pixel there is known where half of what it covers is, and has the mean of that.
+    A pixel there is known where half of what it covers is, and has the mean of that;
+    where nothing would be known, any share is enough.
     """
     known = (~missing[..., None]).astype(np.float32)
     sums = colors * known
@@ -103,5 +114,7 @@ def _scaled(colors, missing, shape):
         )
         known, sums = to_shape(known), to_shape(sums)
     unknown = known < 0.5
-    means = np.where(unknown, np.float32(EMPTY), sums / np.maximum(known, 0.5))
+    if unknown.all():
+        unknown = known <= 0
+    means = np.where(unknown, np.float32(EMPTY), sums / np.where(unknown, 1, known))
     return means[None], unknown[None].astype(np.float32)

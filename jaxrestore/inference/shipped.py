@@ -1,7 +1,7 @@
 """The networks that come with the package, and how they are scored.
 
-`jaxrestore/weights/TASK.safetensors` holds the weights and `TASK.json` the card of each
-(see `weight_files`). The scores of a card say how far the network restores four
+`weights/shipped/TASK.safetensors` holds the weights and `TASK.json` the card of each:
+see `weight_files`. The scores of a card say how far the network restores four
 photographs it has never seen, beside what needs no training.
 """
 
@@ -73,6 +73,8 @@ def path(name: str) -> Path:
             "takes a mask"
         )
     known = {*_TASKS, *names()}
+    if "inpaint" not in names():
+        known.remove("inpaint")
     if name not in known:
         raise errors.ConfigError(
             f"no network is shipped for the task {name!r}: "
@@ -135,7 +137,8 @@ def as_files(
 
     Images are [b, h, w, c] in [0, 1] and hold 8 bits; to a network that takes a mask
     their last channel is one. `damage` is the degradation, from which the cells of JPEG
-    files are known; `strength` is of `restorer.restore_image`.
+    files are known; `strength` is of `restorer.restore_image`, and says nothing to
+    holes.
     """
     masked = "mask" in network.takes
 
@@ -295,7 +298,7 @@ _SHUFFLED = _photographs(
 )
 _HOLES: dict[Level, Case] = {
     **_photographs({kind: _holes(kind) for kind in ("strokes", "box", "both")}),
-    "drawings, strokes": Case("drawings", _holes("strokes"), "input"),
+    "drawings, strokes": Case("drawings", _holes("strokes"), "classical"),
 }
 _TASKS = {
     "denoise": Task("sigma of 255", classical.non_local_means, _NOISE),

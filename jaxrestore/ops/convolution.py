@@ -267,7 +267,7 @@ def _by_kernel(x, cotangent, stride, padding, size, dilation=1):
     plain = functools.partial(_by_kernel_plain, **options, dilation=dilation)
     if _takes_winograd(x, shape, stride, padding, dilation):
         on_cpu = winograd.by_kernel
-    elif dilation == 1 and shape[-1] >= _MANY_FEATURES:
+    elif dilation == 1 and padding >= 0 and shape[-1] >= _MANY_FEATURES:
         on_cpu = functools.partial(_by_kernel_rows, **options)
     else:
         return plain(x, cotangent)

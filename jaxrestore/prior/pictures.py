@@ -16,11 +16,15 @@ _BYTES = 12_500  # a pixel of the result: the maps of the network, and their gra
 
 
 class Now(NamedTuple):
-    """A fit on its way: iterations done, of at most `most`, and the picture so far."""
+    """A fit on its way: iterations done, of at most `most`, and the picture so far.
+
+    Of holes it is the crop that is being filled, the `part`-th one.
+    """
 
     iteration: int
     most: int
     picture: UInt8[np.ndarray, "h w c"]
+    part: int = 1
 
 
 class Restored(NamedTuple):
@@ -52,6 +56,11 @@ def restore_picture(
     result has more than `max_pixels`.
     """
     checks.picture(picture)
+    if task == "inpaint":
+        raise errors.ConfigError(
+            "holes are filled crop by crop; call `inpainting.fill_holes` with "
+            "`pictures.Filling`"
+        )
     times = scale if task == "sr" else 1
     operator = tasks.downsampling(scale) if task == "sr" else tasks.identity
     height, width = (times * side for side in picture.shape[:2])
@@ -90,8 +99,9 @@ class Filling:
 
     `inference.inpainting.fill_holes(Filling(), picture, mask)` fills the holes of a
     picture of any size. `results` says how each fit went. One that goes bad, or runs
-    out of memory, fills its crop with the best until then, and `error` has what it
-    raised last; where there is nothing yet, it is raised at once.
+    out of memory, fills its crop with the best until then, if there is one, and so does
+    one that `progress` ends; the crops behind it are left as they are. `error` is then
+    what was raised.
     """
 
     def __init__(
@@ -100,35 +110,39 @@ class Filling:
         iterations: int | str = "auto",
         progress: Callable[[Now], Any] | None = None,
     ):
-        """Takes what `restore_picture` does; `progress` is told of the crop alone."""
+        """Takes what `restore_picture` does; `progress` is told of one crop at once."""
         self.results: list[deep_image.Result] = []
         self.error: errors.UserError | None = None
         self._iterations, self._progress = iterations, progress
+        self._ended = False
 
     def __call__(
         self, colors: Float[np.ndarray, "1 h w 3"], mask: Float[np.ndarray, "1 h w 1"]
-    ) -> Float[np.ndarray, "1 h w 3"]:
-        """Returns the crop with its hole filled; raises as `deep_image.restore`."""
-        progress = self._progress
-
-        def told(now):
-            assert progress is not None
-            return progress(Now(now.iteration, now.most, _levels(now.images[0])))
-
+    ) -> Float[np.ndarray, "1 h w 3"] | None:
+        """Returns the crop with its hole filled, None after an end."""
+        if self._ended:
+            return None
         try:
             result = deep_image.restore(
                 jnp.asarray(colors),
                 task="inpaint",
                 mask=jnp.asarray(mask),
                 iterations=self._iterations,
-                progress=None if progress is None else told,
+                progress=self._told,
             )
         except (deep_image.FitError, deep_image.FitMemoryError) as error:
-            if error.result is None:
-                raise
-            self.error, result = error, error.result
+            self.error, self._ended, result = error, True, error.result
+        if result is None:
+            return None
         self.results.append(result)
         return result.images
+
+    def _told(self, now: deep_image.Progress) -> bool:
+        if self._progress is not None:
+            part, made = len(self.results) + 1, _levels(now.images[0])
+            told = Now(now.iteration, now.most, made, part)
+            self._ended = bool(self._progress(told))
+        return self._ended
 
 
 def _levels(made):

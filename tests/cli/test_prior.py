@@ -48,6 +48,10 @@ def fitted(monkeypatch):
         def __call__(self, colors, mask):
             calls.append({"mask": mask[0, ..., 0] > 0})
             made = np.full_like(colors, 0.5)
+            for index in (1, 2):
+                shown = np.full((2, 2, 3), 9, np.uint8)
+                part = len(self.results) + 1
+                calls[0]["progress"](pictures.Now(50 * index, 3000, shown, part))
             self.results.append(deep_image.Result(made, [150], ["rule"]))
             return made
 
@@ -93,12 +97,30 @@ def test_sixteen_bits_of_a_picture_with_a_hole_are_kept(fitted, tmp_path):
     np.testing.assert_array_equal(kept[~np.eye(4, 6, dtype=bool)], 40_001)
 
 
+def test_each_part_of_a_large_picture_is_filled_and_counted(fitted, tmp_path):
+    images.encode(np.full((40, 900, 1), 90, np.uint8), tmp_path / "in.png")
+    lost = np.zeros((40, 900, 1), np.uint8)
+    lost[10:20, 10:20] = lost[10:20, 850:860] = 255
+    images.encode(lost, tmp_path / "hole.png")
+    words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
+    done = run(tmp_path / "in.png", "-o", tmp_path / "out.png", *words)
+    assert done.exit_code == 0, done.exception
+    assert "2 parts to fill" in done.output
+    assert "2 of 2 parts of its holes filled; of the last the fit" in done.output
+    nothing = ("--mask", tmp_path / "hole.png", "--skip-existing")
+    again = run(tmp_path / "in.png", "-o", tmp_path / "out.png", *words[:2], *nothing)
+    assert again.exit_code == 0, again.exception
+
+
 def test_a_fit_of_holes_that_goes_bad_leaves_its_picture(fitted, tmp_path, picture):
-    fitted.append({"error": deep_image.FitError("it diverged")})
+    fitted.append({"error": deep_image.FitError("it diverged"), "progress": print})
     images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
     words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
     done = run(picture, "-o", tmp_path / "out.png", *words)
-    assert "it diverged; the best picture until then is in" in str(done.exception)
+    said = (
+        "it diverged; the picture until then, 1 of 1 parts of its holes filled, is in"
+    )
+    assert said in str(done.exception)
     assert images.decode_as_stored(tmp_path / "out.png").shape == (4, 6, 1)
 
 
@@ -108,7 +130,7 @@ def test_what_a_file_loses_is_told(fitted, tmp_path):
     images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
     words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
     with (
-        pytest.warns(errors.Notice, match="8-bit sRGB alone; left behind is"),
+        pytest.warns(errors.Notice, match="pixels in sRGB alone; left behind is"),
         pytest.warns(errors.Notice, match="is a JPEG file, in which what was known"),
     ):
         run(tmp_path / "in.png", "-o", tmp_path / "out.jpg", *words)
@@ -164,6 +186,7 @@ def test_the_best_picture_before_an_error_is_written(picture, monkeypatch, tmp_p
         (("--prior", "denoise", "--task", "jpeg"), "give one of .* --prior NAME"),
         (("--prior", "inpaint"), "give --mask, white there"),
         (("--prior", "denoise", "--mask", "alpha"), "denoise has none"),
+        (("--prior", "jpeg", "--scale", 2), "--scale is of sr"),
         (("--prior", "denoise", "--level", 25), "--level: of networks alone"),
         (("--task", "jpeg", "--scale", 2), "--scale: of --prior alone"),
     ],

@@ -162,7 +162,7 @@ def test_what_is_left_behind_is_told_once(tmp_path):
     with pytest.warns(errors.Notice) as told:
         folders.restore_all(_network(), plan.places)
     (notice,) = told
-    expected = "8-bit sRGB alone; left behind is EXIF (of 2), 16 bits (of 1)."
+    expected = "pixels in sRGB alone; left behind is EXIF (of 2), 16 bits (of 1)."
     assert str(notice.message).endswith(expected)
 
 

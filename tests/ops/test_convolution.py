@@ -204,6 +204,40 @@ def test_a_gradient_of_a_gradient_exists(size, apply):
     assert float(slope) == pytest.approx(float(difference), rel=1e-2)
 
 
+def test_on_a_cpu_many_channels_are_convolved_in_the_form_of_winograd():
+    # Products where a convolution would be; maps of odd sides have the convolution.
+    x, kernel = jnp.zeros((1, 16, 16, 64)), jnp.zeros((3, 3, 64, 64))
+
+    def lowered(x):
+        value = lambda kernel: jnp.tanh(convolution.strided(x, kernel, 1, 1)).sum()
+        return jax.jit(jax.grad(value)).lower(kernel).as_text()
+
+    assert "dot_general" in lowered(x) and "convolution" not in lowered(x)
+    odd = lowered(x[:, :15])
+    assert "dot_general" not in odd and "convolution" in odd
+
+
+def test_a_gradient_of_a_gradient_exists_in_the_form_of_winograd():
+    x, kernel = jnp.asarray(_noise(1, 10, 10, 64)), _noise(3, 3, 64, 64, seed=1)
+    kernel = jnp.asarray(kernel) / 24
+
+    def penalty(kernel):
+        value = lambda x: jnp.tanh(convolution.strided(x, kernel, 1, 1)).sum()
+        return jnp.square(jax.grad(value)(x)).sum()
+
+    step = 1e-2 / 24 * jnp.asarray(_noise(*kernel.shape, seed=5))
+    slope = jnp.vdot(jax.jit(jax.grad(penalty))(kernel), step)
+    difference = penalty(kernel + step / 2) - penalty(kernel - step / 2)
+    assert float(slope) == pytest.approx(float(difference), rel=1e-2)
+
+
+def test_a_padded_convolution_of_1x1_to_many_features_has_second_derivatives():
+    x, kernel = jnp.asarray(_noise(1, 6, 6, 4)), jnp.asarray(_noise(1, 1, 4, 160))
+    value = lambda x, kernel: jnp.tanh(convolution.strided(x, kernel, 1, 1)).sum()
+    penalty = lambda kernel: jnp.square(jax.grad(value)(x, kernel)).sum()
+    assert jnp.isfinite(jax.grad(penalty)(kernel)).all()
+
+
 def test_a_mapped_transposed_convolution_is_a_loop_of_it():
     x, kernel = jnp.asarray(_noise(3, 1, 4, 4, 2)), jnp.asarray(_noise(4, 4, 2, 2))
     one = lambda x: convolution.transposed(x, kernel, 2, 1)

@@ -56,9 +56,10 @@ def test_it_is_the_convolution_of_the_enlarged_map(method, side):
 
 
 @methods
-def test_its_gradients_are_those_of_the_convolution(method):
-    x, kernel = _noise(1, 4, 3, 2), _noise(3, 3, 2, 2, seed=1)
-    cotangent = _noise(1, 8, 6, 2, seed=2)
+@pytest.mark.parametrize("side", [(4, 3), (1, 3), (2, 1)])
+def test_its_gradients_are_those_of_the_convolution(method, side):
+    x, kernel = _noise(1, *side, 2), _noise(3, 3, 2, 2, seed=1)
+    cotangent = _noise(1, 2 * side[0], 2 * side[1], 2, seed=2)
 
     def inner(x, kernel):
         return (doubled.convolve(x, kernel, method) * cotangent).sum()
@@ -85,6 +86,11 @@ def test_the_mean_square_is_that_of_the_enlarged_map(method):
         rtol=1e-5,
     )
     np.testing.assert_allclose(enlarged.mean((1, 2)), x.mean((1, 2)), atol=1e-6)
+    along = _noise(*x.shape, seed=1)
+    total = lambda x: doubled.mean_square(x, method).sum()
+    slope = jnp.vdot(jax.grad(total)(jnp.asarray(x)), along)
+    twice = 2 * (enlarged * _enlarged(along, method)).mean((1, 2)).sum()
+    np.testing.assert_allclose(slope, twice, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("method", "size"), [("area", 3), ("nearest", 5)])

@@ -83,12 +83,15 @@ def test_each_hole_is_filled_by_a_fit_and_known_pixels_stay_to_the_bit(fitted, k
     assert (filled[hole][:, :3] != picture[hole][:, :3]).any()
 
 
-def test_a_fit_that_goes_bad_fills_its_hole_with_what_there_is(fitted):
-    picture, hole = _noise(40, 40, 3), np.zeros((40, 40), bool)
-    hole[20:24, 20:24] = True
+def test_a_fit_that_goes_bad_fills_its_hole_and_no_other_is_begun(fitted):
+    picture, hole = _noise(90, 300, 3), np.zeros((90, 300), bool)
+    hole[40:44, 10:14] = hole[40:44, 280:284] = True
     fits = pictures.Filling(progress=lambda now: True)
-    filled = inpainting.fill_holes(fits, picture, hole)
-    assert str(fits.error) == "it diverged" and filled.shape == picture.shape
+    filled = inpainting.fill_holes(fits, picture, hole, side=64, margin=16)
+    assert str(fits.error) == "it diverged" and len(fitted) == 1
+    hole[40:44, 280:284] = False
+    np.testing.assert_array_equal(filled[~hole], picture[~hole])
+    assert (filled[hole] != picture[hole]).any()
 
 
 def test_an_error_of_a_fit_has_the_picture_so_far(fitted):
@@ -110,7 +113,7 @@ def test_an_error_of_a_fit_has_the_picture_so_far(fitted):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"task": "inpaint"}, "give `mask`, 1 there"),
+        ({"task": "inpaint"}, "call `inpainting.fill_holes` with"),
         ({"task": "sr", "scale": 17}, "`scale` is 17"),
     ],
 )

@@ -99,7 +99,12 @@ def restore(
         bool, typer.Option("--skip-existing", help="Go on where a run has stopped.")
     ] = False,
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="Of an image; 100,000,000 if not given.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of an image, 100,000,000 if not given; of a result of --prior "
+            "denoise, jpeg or sr 1,048,576.",
+        ),
     ] = None,
 ) -> None:
     """Restore images, or all below folders, with a network of yours or ours.
@@ -134,7 +139,7 @@ def restore(
         **limit,
     )
     _tell(plan.left_out)
-    places, holes, skipped = plan.places, None, {}
+    places, holes, skipped = plan.places, None if mask is None else {}, {}
     if places and mask is not None:
         holes, skipped = plans.masked(places, mask if in_alpha else Path(mask))
         places = {name: places[name] for name in holes}
@@ -144,7 +149,7 @@ def restore(
             task=prior,
             masks=holes,
             iterations=iterations or "auto",
-            scale=scale or 4,
+            scale=scale,
             preview=preview,
             overwrite=overwrite,
             **limit,

@@ -29,7 +29,7 @@ def test_a_picture_is_restored_by_task_or_by_file(shelf, pictures, tmp_path, of)
         ((), "give one of --checkpoint"),
         (("--task", "jpeg", "--weights", "x"), "give one of --checkpoint"),
         (("--task", "jpeg", "--step", "3"), "give --checkpoint with it"),
-        (("--task", "deblur"), "there is denoise, inpaint, jpeg, photo,"),
+        (("--task", "deblur"), "there is denoise, jpeg, photo, pixel_shuffle."),
         (("--task", "jpeg", "--level", "25"), "leave --level out"),
     ],
 )
