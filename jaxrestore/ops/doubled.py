@@ -11,6 +11,7 @@ a map of its own, with zeros around, and the gradients take twice as long.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from jaxrestore.ops import products
 
 # Per map that is made, and map that it is made of: weights of the pixel before, of the
 # pixel and of the one behind.
-Table = Sequence[Sequence[tuple[float, float, float]]]
+Table = Sequence[Sequence[Sequence[float | int]]]
 
 # A map, and its steps from each pixel to the one before and the one behind.
 _STEPS: Table = [[(0, 1, 0)], [(1, -1, 0)], [(0, -1, 1)]]
@@ -173,7 +174,7 @@ def _ends_backward(cotangents):
     return jnp.stack([whole + first, whole, whole + last])
 
 
-def _taken(maps, table, axis):
+def _taken(maps: Sequence[Any], table: Table, axis: int) -> list[Any]:
     """The sums of `table`, of all pixels that have one before and one behind."""
     size = maps[0].shape[axis] - 2
     return [

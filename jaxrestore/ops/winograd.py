@@ -5,6 +5,7 @@ times as long as for the convolution.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -76,7 +77,7 @@ def _of_pixels(x):
     return _both(_OF_PIXELS, seen)
 
 
-def _both(table: Sequence[Sequence[float | int]], grid):
+def _both(table: Sequence[Sequence[float | int]], grid: Any) -> Any:
     """The sums of `table` along both axes of a grid."""
     columns = [_sums(table, [row[j] for row in grid]) for j in range(len(grid[0]))]
     return [_sums(table, row) for row in zip(*columns, strict=True)]

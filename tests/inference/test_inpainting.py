@@ -170,3 +170,31 @@ def test_the_step_across_the_border_of_a_photograph_is_that_of_the_original(side
     )
     assert step.mean < 1.05 * original.mean < unmatched.mean
     assert step.worst < 1.05 * original.worst
+
+
+def test_a_frame_of_one_pixel_is_known_where_the_crop_is_scaled_down():
+    image = np.full((600, 600, 3), 77, np.uint8)
+    seen = []
+
+    def fill(colors, mask):
+        seen.append(mask.min())
+        return _mean(colors, mask)
+
+    filled = inpainting.fill_holes(fill, image, _box(600, 600, 1, 1, 599, 599))
+    assert seen == [0]
+    np.testing.assert_allclose(filled, 77, atol=1)
+
+
+def test_a_part_that_is_left_stays_as_it_was():
+    image, hole = _image(90, 300, 3), _box(90, 300, 40, 10, 44, 14)
+    hole[40:44, 280:284] = True
+    answers = iter([None, 0.5])
+
+    def fill(colors, mask):
+        answer = next(answers)
+        return answer and np.full_like(colors, answer)
+
+    filled = inpainting.fill_holes(fill, image, hole, side=64, margin=16)
+    changed = (filled != image).any(-1)
+    assert changed[40:44, 10:14].any() != changed[40:44, 280:284].any()
+    assert not changed[~hole].any()
