@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float32
 from scipy import ndimage
 
 _SWEEPS = 16  # of each level
-_AROUND = 32  # px of a standard deviation, where steps across a border are averaged
-_EDGE = 16 / 255  # of a step is taken for an edge that crosses the border
+_AROUND = 8  # px of a standard deviation, where steps across a border are averaged
+_EDGE = 64 / 255  # of a step is taken for an edge that crosses the border
 
 
 def composite(
@@ -30,10 +30,10 @@ def without_step(
     """Returns their `composite`, where what is restored has the tone of what is known.
 
     What both differ by across the border, less the slope on either side, is averaged
-    over the neighbourhood, 32 px, so that of edges and texture that cross the border
+    over the neighbourhood, 8 px, so that of edges and texture that cross the border
     nothing remains, and its `membrane` is added. The average is Huber's, in which edges
-    count for 16 of 255 levels and no more. A hole that was filled with the original
-    itself changes by about a level; of one with a cast of colour as much remains
+    count for 64 of 255 levels and no more. A hole that was filled with the original
+    itself changes by two levels at most; of one with a cast of colour as much remains
     (`python -m benchmarks.hole_borders`).
 
     Source: Huber, "Robust estimation of a location parameter", 1964, for the average.

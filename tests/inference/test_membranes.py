@@ -114,7 +114,7 @@ def test_of_a_photograph_the_original_nearly_stays_and_a_cast_goes():
     hole = _box(200, 220, 60, 60, 130, 150)
     error = lambda found: 255 * np.sqrt(np.square(found - photograph)[hole].mean())
     cast = photograph + np.array([10, -6, 5], np.float32) / 255
-    assert error(membranes.without_step(photograph, photograph, hole)) < 1
+    assert error(membranes.without_step(photograph, photograph, hole)) < 2
     assert error(cast) > 7 > 2 > error(membranes.without_step(cast, photograph, hole))
 
 
