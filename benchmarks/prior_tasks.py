@@ -46,7 +46,7 @@ def questions(index: int, side: int) -> tuple[np.ndarray, dict[str, Question]]:
     asked = {"operator": operator, "size": (side, side)}
     return clean, {
         "denoise": Question(noisy, noisy, {}),
-        "inpaint": Question(gaps, filled, {"mask": mask}),
+        "inpaint": Question(gaps, filled, {"mask": jnp.asarray(mask)}),
         "jpeg": Question(packed[None], packed[None], {}),
         "sr": Question(small, resize.resize(small, side, side), asked),
     }
