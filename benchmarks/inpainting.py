@@ -6,7 +6,8 @@
 Pictures are cut to their central square and brought to 256 px, and so are the masks,
 white where pixels are lost. Without masks the holes are those of `degradations.holes`,
 boxes and strokes; without images, four photographs of scikit-image. Every method is
-asked the same; of its answer the hole alone is pasted into the picture. `--prior` adds
+asked the same; of its answer the hole alone is pasted into the picture. Networks and
+the prior answer as for files, their tone brought to what is known. `--prior` adds
 Deep Image Prior, which takes from minutes to an hour for each picture.
 
 PSNR in dB, SSIM and L1 are those of `protocols.inpainting`, in the hole and of the

@@ -7,7 +7,7 @@ Arguments, joined by commas after a colon (`configs/shipped.py:jpeg`):
   jpeg           JPEG files of quality 10 to 100, mostly with chroma at half resolution
   pixel_shuffle  the pixel shuffle at rates from 0.05 to 0.5
   photo          what photographs suffer: noise of any look, grey or coloured, and JPEG
-  inpaint        holes: boxes, brush strokes, and both together; ships not yet
+  inpaint        holes: boxes, brush strokes, and both together; not shipped yet
 
 One is given; `denoise` if none is. Weights are only as free as what they have seen:
 what this package paints, and photographs inside scikit-image that are CC0 or in the
@@ -21,7 +21,7 @@ card's `earlier` lists them.
 
 from ml_collections import ConfigDict
 
-from configs import gan_full
+from configs import gan_full, inpainting
 
 _DEGRADATIONS = {
     "denoise": {
@@ -113,18 +113,14 @@ def get_config(argument: str = "") -> ConfigDict:
 
 
 def _fill_holes(config):
-    """Another network, that sees what is far from a hole; without an adversary.
+    """The network of `configs/inpainting.py:demo`, longer, without its adversary.
 
     It leaves what it cannot know blurred, and is scored by decibels.
     """
-    config.steps = 12_000  # 40 minutes on two CPU cores
-    config.batch_size = 4
-    config.crop = 128
+    demo = inpainting.get_config("demo")
+    for name in ("batch_size", "crop", "generator", "objective"):
+        config[name] = demo[name]
+    config.steps = 12_000
     config.data.drawings = 0.2
-    config.generator = ConfigDict()
-    config.generator.name = "deepfill"
-    config.generator.gated = True
-    config.generator.width = 16  # 454,574 parameters
-    config.objective = ConfigDict({"coarse": {"l1": 2.0}, "refined": {"l1": 2.0}})
-    config.optimizer.generator.rate = 1e-3
-    config.evaluation.protocol = "inpainting"
+    config.optimizer.generator.rate = demo.optimizer.generator.rate
+    config.evaluation.protocol = demo.evaluation.protocol

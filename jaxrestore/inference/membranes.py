@@ -33,7 +33,7 @@ def without_step(
     over the neighbourhood, 8 px, so that of edges and texture that cross the border
     nothing remains, and its `membrane` is added. The average is Huber's, in which edges
     count for 64 of 255 levels and no more. A hole that was filled with the original
-    itself changes by two levels at most; of one with a cast of colour as much remains
+    itself changes by some two levels; of one with a cast of colour as much remains
     (`python -m benchmarks.hole_borders`).
 
     Source: Huber, "Robust estimation of a location parameter", 1964, for the average.

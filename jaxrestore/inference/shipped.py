@@ -66,15 +66,13 @@ def path(name: str) -> Path:
     Raises `ConfigError` for a task without a shipped network, and `DamagedError` when
     the installation lacks a file of it.
     """
-    if name == "inpaint" and name not in names():
+    known = {*_TASKS} - {"inpaint"} | {*names()}
+    if name == "inpaint" and name not in known:
         raise errors.ConfigError(
             "no network is shipped for the task 'inpaint' yet; to fill holes take the "
             "`prior` inpaint, or the `weights` or the `checkpoint` of a network that "
             "takes a mask"
         )
-    known = {*_TASKS, *names()}
-    if "inpaint" not in names():
-        known.remove("inpaint")
     if name not in known:
         raise errors.ConfigError(
             f"no network is shipped for the task {name!r}: "

@@ -299,16 +299,14 @@ def _matched(model, found, layout):
         try:
             wanted = layout(shapes := _shapes(model, count))
         except (ValueError, TypeError) as error:
-            # One that adds its output to its input does not take fewer, one that fills
-            # holes takes one more.
-            refused.append(error)
+            refused.append(error)  # as a residual network does fewer, DeepFill others
             continue
         if wanted == found:
             return count, shapes
         first = first or weight_files.difference(found, wanted)
         if wanted.keys() != found.keys():
             break
-    if not first:
+    if not first:  # no number of channels makes it a network
         raise refused[0]
     raise errors.MismatchError(f"these are not the weights of the network: {first}")
 
