@@ -59,13 +59,15 @@ def restore(
         mask = None if masks is None else masks[name]
         picture, hole = folders.opened(place, mask, max_pixels=max_pixels)
         with _interruptible() as asked:
-            options = {"iterations": count, "progress": _progress(name, preview, asked)}
+            parts = _parts(hole)
+            told = _progress(name, parts, preview, asked)
+            options = {"iterations": count, "progress": told}
             if hole is None:
                 fit = functools.partial(
                     _restored, task=task, scale=scale or 4, max_pixels=max_pixels
                 )
             else:
-                fit = functools.partial(_filled, hole=hole)
+                fit = functools.partial(_filled, hole=hole, parts=parts)
             made = fit(picture, **options)
         _line("")
         folders.written(made.picture, place.destination, filled=hole is not None)
@@ -106,12 +108,20 @@ def _restored(picture, *, task, scale, iterations, progress, max_pixels):
     return _Made(found.picture, _told(found.ended, found.iterations))
 
 
-def _filled(picture, *, hole, iterations, progress):
+def _parts(hole):
+    """How many crops fill the hole, if there is one."""
     from jaxrestore.inference import crops, inpainting
+
+    if hole is None:
+        return 0
+    plan = crops.plan(hole, side=inpainting.SIDE, margin=inpainting.MARGIN)
+    return sum(1 for _ in plan)
+
+
+def _filled(picture, *, hole, parts, iterations, progress):
+    from jaxrestore.inference import inpainting
     from jaxrestore.prior import pictures
 
-    plan = crops.plan(hole, side=inpainting.SIDE, margin=inpainting.MARGIN)
-    parts = sum(1 for _ in plan)
     if parts > 1:
         print(f"{parts} parts to fill, each by a fit of its own", file=sys.stderr)
     fits = pictures.Filling(iterations=iterations, progress=progress)
@@ -164,16 +174,19 @@ def _count(iterations: str) -> int | str:
 
 
 def _progress(
-    name: str, preview: Path | None, asked: Sequence[bool]
+    name: str, parts: int, preview: Path | None, asked: Sequence[bool]
 ) -> Callable[[Any], bool]:
-    """Returns what is told of a fit: a line, the preview, and whether to stop."""
+    """Returns what is told of a fit: a line, the preview, and whether to stop.
+
+    `parts` are those of a hole that are fitted one after another.
+    """
     seen: list[tuple[float, int]] = []
 
     def told(now):
         if seen and now.iteration <= seen[-1][1]:
             seen.clear()  # another part
         seen.append((time.monotonic(), now.iteration))
-        part = f", part {now.part}" if now.part > 1 else ""
+        part = f", part {now.part} of {parts}" if parts > 1 else ""
         line = f"{name}{part}: iteration {now.iteration} of at most {now.most}"
         if len(seen) > 1:  # the first interval was compiled before
             (begun, first), (last, iteration) = seen[0], seen[-1]

@@ -153,7 +153,9 @@ def _finished(picture, made, times):
     """The 8-bit picture of what a fit has made, with alpha."""
     made = _levels(made)
     alpha = picture[..., made.shape[2] :]
-    if alpha.shape[2] and times > 1:
+    if not alpha.shape[2]:
+        return made
+    if times > 1:
         height, width = made.shape[:2]
         enlarged = resize.resize(jnp.asarray(alpha, jnp.float32), height, width)
         alpha = np.rint(np.clip(np.asarray(enlarged), 0, 255)).astype(np.uint8)

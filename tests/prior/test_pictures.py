@@ -50,12 +50,14 @@ def test_colours_are_fitted_and_alpha_is_kept(fitted, channels):
     assert (found.iterations, found.ended) == (70, "rule")
 
 
-def test_super_resolution_is_told_its_operator_and_enlarges_alpha(fitted):
-    picture = _noise(4, 6, 2)
-    picture[..., 1] = 200
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_super_resolution_is_told_its_operator_and_enlarges_alpha(fitted, channels):
+    picture = _noise(4, 6, channels)
+    colors = channels - (channels in (2, 4))
+    picture[..., colors:] = 200
     found = pictures.restore_picture(picture, task="sr", scale=3)
-    assert found.picture.shape == (12, 18, 2)
-    assert (found.picture[..., 1] == 200).all()
+    assert found.picture.shape == (12, 18, channels)
+    assert (found.picture[..., colors:] == 200).all()
     assert fitted[0]["operator"] is tasks.downsampling(3)
 
 
