@@ -46,10 +46,7 @@ def card_of(task: str, runs: list[Path]) -> tuple[dict, dict]:
     half = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16), variables)
     rounded = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), half)
     network = restorer.of_card(card, rounded, name=task)
-    change = round(change_of_clean(network, task), 4)
-    # Blocks and shuffled pixels recur; noise does not.
-    watchful = caution.Caution(change, repeats=task in ("denoise", "photo"))
-    network = dataclasses.replace(network, caution=watchful)
+    network = dataclasses.replace(network, caution=caution_of(network, task))
     earlier = sittings(config)
     config["init_from"] = ""  # a place on this machine
     leaves, drawn = config["data"]["leaves"], config["data"].get("drawings", 0.0)
@@ -64,7 +61,7 @@ def card_of(task: str, runs: list[Path]) -> tuple[dict, dict]:
         "earlier": earlier,
         "steps": card["source"]["step"],
         "degradation": config["degradation"],
-        "caution": watchful._asdict(),
+        "caution": network.caution and network.caution._asdict(),
         "protocol": shipped.PROTOCOL,
         "scores": shipped.measure(network, task, shipped_scores.judge),
     }
@@ -92,6 +89,15 @@ def sittings(config: dict) -> list[dict]:
     before = checkpoints.read_config(place)
     told = ("steps", "degradation", "augment")
     return [found | {key: before[key] for key in told}, *sittings(before)]
+
+
+def caution_of(network: restorer.Restorer, task: str) -> caution.Caution | None:
+    """Returns how far a network is believed; None of one that is told what is lost."""
+    if "mask" in network.takes:
+        return None
+    # Blocks and shuffled pixels recur; noise does not.
+    repeats = task in ("denoise", "photo")
+    return caution.Caution(round(change_of_clean(network, task), 4), repeats)
 
 
 def change_of_clean(network: restorer.Restorer, task: str) -> float:

@@ -84,7 +84,7 @@ DOORS = {
         "jaxrestore/comparing/significance.py",
         "jaxrestore/inference/crops.py",
         "jaxrestore/ops/hidden_colors.py",
-        "jaxrestore/inference/membranes.py",
+        "jaxrestore/inference/seams.py",
         "jaxrestore/raters/",
     ),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/sweeps/"),

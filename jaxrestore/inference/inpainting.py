@@ -1,6 +1,6 @@
 """Holes of a picture of any size filled by what knows only small crops.
 
-Every known value comes back to the bit. `crops` says where is cut, `membranes` how what
+Every known value comes back to the bit. `crops` says where is cut, `seams` how what
 was filled meets what is known; how a hole is filled is a plain function: a network, a
 classical method, a prior.
 """
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 
 from jaxrestore import contracts, errors
-from jaxrestore.inference import crops, masks, membranes
+from jaxrestore.inference import crops, masks, seams
 from jaxrestore.ops import checks, color, hidden_colors, ranges, resize
 
 SIDE, MARGIN = 256, 64  # px, of a crop
@@ -37,7 +37,7 @@ def fill_holes(
     `crops.plan` says when. `fill` gets one crop at a time, mid-grey in the hole, and
     for known colours that are under alpha 0 the nearest that are seen. Of what it
     returns the hole is taken, brought to the tone of what is known around it, and where
-    it was enlarged to the known pixels beside it: see `membranes`; without `match` it
+    it was enlarged to the known pixels beside it: see `seams`; without `match` it
     is taken as it comes. Where it returns None the image stays as it is. Grey is given
     as three equal channels, and the luma taken.
 
@@ -92,12 +92,12 @@ def _filled(fill: contracts.Fill, colors, missing, crop: crops.Crop, match: bool
         )
     if colors.shape[2] == 1:
         restored = np.asarray(color.luma(jnp.asarray(restored)))
-    composite = membranes.without_step if match else membranes.composite
+    composite = seams.without_step if match else seams.composite
     restored = composite(restored[0], given[0], unknown[0, ..., 0] > 0)
     if crop.shape == missing.shape:
         return restored
     large = np.asarray(resize.resize(jnp.asarray(restored), *missing.shape))
-    return membranes.matched(large, colors, missing, crop.own) if match else large
+    return seams.matched(large, colors, missing, crop.own) if match else large
 
 
 def _scaled(colors, missing, shape):

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from scipy import ndimage
 
-_SWEEPS = 16  # of each level
+from jaxrestore.ops import membranes
+
 _AROUND = 8  # px of a standard deviation, where steps across a border are averaged
 _EDGE = 64 / 255  # of a step is taken for an edge that crosses the border
 
@@ -47,7 +48,7 @@ def without_step(
     for _ in range(3):
         kept = np.clip(steps - tone, -_EDGE, _EDGE)
         tone += _blurred(pairs * kept) / np.maximum(weight, 1e-6)
-    between = membrane(tone, pairs[..., 0] > 0, missing)
+    between = membranes.membrane(tone, pairs[..., 0] > 0, missing)
     return composite(joined + between, joined, missing)
 
 
@@ -106,7 +107,7 @@ def matched(
     if not difference.any():
         return restored
     result = restored.copy()
-    result[inside] += membrane(difference.astype(np.float32), ring, here)
+    result[inside] += membranes.membrane(difference.astype(np.float32), ring, here)
     return result
 
 
@@ -119,66 +120,6 @@ def _box(region):
     )
 
 
-def membrane(
-    values: Float32[np.ndarray, "h w c"],
-    fixed: Bool[np.ndarray, "h w"],
-    free: Bool[np.ndarray, "h w"],
-) -> Float32[np.ndarray, "h w c"]:
-    """Returns the values where they are `fixed`, and between them a membrane.
-
-    Where it is `free` each pixel is the mean of its neighbours that are either, so that
-    nothing passes the greatest or the least value of the border. 0 elsewhere. Solved
-    from coarse to fine, each level starting from the one before, by a fixed number of
-    Jacobi's iterations, so that it is nearly the membrane and never rougher.
-    """
-    values = np.where(fixed[..., None], values, 0).astype(np.float32)
-    if not (free & ~fixed).any():
-        return values
-    if max(values.shape[:2]) > 1:
-        start = membrane(*_coarser(values, fixed, free))
-        start = start.repeat(2, 0).repeat(2, 1)[: len(free), : free.shape[1]]
-        values = np.where(fixed[..., None], values, start)
-    return _relaxed(values, fixed, free & ~fixed)
-
-
-def _relaxed(values, fixed, free):
-    joined = (fixed | free)[..., None]
-    count = np.maximum(_neighbours(joined.astype(np.float32)), 1)
-    # Undamped, a chessboard of errors would only change its sign.
-    share = np.where(free[..., None], 0.8 / count, 0).astype(np.float32)
-    old = np.where(free[..., None], np.float32(0.2), 0)
-    held = np.where(fixed[..., None], values, 0)
-    values = np.where(joined, values, 0)
-    for _ in range(_SWEEPS):
-        values = old * values + share * _neighbours(values) + held
-    return values
-
-
-def _coarser(values, fixed, free):
-    """A quarter of the pixels: of four, those that are fixed in the mean."""
-    weight = _summed(fixed[..., None].astype(np.float32))
-    means = _summed(values) / np.maximum(weight, 1)
-    return means, weight[..., 0] > 0, _summed(free[..., None])[..., 0] > 0
-
-
-def _summed(values):
-    """The sum of each square of 2 x 2."""
-    height, width = values.shape[:2]
-    padding = ((0, height % 2), (0, width % 2), (0, 0))
-    even = np.pad(values.astype(np.float32), padding)
-    return even[::2, ::2] + even[::2, 1::2] + even[1::2, ::2] + even[1::2, 1::2]
-
-
-def _neighbours(values):
-    """The sum of the four neighbours, 0 beyond the border."""
-    total = np.zeros_like(values)
-    total[1:] += values[:-1]
-    total[:-1] += values[1:]
-    total[:, 1:] += values[:, :-1]
-    total[:, :-1] += values[:, 1:]
-    return total
-
-
 def _beside(region):
     """Which pixels have a neighbour in the region."""
-    return _neighbours(region[..., None].astype(np.uint8))[..., 0] > 0
+    return membranes.neighbours(region[..., None].astype(np.uint8))[..., 0] > 0

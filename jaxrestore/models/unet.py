@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
-from jaxrestore.ops import patches, ranges
+from jaxrestore.ops import membranes, patches, ranges
 
 
 class Generator(nn.Module):
@@ -18,6 +18,11 @@ class Generator(nn.Module):
     many on the way up. The input is added to the output. 1,736,364 parameters as it
     stands.
 
+    With `fills_holes` the last channel of an input is a mask: above 0.5 is hole, and
+    what stands there in the image is not looked at. A membrane from the known pixels
+    (`ops.membranes`) takes its place, and the network adds what that lacks; known
+    pixels come back bit for bit.
+
     Source: Ronneberger et al., "U-Net", MICCAI 2015, with the blocks of EDSR (see
     `layers.Block`) and sums for skips as in DRUNet (Zhang et al., TPAMI 2021).
     """
@@ -26,6 +31,7 @@ class Generator(nn.Module):
     blocks: ranges.CountsOrNone = (2, 2, 2)
     shuffle: ranges.Count = 2
     channels: ranges.Count = 3
+    fills_holes: bool = False
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1
@@ -36,8 +42,10 @@ class Generator(nn.Module):
         return self.shuffle * 2 ** (len(self.widths) - 1)
 
     @property
-    def reach(self) -> int:
-        """A result's pixel sees so many px of the image to each side."""
+    def reach(self) -> int | None:
+        """A result's pixel sees so many px of the image to each side; None: all."""
+        if self.fills_holes:
+            return None  # of a membrane
         # Convolutions of 3x3 by level, two a block: there and back, but once inside.
         there_and_back = [4 * count for count in self.blocks[: len(self.widths)]]
         there_and_back[-1] //= 2
@@ -50,7 +58,16 @@ class Generator(nn.Module):
     def __call__(
         self, degraded: Float[Array, "b h w c"], *, train: bool
     ) -> tuple[Float[Array, "b h w d"], dict[str, Array]]:
-        """Returns the restored images, not clipped, and no further outputs."""
+        """Returns the restored images, not clipped, and no further outputs.
+
+        Raises `ValueError` with `fills_holes` for an input without a mask.
+        """
+        known = degraded[..., : self.channels]
+        if self.fills_holes:
+            self._check(degraded)
+            hole = degraded[..., -1:] > 0.5
+            start = membranes.membrane(known, ~hole[..., 0], hole[..., 0])
+            degraded = jnp.concatenate([start, hole.astype(start.dtype)], -1)
         levels = range(len(self.widths))
         h = patches.space_to_depth(degraded, self.shuffle)
         h = self._conv(self.widths[0], 3, "first")(h)
@@ -67,7 +84,16 @@ class Generator(nn.Module):
         width = self.channels * self.shuffle**2
         residual = layers.residual_output(width, self.dtype, "last")(h)
         residual = patches.depth_to_space(residual, self.shuffle)
-        return degraded[..., : self.channels] + residual.astype(jnp.float32), {}
+        restored = degraded[..., : self.channels] + residual.astype(jnp.float32)
+        return jnp.where(hole, restored, known) if self.fills_holes else restored, {}
+
+    def _check(self, degraded):
+        if degraded.shape[-1] != self.channels + 1:
+            raise ValueError(
+                f"unet with fills_holes takes {self.channels} channels of an image and "
+                f"its mask, got {degraded.shape[-1]} channels; the degradation holes "
+                "makes such images"
+            )
 
     def _conv(self, features, kernel, name):
         return layers.Conv(features, kernel, dtype=self.dtype, name=name)

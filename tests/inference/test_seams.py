@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxrestore.data import samples
-from jaxrestore.inference import membranes
+from jaxrestore.inference import seams
 
 
 def _box(height, width, top, left, bottom, right):
@@ -20,51 +20,11 @@ def _neighbours(y, x, shape):
     return [(a, b) for a, b in around if 0 <= a < shape[0] and 0 <= b < shape[1]]
 
 
-# The membrane
-
-
-def test_between_equal_values_a_membrane_is_flat_and_between_two_it_is_a_slope():
-    fixed = np.zeros((1, 9), bool)
-    fixed[:, [0, 8]] = True
-    values = np.zeros((1, 9, 1), np.float32)
-    values[:, 0], values[:, 8] = 3, 3
-    np.testing.assert_allclose(membranes.membrane(values, fixed, ~fixed), 3, rtol=1e-6)
-    values[:, 8] = 11
-    slope = membranes.membrane(values, fixed, ~fixed)[0, :, 0]
-    np.testing.assert_allclose(slope, np.arange(3, 12), atol=0.3)
-
-
-@pytest.mark.parametrize("side", [7, 24])
-def test_a_membrane_is_the_mean_of_its_neighbours(side):
-    free = _box(side, side, 2, 2, side - 1, side - 2)
-    free[:3, side // 2 :] = True  # to two borders of the picture
-    fixed = membranes._beside(free) & ~free
-    values = _random(side, side, 2) + np.linspace(0, 4, side)[:, None, None]
-    found = membranes.membrane(values.astype(np.float32), fixed, free)
-
-    places = [*zip(*np.nonzero(free), strict=True)]
-    matrix, sums = np.zeros((len(places),) * 2), np.zeros((len(places), 2))
-    for row, place in enumerate(places):
-        for other in _neighbours(place[0], place[1], free.shape):
-            if free[other] or fixed[other]:
-                matrix[row, row] += 1
-            if free[other]:
-                matrix[row, places.index(other)] -= 1
-            elif fixed[other]:
-                sums[row] += values[other]
-    exact = np.linalg.solve(matrix, sums)
-    np.testing.assert_allclose(found[free], exact, atol=0.05 * float(np.ptp(exact)))
-    np.testing.assert_array_equal(found[fixed], values[fixed].astype(np.float32))
-    assert not found[~(free | fixed)].any()
-    low, high = values[fixed].min(0), values[fixed].max(0)
-    assert (found[free] >= low).all() and (found[free] <= high).all()
-
-
 # Tones and detail
 
 
 def _steps(joined, missing):
-    """As `membranes._steps`, pixel by pixel."""
+    """As `seams._steps`, pixel by pixel."""
     channels = joined.shape[2]
     steps, pairs = np.zeros(joined.shape), np.zeros(missing.shape)
     for y, x in np.argwhere(~missing):
@@ -93,7 +53,7 @@ def _steps(joined, missing):
 def test_steps_are_those_of_neighbours_less_the_slopes_behind_them():
     missing = _random(9, 12, seed=1) < 0.4
     joined = _random(9, 12, 2)
-    steps, pairs = membranes._steps(joined, missing)
+    steps, pairs = seams._steps(joined, missing)
     expected, counts = _steps(joined, missing)
     np.testing.assert_array_equal(pairs[..., 0], counts)
     np.testing.assert_allclose(steps, expected, atol=1e-6)
@@ -104,7 +64,7 @@ def test_a_cast_is_taken_from_a_hole_in_a_slope(cast):
     rows, columns = np.mgrid[:40, :50].astype(np.float32)
     image = np.stack([rows / 100, columns / 100, 0.3 + 0 * rows], -1)
     hole = _box(40, 50, 10, 12, 25, 30)
-    found = membranes.without_step(image + np.float32(cast / 255), image, hole)
+    found = seams.without_step(image + np.float32(cast / 255), image, hole)
     np.testing.assert_allclose(found, image, atol=1e-4)
     np.testing.assert_array_equal(found[~hole], image[~hole])
 
@@ -114,19 +74,19 @@ def test_of_a_photograph_the_original_nearly_stays_and_a_cast_goes():
     hole = _box(200, 220, 60, 60, 130, 150)
     error = lambda found: 255 * np.sqrt(np.square(found - photograph)[hole].mean())
     cast = photograph + np.array([10, -6, 5], np.float32) / 255
-    assert error(membranes.without_step(photograph, photograph, hole)) < 2
-    assert error(cast) > 7 > 2 > error(membranes.without_step(cast, photograph, hole))
+    assert error(seams.without_step(photograph, photograph, hole)) < 2
+    assert error(cast) > 7 > 2 > error(seams.without_step(cast, photograph, hole))
 
 
 def test_what_is_enlarged_meets_the_pixels_beside_it():
     known, hole = _random(30, 30, 3), _box(30, 30, 8, 0, 20, 15)
     restored = np.full_like(known, 0.2)
-    found = membranes.matched(restored, known, hole, hole)
-    ring = membranes._beside(hole) & ~hole
+    found = seams.matched(restored, known, hole, hole)
+    ring = seams._beside(hole) & ~hole
     np.testing.assert_allclose(found[ring], known[ring], atol=1e-6)
     # Far from the border a mean of it is left.
     assert found[14, 3].std() < known[ring].std(0).mean()
-    same = membranes.matched(known, known, hole, hole)
+    same = seams.matched(known, known, hole, hole)
     np.testing.assert_array_equal(same, known)
 
 
@@ -134,5 +94,5 @@ def test_where_the_hole_goes_on_nothing_is_taken_for_known():
     known, missing = np.zeros((10, 20, 1), np.float32), _box(10, 20, 0, 5, 10, 20)
     known[missing] = 1e9  # never looked at
     own = missing & (np.arange(20) < 12)
-    found = membranes.matched(np.full_like(known, 0.5), known, missing, own)
+    found = seams.matched(np.full_like(known, 0.5), known, missing, own)
     np.testing.assert_allclose(found[own], 0, atol=1e-6)

@@ -2,9 +2,11 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxrestore.models import unet
+from jaxrestore.ops import membranes
 
 
 def _count(model):
@@ -41,3 +43,23 @@ def test_sides_divide_by_the_multiple_and_a_pixel_sees_its_reach(
     model, multiple, reach
 ):
     assert (model.multiple, model.reach) == (multiple, reach)
+
+
+def test_a_hole_is_filled_from_around_it_and_the_rest_stays():
+    model = unet.Generator((4, 8), (1, 1), fills_holes=True)
+    image = jax.random.uniform(jax.random.key(0), (2, 16, 24, 3))
+    mask = jnp.zeros((2, 16, 24, 1)).at[0, 4:12, 5:20].set(1).at[1, :9, :9].set(1)
+    degraded = jnp.concatenate([image, mask], -1)
+    variables = model.init(jax.random.key(1), degraded, train=False)
+    restored, _ = model.apply(variables, degraded, train=False)
+    hole = np.asarray(mask[..., 0] > 0)
+    np.testing.assert_array_equal(restored[~hole], image[~hole])
+    start = membranes.membrane(np.asarray(image), ~hole, hole)
+    assert np.abs(restored - start)[hole].mean() < 0.1  # small at first
+
+    other = jnp.where(mask > 0, 0.0, image)
+    same, _ = model.apply(variables, jnp.concatenate([other, mask], -1), train=False)
+    np.testing.assert_array_equal(restored, same)
+    assert model.reach is None
+    with pytest.raises(ValueError, match="takes 3 channels of an image and its mask"):
+        model.apply(variables, image, train=False)
