@@ -77,6 +77,7 @@ DOORS = {
         "jaxrestore/data/dead_leaves.py",
         "jaxrestore/data/drawings.py",
         "jaxrestore/inference/deep_png.py",
+        "jaxrestore/inference/kinds.py",
     ),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),

@@ -25,7 +25,19 @@ def test_importing_the_package_imports_nothing_else():
     assert run.stdout.split() == ["jaxrestore"]
 
 
-@pytest.mark.parametrize("name", sorted({*jaxrestore.__all__} - {"__version__"}))
+# What is public and no module.
+PLACES = {"Restorer": "inference.restorer", "restore": "inference.library"}
+MODULES = sorted({*jaxrestore.__all__} - {"__version__", *PLACES})
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_public_function_or_class_is_that_of_its_module(name):
+    found = jaxrestore.__getattr__(name)
+    assert found is getattr(sys.modules[f"jaxrestore.{PLACES[name]}"], name)
+    assert getattr(jaxrestore, name) is found and name in dir(jaxrestore)
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_a_public_name_is_the_module_of_that_name(name):
     assert getattr(jaxrestore, name).__name__ == f"jaxrestore.{name}"
     # Asked past the attribute that the first import has left behind.
@@ -52,7 +64,7 @@ def test_an_unknown_name_is_an_attribute_error_that_names_it():
 # The public names that are packages, and the files in each.
 PACKAGES = {
     name: [entry.name for entry in pkgutil.iter_modules(home.__path__)]
-    for name in sorted({*jaxrestore.__all__} - {"__version__"})
+    for name in MODULES
     if hasattr(home := getattr(jaxrestore, name), "__path__")
 }
 INSIDE = [(package, name) for package in PACKAGES for name in PACKAGES[package]]

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
+
+from jaxrestore.ops import levels
 
 _SIDE = 5  # px of a patch: that one of 5x5 noisy pixels recurs is as good as impossible
 _BAND = 2**22  # pixels that are searched at a time
@@ -33,9 +35,9 @@ def of_card(card: Mapping[str, Any]) -> Caution | None:
 
 def believed(
     caution: Caution,
-    image: UInt8[np.ndarray, "h w c"],
-    restored: UInt8[np.ndarray, "h w c"],
-) -> UInt8[np.ndarray, "h w c"]:
+    image: levels.Image,
+    restored: levels.Image,
+) -> levels.Image:
     """Returns the `restored` image, moved towards `image` as far as it looks clean.
 
     The change is multiplied by 1 - e^2 / d^2, at least 0, where d is its root mean
@@ -49,7 +51,7 @@ def believed(
     kept = recurring(image)
     change = restored.astype(np.float32) - image
     share = _share(caution, change[~kept], restored[~kept])
-    result = np.rint(image + np.float32(share) * change).astype(np.uint8)
+    result = levels.rounded(image + np.float32(share) * change, image.dtype)
     if caution.repeats:
         result[kept] = image[kept]
     return result
@@ -63,7 +65,7 @@ def _share(caution, changes, colors):
     return max(0.0, 1 - caution.change**2 * contrast / power)
 
 
-def recurring(image: UInt8[np.ndarray, "h w c"]) -> Bool[np.ndarray, "h w"]:
+def recurring(image: levels.Image) -> Bool[np.ndarray, "h w"]:
     """Returns which pixels lie in a patch of 5x5 that recurs, equal to the bit.
 
     Half of a patch's pixels, or more, must equal one that is a column or two away: what
@@ -84,6 +86,8 @@ def recurring(image: UInt8[np.ndarray, "h w c"]) -> Bool[np.ndarray, "h w"]:
 def _recurring(image):
     height, width, channels = image.shape
     found = np.zeros((height, width), bool)
+    if image.dtype.kind == "f":  # values that are equal have equal bits
+        image = image.astype(np.float32).view(np.uint32)
     down, right = height - _SIDE + 1, width - _SIDE + 1
     if min(down, right) < 1:
         return found

@@ -5,13 +5,15 @@ was filled meets what is known; how a hole is filled is a plain function: a netw
 classical method, a prior.
 """
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, UInt8, UInt16
+from jaxtyping import Bool, UInt8
 
 from jaxrestore import contracts, errors
 from jaxrestore.inference import crops, masks, seams
-from jaxrestore.ops import checks, color, hidden_colors, ranges, resize
+from jaxrestore.ops import checks, color, hidden_colors, levels, ranges, resize
 
 SIDE, MARGIN = 256, 64  # px, of a crop
 EMPTY = 0.5  # in the hole, before: what `degradations.holes` puts there
@@ -19,14 +21,15 @@ EMPTY = 0.5  # in the hole, before: what `degradations.holes` puts there
 
 def fill_holes(
     fill: contracts.Fill,
-    image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"],
+    image: levels.Image,
     mask: Bool[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"],
     *,
     side: ranges.Count = SIDE,
     margin: ranges.CountOrNone = MARGIN,
     match: bool = True,
-) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
-    """Returns the image, 8 or 16 bits a value, with what the mask calls missing filled.
+    progress: Callable[[float], object] = lambda share: None,
+) -> levels.Image:
+    """Returns the image, of its own type, with what the mask calls missing filled.
 
     Channels are grey (1), grey and alpha (2), colour (3), or colour and alpha (4). All
     known values are those of `image`, and so is alpha everywhere. Without a hole the
@@ -41,29 +44,32 @@ def fill_holes(
     is taken as it comes. Where it returns None the image stays as it is. Grey is given
     as three equal channels, and the luma taken.
 
+    `progress` is called after each crop, with the share of them that is done; what it
+    raises ends the work.
+
     Raises `ConfigError` and `ImageError` as `masks.hole`; `ConfigError` besides for an
     image of another type or shape, for margins that leave nothing of a crop, and for a
     `fill` that returns another shape; `TrainingError` for one that returns values that
     are not finite; `ValueError` for a side or a margin that is no such number.
     """
     ranges.check(fill_holes, locals())
-    checks.deep_picture(image)
+    checks.any_picture(image)
     hole = masks.hole(mask, *image.shape[:2])
     if not hole.any():
         return image
-    top = np.iinfo(image.dtype).max
     count = image.shape[2] - hidden_colors.has_alpha(image)
     seen = hidden_colors.replaced(image, hole)[..., :count].copy()
     missing = hole.copy()
-    for crop in crops.plan(hole, side=side, margin=margin):
+    plan = [*crops.plan(hole, side=side, margin=margin)]
+    for number, crop in enumerate(plan, 1):
         inside = missing[crop.window]
-        colors = seen[crop.window].astype(np.float32) / top
+        colors = levels.floats(seen[crop.window])
         filled = _filled(fill, colors, inside, crop, match)
-        if filled is None:
-            continue
-        levels = np.rint(np.clip(filled[crop.own], 0, 1) * top)
-        seen[crop.window][crop.own] = levels.astype(image.dtype)
-        missing[crop.window] = inside & ~crop.own
+        if filled is not None:
+            own = levels.of_floats(filled[crop.own], image.dtype)
+            seen[crop.window][crop.own] = own
+            missing[crop.window] = inside & ~crop.own
+        progress(number / len(plan))
     result, done = image.copy(), hole & ~missing
     result[done, :count] = seen[done]
     return result

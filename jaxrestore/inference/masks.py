@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Shaped, UInt8, UInt16
+from jaxtyping import Bool, Shaped, UInt8
 
 from jaxrestore import errors, images
-from jaxrestore.ops import hidden_colors
+from jaxrestore.ops import hidden_colors, levels
 
 # Where the hole stands in a picture's own alpha: where it is transparent, as an eraser
 # leaves it, or where it is opaque, as `pairs` writes the mask of `holes`.
@@ -65,7 +65,7 @@ def read(
 
 
 def of_alpha(
-    image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"], word: str
+    image: levels.Image, word: str
 ) -> tuple[Shaped[np.ndarray, "h w d"], UInt8[np.ndarray, "h w"]]:
     """Returns the opaque picture, and the mask that stands in its alpha, in 8 bits.
 
@@ -75,7 +75,7 @@ def of_alpha(
         raise errors.ImageError(
             "it has no alpha, in which its hole was to stand; give a file as `mask`"
         )
-    alpha = np.rint(image[..., -1] * (255 / np.iinfo(image.dtype).max)).astype(np.uint8)
+    alpha = levels.of_floats(levels.floats(image[..., -1]), np.uint8)
     return image[..., :-1], alpha if word == "opaque" else 255 - alpha
 
 

@@ -5,19 +5,19 @@ with what ships loads no library of checkpoints.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, UInt8, UInt16
+from jaxtyping import Bool, Shaped, UInt8
 
 from jaxrestore import contracts, errors, images, networks
 from jaxrestore.inference import caution as cautions
 from jaxrestore.inference import jpeg_cells, refusals, tiles
-from jaxrestore.ops import checks, color, hidden_colors, resize
+from jaxrestore.ops import checks, color, hidden_colors, levels, resize
 from jaxrestore.weights import cards, conversion, inputs, weight_files
 
 
@@ -45,6 +45,28 @@ class Restorer:
     def channels(self) -> int:
         """How many colours the result has, d: 1 or 3."""
         return inputs.CHANNELS[self.takes[0]]
+
+    @staticmethod
+    def load(what: Path | str) -> "Restorer":
+        """Returns the network of a task, a file of weights, or a run: `library.load`.
+
+        >>> Restorer.load("denoise").takes
+        ('rgb',)
+        """
+        from jaxrestore.inference import library
+
+        return library.load(what)
+
+    def __call__(self, image: Any, **options: Any) -> Any:
+        """Returns the image restored, as an image of its own kind: `library.restore`.
+
+        >>> noisy = np.full((8, 8, 3), 128, np.uint8)
+        >>> Restorer.load("denoise")(noisy).shape
+        (8, 8, 3)
+        """
+        from jaxrestore.inference import library
+
+        return library.restore(image, self, **options)
 
 
 def load_weights(path: Path) -> Restorer:
@@ -91,7 +113,7 @@ def of_card(
 
 def restore_image(
     restorer: Restorer,
-    image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"],
+    image: levels.Image,
     *,
     level: float | int | None = None,
     strength: float | int | None = None,
@@ -99,15 +121,18 @@ def restore_image(
     tile: int = 1024,
     overlap: int = 64,
     mask: Bool[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"] | None = None,
-) -> UInt8[np.ndarray, "hh ww d"] | UInt16[np.ndarray, "hh ww d"]:
-    """Returns the restored 8-bit image, `scale` times as large, with as many channels.
+    progress: Callable[[float], object] = lambda share: None,
+) -> Shaped[np.ndarray, "hh ww c"]:
+    """Returns the restored image, `scale` times as large, with as many channels.
 
-    They are grey (1), grey and alpha (2), colour (3), or colour and alpha (4). A
-    network of one channel restores a grey image (one channel, or equal ones) as grey,
-    and of a colour picture the luma alone: Y, Cb and Cr are those of JPEG (BT.601, full
-    range), the chroma is kept, or enlarged as alpha is. A network of colours takes grey
-    as three equal channels, and of what it gives the luma is kept, so that grey stays
-    grey without a cast; one that is to colour takes a colour file of equal channels.
+    Its values are of the type of `image`, 8 bits, 16 bits, or floats in [0, 1], all of
+    which are computed with. Channels are grey (1), grey and alpha (2), colour (3), or
+    colour and alpha (4). A network of one channel restores a grey image (one channel,
+    or equal ones) as grey, and of a colour picture the luma alone: Y, Cb and Cr are
+    those of JPEG (BT.601, full range), the chroma is kept, or enlarged as alpha is. A
+    network of colours takes grey as three equal channels, and of what it gives the luma
+    is kept, so that grey stays grey without a cast; one that is to colour takes a
+    colour file of equal channels.
 
     Alpha is kept as it is; where the network enlarges, so is alpha, by bicubic
     interpolation. Colours under alpha 0 are not looked at: before, each becomes the
@@ -127,14 +152,17 @@ def restore_image(
 
     With a `mask`, of what is missing, for a network that takes one, holes alone are
     filled and all else stays as it is, to the bit: see `inpainting.fill_holes`, whose
-    crops take the place of tiles. The image may then have 16 bits.
+    crops take the place of tiles.
 
-    Raises `ConfigError` for an image of another type or shape (floats and 16 bits are
-    not guessed at), for a mask or a level that is missing or of no use, for a level or
-    a strength outside its range, and for a strength or cells with a mask or with a
-    network that enlarges; `ImageError` for an image that is too small for the network,
-    for colours with a hole and a network of grey, and as `masks.hole`; and
-    `TrainingError` when the network's output is not finite.
+    `progress` is called after each tile, with the share of them that is done; what it
+    raises ends the work.
+
+    Raises `ConfigError` for an image of another type or shape, or floats that are not
+    finite or far outside [0, 1], for a mask or a level that is missing or of no use,
+    for a level or a strength outside its range, for a strength or cells with a mask or
+    with a network that enlarges, and for cells with more than 8 bits; `ImageError` for
+    an image too small for the network, for colours with a hole and a network of grey,
+    and as `masks.hole`; and `TrainingError` when the network's output is not finite.
     """
     check_options(
         restorer,
@@ -143,23 +171,27 @@ def restore_image(
         confine=bool(cells),
         masked=mask is not None,
     )
+    checks.any_picture(image)
+    _check_input(restorer, image)
     if mask is not None:
         # Imported here, and SciPy with it: most pictures have no holes.
         from jaxrestore.inference import inpainting
 
-        checks.deep_picture(image)
-        _check_input(restorer, image)
-        return inpainting.fill_holes(filling(restorer, level=level), image, mask)
-    checks.picture(image)
-    _check_input(restorer, image)
+        fill = filling(restorer, level=level)
+        return inpainting.fill_holes(fill, image, mask, progress=progress)
     image = hidden_colors.replaced(image)
     height, width = image.shape[:2]
     plan = tiles.plan(
         height, width, tile=tile, overlap=overlap, multiple=restorer.multiple
     )
     whole = tiles.padded(image, restorer.multiple)
-    restored = (_restored(restorer, tiles.cut(whole, part), level) for part in plan)
-    joined = tiles.join(plan, restored, scale=restorer.scale)
+
+    def restored():
+        for number, part in enumerate(plan, 1):
+            yield _restored(restorer, tiles.cut(whole, part), level)
+            progress(number / len(plan))
+
+    joined = tiles.join(plan, restored(), scale=restorer.scale)
     if restorer.scale > 1:
         return joined
     if cells:
@@ -172,7 +204,7 @@ def restore_image(
     if strength is None:
         return joined
     change = joined.astype(np.float32) - image
-    return np.rint(image + np.float32(strength) * change).astype(np.uint8)
+    return levels.rounded(image + np.float32(strength) * change, image.dtype)
 
 
 def check_options(
@@ -233,13 +265,18 @@ def _confined(image: Any, restored: Any, cells: Sequence[jpeg_cells.Component]) 
     """The restored image within what its JPEG file says, if the file has its planes."""
     if len(cells) != image.shape[2]:
         return restored
-    levels = jpeg_cells.confined(restored.astype(np.float32), image, cells)
-    return np.rint(levels.clip(0, 255)).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise errors.ConfigError(
+            f"an image is {image.dtype}, but what a JPEG file says is of 8 bits; give "
+            "what was read from it as it is"
+        )
+    confined = jpeg_cells.confined(restored.astype(np.float32), image, cells)
+    return levels.rounded(confined.clip(0, 255), np.uint8)
 
 
 def _restored(restorer: Restorer, image: Any, level: float | int | None) -> Any:
-    """The 8-bit image of a network that sees the whole of it."""
-    small = image[None].astype(np.float32) / 255
+    """What a network makes of an image of which it sees the whole."""
+    small = levels.floats(image[None])
     count = image.shape[2] - hidden_colors.has_alpha(image)
     colors, alpha = small[..., :count], small[..., count:]
     if restorer.channels == 3:
@@ -259,7 +296,7 @@ def _restored(restorer: Restorer, image: Any, level: float | int | None) -> Any:
     if alpha.shape[3]:
         alpha = _enlarged(alpha, restorer.scale)
         restored = np.concatenate([restored, alpha], -1)
-    return np.round(np.clip(restored[0], 0, 1) * 255).astype(np.uint8)
+    return levels.of_floats(restored[0], image.dtype)
 
 
 def _applied(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from jaxrestore import errors
 
@@ -54,26 +54,31 @@ def plan(
 
 
 def padded(
-    image: UInt8[np.ndarray, "h w c"], multiple: int
-) -> UInt8[np.ndarray, "hh ww c"]:
+    image: Shaped[np.ndarray, "h w c"], multiple: int
+) -> Shaped[np.ndarray, "hh ww c"]:
     """Returns the image mirrored below and to the right, to multiples of `multiple`.
 
-    As `ops.patches.pad_to_multiple`, in 8 bits: a photograph's floats fill memory.
+    As `ops.patches.pad_to_multiple`, of values of any type: 8 bits stay 8 bits.
     """
     below, right = (-side % multiple for side in image.shape[:2])
     mode = "reflect" if below < image.shape[0] and right < image.shape[1] else "edge"
     return np.pad(image, ((0, below), (0, right), (0, 0)), mode)
 
 
-def cut(image: UInt8[np.ndarray, "hh ww c"], tile: Tile) -> UInt8[np.ndarray, "h w c"]:
+def cut(
+    image: Shaped[np.ndarray, "hh ww c"], tile: Tile
+) -> Shaped[np.ndarray, "h w c"]:
     """Returns a tile of a `padded` image, a view."""
     rows, columns = tile
     return image[rows.start : rows.stop, columns.start : columns.stop]
 
 
 def join(
-    tiles: Sequence[Tile], restored: Iterable[UInt8[np.ndarray, "_ _ d"]], *, scale: int
-) -> UInt8[np.ndarray, "hh ww d"]:
+    tiles: Sequence[Tile],
+    restored: Iterable[Shaped[np.ndarray, "_ _ d"]],
+    *,
+    scale: int,
+) -> Shaped[np.ndarray, "hh ww d"]:
     """Returns the image of a `plan` from its restored tiles, in the plan's order.
 
     Each is `scale` times as large as what was cut, and so is the result, of the size
@@ -82,7 +87,7 @@ def join(
     height, width = (span.end * scale for span in tiles[-1])
     parts = iter(restored)
     first = next(parts)
-    image = np.empty((height, width, first.shape[2]), np.uint8)
+    image = np.empty((height, width, first.shape[2]), first.dtype)
     for tile, part in zip(tiles, itertools.chain([first], parts), strict=True):
         place = tuple(slice(span.first * scale, span.end * scale) for span in tile)
         kept = tuple(

@@ -90,14 +90,26 @@ def picture(image: Any) -> None:
     _check_layout(image)
 
 
-def deep_picture(image: Any) -> None:
-    """Raises `ConfigError` as `picture` does, but lets 16 bits, uint16, through too."""
-    if image.dtype not in (np.uint8, np.uint16):
+def any_picture(image: Any) -> None:
+    """Raises `ConfigError` as `picture` does, but lets 16 bits and floats through too.
+
+    Floats, 0 is black and 1 is white, are refused where one is outside [-0.5, 1.5], or
+    not finite.
+    """
+    is_float = jnp.issubdtype(image.dtype, jnp.floating)
+    if image.dtype not in (np.uint8, np.uint16) and not is_float:
         raise errors.ConfigError(
-            f"an image is {image.dtype}, but must be uint8, 0 to 255, or uint16; from "
-            "floats in [0, 1] take np.round(255 * image).astype(np.uint8)"
+            f"an image is {image.dtype}, but must be uint8, 0 to 255, uint16, or "
+            "floats in [0, 1]; cast it to the one that its values are of"
         )
     _check_layout(image)
+    if not is_float:
+        return
+    low, high = float(image.min()), float(image.max())
+    if not np.isfinite([low, high]).all():
+        raise errors.ConfigError("an image has values that are not finite; mend them")
+    if low < -0.5 or high > 1.5:
+        raise errors.ConfigError(_told("an image's values", low, high))
 
 
 def _check_layout(image):

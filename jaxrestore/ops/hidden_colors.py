@@ -3,18 +3,20 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8, UInt16
+from jaxtyping import Bool
+
+from jaxrestore.ops import levels
 
 
-def has_alpha(image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]) -> bool:
+def has_alpha(image: levels.Image) -> bool:
     """Returns whether the last of 1 to 4 channels is alpha: it is of 2 and of 4."""
     return image.shape[2] in (2, 4)
 
 
 def replaced(
-    image: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"],
+    image: levels.Image,
     hole: Bool[np.ndarray, "h w"] | None = None,
-) -> UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w c"]:
+) -> levels.Image:
     """Returns the image with the nearest colours that are seen under alpha 0.
 
     Black where none is. What lies in the `hole` is not seen either. An image in which

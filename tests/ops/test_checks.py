@@ -133,10 +133,18 @@ def test_a_picture_is_8_bits_with_channels_last(image, message):
     checks.picture(EIGHT_BIT[0])
 
 
-def test_a_deep_picture_has_8_bits_or_16():
+def test_a_picture_of_any_type_has_8_bits_16_or_floats_in_0_to_1():
     for dtype in (np.uint8, np.uint16):
-        checks.deep_picture(EIGHT_BIT[0].astype(dtype))
-    with pytest.raises(errors.ConfigError, match="must be uint8, 0 to 255, or uint16"):
-        checks.deep_picture(EIGHT_BIT[0].astype(np.float32))
-    with pytest.raises(errors.ConfigError, match="with 1 to 4 channels"):
-        checks.deep_picture(EIGHT_BIT[0, ..., 0].astype(np.uint16))
+        checks.any_picture(EIGHT_BIT[0].astype(dtype))
+    inside = np.array([[[-0.5, 1.5, 0.2]]])
+    for dtype in (np.float16, np.float32, np.float64):
+        checks.any_picture(inside.astype(dtype))
+    cases = [
+        (EIGHT_BIT[0].astype(np.int32), "int32, but must be uint8, 0 to 255, uint16"),
+        (EIGHT_BIT[0, ..., 0].astype(np.uint16), "with 1 to 4 channels"),
+        (inside * 255, "are from -127.5 to 382.5, but 0 is black and 1 is white"),
+        (inside * np.nan, "not finite"),
+    ]
+    for image, message in cases:
+        with pytest.raises(errors.ConfigError, match=message):
+            checks.any_picture(image)

@@ -1,0 +1,111 @@
+"""Pictures of any kind as arrays, and what became of them as that kind again."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image, ImageOps
+
+from jaxrestore import errors, images
+from jaxrestore.inference import deep_png
+
+# What a Pillow image says of its colours and size, beside its pixels.
+_KEPT = ("icc_profile", "dpi")
+
+Back = Callable[[list[np.ndarray]], Any]
+
+
+class Opened(NamedTuple):
+    """Arrays [h, w, c] of 8 bits, 16 bits or floats, and `back` from such ones."""
+
+    arrays: list[np.ndarray]
+    back: Back
+
+
+def opened(image: Any) -> Opened:
+    """Returns the arrays of a picture, or of several, and the way back.
+
+    | `image` | comes back as |
+    |---|---|
+    | a path | NumPy array [h, w, c]: the file's own channels, 16 bits of a deep PNG |
+    | Pillow's image | Pillow's, upright, with its profile: L, LA, RGB, RGBA or I;16 |
+    | NumPy or JAX array [h, w], [h, w, c] or [b, h, w, c] | the same, of its type |
+    | list or tuple of any | list of each |
+
+    Raises `ConfigError` for another kind, and for Pillow's modes that have no colours
+    of sRGB, and `ImageError` for a file that cannot be read.
+    """
+    if isinstance(image, (list, tuple)):
+        return _several([opened(one) for one in image])
+    if isinstance(image, (str, Path)):
+        return Opened([_read(Path(image))], lambda arrays: arrays[0])
+    if isinstance(image, jax.Array):
+        host = np.asarray(image)
+        if host.dtype == jnp.bfloat16:
+            host = host.astype(np.float32)
+        arrays, back = _of_array(host)
+        return Opened(arrays, lambda made: jnp.asarray(back(made), image.dtype))
+    if isinstance(image, np.ndarray):
+        return _of_array(image)
+    if isinstance(image, Image.Image):
+        return _of_pillow(image)
+    raise errors.ConfigError(
+        f"an image is {type(image).__name__}, but must be a path, Pillow's image, a "
+        "NumPy or JAX array [h, w], [h, w, c] or [b, h, w, c], or a list of these"
+    )
+
+
+def _read(path: Path) -> np.ndarray:
+    image = images.decode_as_stored(path)
+    return deep_png.read(path) if deep_png.holds(path) else image
+
+
+def _of_array(array: np.ndarray) -> Opened:
+    if array.ndim == 2:
+        return Opened([array[..., None]], lambda arrays: arrays[0][..., 0])
+    if array.ndim == 3:
+        return Opened([array], lambda arrays: arrays[0])
+    if array.ndim == 4:
+        return Opened([*array], np.stack)
+    raise errors.ConfigError(
+        f"an image has the shape {array.shape}, but must be [h, w], [h, w, c] or "
+        "[b, h, w, c]"
+    )
+
+
+def _of_pillow(image: Image.Image) -> Opened:
+    # First of all: turning to other modes loses what says how it lies.
+    image = ImageOps.exif_transpose(image)
+    info = {name: image.info[name] for name in _KEPT if name in image.info}
+    grey, clear = image.mode in ("1", "L", "LA", "La"), image.has_transparency_data
+    if image.mode.startswith("I;16"):
+        # Pillow's own bytes may be in the other order; NumPy knows by the mode.
+        array = np.asarray(image).astype(np.uint16)[..., None]
+    elif grey or image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX"):
+        mode = ("LA" if clear else "L") if grey else "RGBA" if clear else "RGB"
+        array = np.asarray(image.convert(mode))
+        array = array[..., None] if array.ndim == 2 else array
+    else:
+        raise errors.ConfigError(
+            f"a Pillow image has the mode {image.mode}, whose values are no grey or "
+            'RGB of 8 bits; give image.convert("RGB"), or an array of 16 bits or floats'
+        )
+
+    def back(arrays):
+        values = arrays[0]
+        made = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+        made.info |= info
+        return made
+
+    return Opened([array], back)
+
+
+def _several(all_of_them: Sequence[Opened]) -> Opened:
+    def back(arrays):
+        rest = iter(arrays)
+        return [one.back([next(rest) for _ in one.arrays]) for one in all_of_them]
+
+    return Opened([array for one in all_of_them for array in one.arrays], back)

@@ -1,0 +1,123 @@
+"""Restoring a picture in one call, whatever kind it is of.
+
+import jaxrestore
+
+clean = jaxrestore.restore(noisy, task="photo")
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxrestore import errors
+from jaxrestore.inference import kinds, masks, restorer, shipped
+
+
+def restore(
+    image: Any,
+    task: Path | str | restorer.Restorer,
+    *,
+    mask: Any = None,
+    level: float | int | None = None,
+    strength: float | int | None = None,
+    progress: Callable[[float], object] = lambda share: None,
+    **options: Any,
+) -> Any:
+    """Returns the image restored: of the same kind, with values of the same type.
+
+    `image` is a path, a Pillow image, a NumPy or JAX array [h, w], [h, w, c] or
+    [b, h, w, c] of 8 bits (0 to 255), 16 bits or floats in [0, 1], or a list of these;
+    see `kinds.opened` for what each comes back as. Files keep their depth, so that
+    of 16 bits all are computed with. `task` is a shipped network's (`jaxrestore models
+    list`), or what `load` takes or has returned.
+
+    `mask`, of a network that fills holes, is a path, an image or an array [h, w] that
+    is white, 255 or True, where pixels are missing, or a list with one for each image;
+    one serves all; `"alpha"` or `"opaque"` take the image's own alpha. `level`,
+    `strength` and further `options` are those of `restorer.restore_image`. `progress`
+    is called with the share that is done, up to 1; what it raises ends the work.
+
+    Raises `ConfigError` for what `load` and `restorer.restore_image` refuse, and
+    `ImageError` for files that cannot be read, and images that are too small.
+
+    >>> noisy = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    >>> restore(noisy, "photo").shape
+    (16, 24, 3)
+    >>> restore(noisy / 255, "photo", strength=0.5).dtype
+    dtype('float64')
+    """
+    network = task if isinstance(task, restorer.Restorer) else load(task)
+    arrays, back = kinds.opened(image)
+    holes = _holes(mask, len(arrays))
+    made = []
+    for index, (array, hole) in enumerate(zip(arrays, holes, strict=True)):
+        if isinstance(hole, str):
+            array, hole = masks.of_alpha(array, hole)
+        share = functools.partial(_share, progress, index, len(arrays))
+        made.append(
+            restorer.restore_image(
+                network,
+                array,
+                mask=hole,
+                level=level,
+                strength=strength,
+                progress=share,
+                **options,
+            )
+        )
+    return back(made)
+
+
+def load(what: Path | str) -> restorer.Restorer:
+    """Returns the network of a task, of a file of weights, or of a run's folder.
+
+    A string is a path where there is something, and else the name of a task, whose
+    network is kept. Raises `ConfigError` for neither, with the nearest task, and as
+    `restorer.load_weights` and `of_runs.load`.
+
+    >>> load("jpeg").scale
+    1
+    """
+    place = Path(what)
+    if place.is_dir():
+        # Imported here: Orbax is loaded for runs alone.
+        from jaxrestore.inference import of_runs
+
+        return of_runs.load(place)
+    if place.exists() or isinstance(what, Path):
+        return restorer.load_weights(place)
+    return _shipped(what)
+
+
+@functools.lru_cache(maxsize=8)
+def _shipped(task: str) -> restorer.Restorer:
+    return shipped.load(task)
+
+
+def _holes(mask: Any, count: int) -> Sequence[Any]:
+    """A mask [h, w], a word or None for each image."""
+    if mask is None or (isinstance(mask, str) and mask in masks.WORDS):
+        return [mask] * count
+    given = mask if isinstance(mask, (list, tuple)) else [mask]
+    found = [_hole(one) for one in given]
+    if len(found) not in (1, count):
+        raise errors.ConfigError(
+            f"there are {len(found)} masks for {count} images; give one, or as many"
+        )
+    return found * (count if len(found) == 1 else 1)
+
+
+def _hole(mask: Any) -> np.ndarray:
+    if isinstance(mask, (str, Path)):
+        return masks.read(Path(mask))
+    array = (
+        kinds.opened(mask).arrays[0] if not hasattr(mask, "ndim") else np.asarray(mask)
+    )
+    return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+
+
+def _share(progress, index, count, share):
+    progress((index + share) / count)
