@@ -61,6 +61,14 @@ def test_jpeg_files_lose_little_where_they_are_kept_to(load, tmp_path):
     assert finest[0]["confined"] > finest[0]["free"] + 2
 
 
+def test_a_network_sees_a_cut_that_is_near(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("tile_overlaps").main(["--small", "--output", str(output)])
+    (row,) = json.loads(output.read_text())["records"]
+    assert row["network"] == "pixel_shuffle" and row["reach"] > row["overlap"]
+    assert row["greatest"] > row["quantile"] > 0.1
+
+
 def test_a_hole_with_a_cast_gets_the_border_of_the_original(load, tmp_path):
     output = tmp_path / "result.json"
     load("hole_borders").main(["--small", "--output", str(output)])

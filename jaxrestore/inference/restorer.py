@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 
 from jaxrestore import contracts, errors, images, networks
 from jaxrestore.inference import caution as cautions
-from jaxrestore.inference import jpeg_cells, refusals, tiles
-from jaxrestore.ops import checks, color, hidden_colors, levels, resize
+from jaxrestore.inference import jpeg_cells, refusals, running, tiles
+from jaxrestore.ops import checks, hidden_colors, levels
 from jaxrestore.weights import cards, conversion, inputs, weight_files
 
 
@@ -118,8 +117,8 @@ def restore_image(
     level: float | int | None = None,
     strength: float | int | None = None,
     cells: Sequence[jpeg_cells.Component] = (),
-    tile: int = 1024,
-    overlap: int = 64,
+    tile: int | None = None,
+    overlap: int = tiles.OVERLAP,
     mask: Bool[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"] | None = None,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Shaped[np.ndarray, "hh ww c"]:
@@ -145,10 +144,12 @@ def restore_image(
     of the JPEG file that the image was read from: the result is then within what they
     say of the original: see `jpeg_cells`.
 
-    An image of more than `tile` x `tile` pixels is restored in tiles of this side,
-    so that memory is bounded by the tile's. Each pixel is taken from a tile that
+    Images are restored in tiles, mirrored where they are smaller than one, so that
+    memory is bounded, and few programs serve all sizes: see `tiles.for_network`. With
+    `tile` they have that many px a side, and each pixel is taken from one that
     continues `overlap` px beyond it: to a network that sees no further the result is
     that of the whole image; one that uses statistics of the whole sees the tile's.
+    Where memory is exhausted smaller tiles are tried.
 
     With a `mask`, of what is missing, for a network that takes one, holes alone are
     filled and all else stays as it is, to the bit: see `inpainting.fill_holes`, whose
@@ -180,18 +181,9 @@ def restore_image(
         fill = filling(restorer, level=level)
         return inpainting.fill_holes(fill, image, mask, progress=progress)
     image = hidden_colors.replaced(image)
-    height, width = image.shape[:2]
-    plan = tiles.plan(
-        height, width, tile=tile, overlap=overlap, multiple=restorer.multiple
+    joined = running.tiled(
+        restorer, image, level=level, tile=tile, overlap=overlap, progress=progress
     )
-    whole = tiles.padded(image, restorer.multiple)
-
-    def restored():
-        for number, part in enumerate(plan, 1):
-            yield _restored(restorer, tiles.cut(whole, part), level)
-            progress(number / len(plan))
-
-    joined = tiles.join(plan, restored(), scale=restorer.scale)
     if restorer.scale > 1:
         return joined
     if cells:
@@ -240,13 +232,13 @@ def filling(restorer: Restorer, *, level: float | int | None = None) -> contract
 
     def fill(colors, mask):
         if restorer.channels == 3:
-            return _applied(restorer, colors, level, mask)
+            return running.applied(restorer, colors, level, mask)
         if (colors != colors[..., :1]).any():
             raise images.ImageError(
                 f"it has colours, and {restorer.name} fills holes with grey; take a "
                 "network of colours, or a grey picture"
             )
-        restored = _applied(restorer, colors[..., :1], level, mask)
+        restored = running.applied(restorer, colors[..., :1], level, mask)
         return np.repeat(restored, 3, -1)
 
     return fill
@@ -272,51 +264,3 @@ def _confined(image: Any, restored: Any, cells: Sequence[jpeg_cells.Component]) 
         )
     confined = jpeg_cells.confined(restored.astype(np.float32), image, cells)
     return levels.rounded(confined.clip(0, 255), np.uint8)
-
-
-def _restored(restorer: Restorer, image: Any, level: float | int | None) -> Any:
-    """What a network makes of an image of which it sees the whole."""
-    small = levels.floats(image[None])
-    count = image.shape[2] - hidden_colors.has_alpha(image)
-    colors, alpha = small[..., :count], small[..., count:]
-    if restorer.channels == 3:
-        shape = (*colors.shape[:3], 3)
-        restored = _applied(restorer, np.broadcast_to(colors, shape), level)
-        if count == 1:
-            restored = np.asarray(color.luma(jnp.asarray(restored)))
-    elif (colors == colors[..., :1]).all():
-        restored = _applied(restorer, colors[..., :1], level)
-        restored = np.repeat(restored, colors.shape[3], -1)
-    else:
-        parts = np.asarray(color.rgb_to_ycbcr(jnp.asarray(colors)))
-        luma = _applied(restorer, parts[..., :1], level)
-        chroma = _enlarged(parts[..., 1:], restorer.scale)
-        parts = np.concatenate([luma, chroma], -1)
-        restored = np.asarray(color.ycbcr_to_rgb(jnp.asarray(parts)))
-    if alpha.shape[3]:
-        alpha = _enlarged(alpha, restorer.scale)
-        restored = np.concatenate([restored, alpha], -1)
-    return levels.of_floats(restored[0], image.dtype)
-
-
-def _applied(
-    restorer: Restorer, colors: Any, level: float | int | None, mask: Any = None
-) -> Any:
-    plane = np.full((*colors.shape[:3], 1), (level or 0) / 255, np.float32)
-    planes = {"level": plane, "mask": mask}
-    beside = [planes[word] for word in restorer.takes[1:]]
-    degraded = np.concatenate([colors, *beside], -1)
-    restored = np.asarray(restorer.apply(jnp.asarray(degraded)))
-    if not np.isfinite(restored).all():
-        raise errors.TrainingError(
-            f"{restorer.name} gave values that are not finite; its weights are damaged "
-            "or its training diverged. Use another checkpoint."
-        )
-    return restored
-
-
-def _enlarged(images: Any, scale: int) -> Any:
-    if scale == 1:
-        return images
-    height, width = (side * scale for side in images.shape[1:3])
-    return np.asarray(resize.resize(jnp.asarray(images), height, width))

@@ -1,8 +1,9 @@
 """A large image as tiles: where it is cut, and how what comes of them is joined.
 
-`plan` decides, `cut` takes a tile out of the `padded` image, `join` puts the restored
-ones together. Plans are values and nothing here calls a network, so that a caller may
-restore the tiles of an image in any way, those of several images in one batch too.
+`plan` and its likes decide, `cut` takes a tile out of the `padded` image, and `join`
+puts the restored ones together. Plans are values and nothing here calls a network, so
+that a caller may restore the tiles of an image in any way, those of several images in
+one batch too.
 """
 
 import itertools
@@ -14,6 +15,12 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxrestore import errors
+
+SIDES = (128, 256, 512, 768)  # px
+WHOLE = 1024  # px
+# px: a cut further away changes no pixel by a quarter of a level of 255, of what the
+# networks that ship make of photographs (`python -m benchmarks.tile_overlaps`).
+OVERLAP = 64
 
 
 class Span(NamedTuple):
@@ -37,32 +44,61 @@ def plan(
 ) -> tuple[Tile, ...]:
     """Returns the tiles of an image of `height` x `width` px, row by row.
 
-    What is kept of them covers the image once. One of no more than `tile` x `tile`
-    pixels is a single tile. Of others all tiles are of one shape, so that one program
-    serves them, `tile` px a side rounded up to `multiple`, which is what the network
-    divides sides by. They begin at multiples of it, as they do inside the whole image,
-    and their last ones end where the `padded` image does. Each pixel is kept of a tile
-    that continues `overlap` px beyond it, or ends where the image does.
+    What is kept of them covers the image once. All are squares of `tile` px a side,
+    rounded up to `multiple`, which is what the network divides sides by, so that one
+    program serves all images; where an image is smaller, its `padded` one is cut. Tiles
+    begin at multiples of it, as they do inside the whole image, and of a longer side
+    the last ones end where that ends, rounded up to `multiple`. Each pixel is kept of a
+    tile that continues `overlap` px beyond it, or ends where the image does.
 
     Raises `ConfigError` where `overlap` px on both ends leave nothing of a tile.
     """
-    if height * width <= tile**2:
-        sides = [[Span(0, side, 0, side)] for side in (height, width)]
-    else:
-        sides = [_spans(side, tile, overlap, multiple) for side in (height, width)]
+    sides = [_spans(side, tile, overlap, multiple) for side in (height, width)]
     return tuple(Tile(*spans) for spans in itertools.product(*sides))
 
 
+def for_network(
+    height: int, width: int, *, multiple: int, reach: int | None, most: int = SIDES[-1]
+) -> tuple[Tile, ...]:
+    """Returns the plan of an image for a network that sees `reach` px to each side.
+
+    Of those with tiles of one of `SIDES`, up to `most`, the one with the fewest pixels:
+    four programs serve images of any size, and a small one does not pay for a large
+    tile. They overlap by the reach, but by `OVERLAP` at most. To a network that sees
+    further than anybody knows, or uses statistics of the image, the whole is one tile
+    up to `WHOLE` px squared.
+    """
+    if reach is None:
+        if height * width <= WHOLE**2:
+            return _whole(height, width, multiple)
+        return plan(height, width, tile=WHOLE, overlap=OVERLAP, multiple=multiple)
+    overlap = min(OVERLAP, reach)
+    fits = lambda tile: tile >= max(height, width) or tile >= 2 * (overlap + multiple)
+    sides = [tile for tile in SIDES if tile == most or (tile < most and fits(tile))]
+    options = {"overlap": overlap, "multiple": multiple}
+    return min((plan(height, width, tile=s, **options) for s in sides), key=_pixels)
+
+
+def _whole(height, width, multiple):
+    sides = (math.ceil(side / multiple) * multiple for side in (height, width))
+    return (Tile(*map(Span, (0, 0), sides, (0, 0), (height, width))),)
+
+
 def padded(
-    image: Shaped[np.ndarray, "h w c"], multiple: int
+    image: Shaped[np.ndarray, "h w c"], tiles: Sequence[Tile]
 ) -> Shaped[np.ndarray, "hh ww c"]:
-    """Returns the image mirrored below and to the right, to multiples of `multiple`.
+    """Returns the image mirrored below and to the right, as far as tiles reach.
 
     As `ops.patches.pad_to_multiple`, of values of any type: 8 bits stay 8 bits.
     """
-    below, right = (-side % multiple for side in image.shape[:2])
-    mode = "reflect" if below < image.shape[0] and right < image.shape[1] else "edge"
-    return np.pad(image, ((0, below), (0, right), (0, 0)), mode)
+    ends = (tiles[-1].rows.stop, tiles[-1].columns.stop)
+    room = [(0, end - side) for end, side in zip(ends, image.shape, strict=False)]
+    # A single row or column has nothing to mirror.
+    for axis, (_, more) in enumerate(room):
+        mode = "reflect" if image.shape[axis] > 1 else "edge"
+        lengths = [(0, more if axis == other else 0) for other in range(3)]
+        image = np.pad(image, lengths, mode) if more else image
+    return image
 
 
 def cut(
@@ -98,17 +134,23 @@ def join(
     return image
 
 
+def _pixels(tiles: Sequence[Tile]) -> int:
+    return sum(math.prod(span.stop - span.start for span in tile) for tile in tiles)
+
+
 def _spans(side: int, tile: int, overlap: int, multiple: int) -> list[Span]:
     """The tiles along a side, of which one is kept from where another is cut."""
+    length = math.ceil(tile / multiple) * multiple
+    if side <= length:
+        return [Span(0, length, 0, side)]
     whole = math.ceil(side / multiple) * multiple
-    length = min(whole, math.ceil(tile / multiple) * multiple)
     fresh = (length - 2 * overlap) // multiple * multiple
-    if length < whole and fresh < 1:
+    if fresh < 1:
         raise errors.ConfigError(
             f"tiles of {length} px overlap by 2 x {overlap} px, which leaves nothing; "
             "take a larger `tile` or a smaller `overlap`"
         )
-    count = 1 if length == whole else 1 + math.ceil((whole - length) / fresh)
+    count = 1 + math.ceil((whole - length) / fresh)
     starts = [min(index * fresh, whole - length) for index in range(count)]
     seams = [start + overlap for start in starts[1:]]
     stops = [start + length for start in starts]

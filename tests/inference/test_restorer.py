@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 
 from jaxrestore import errors, images, networks
-from jaxrestore.inference import jpeg_cells, restorer
+from jaxrestore.inference import jpeg_cells, restorer, tiles
 from jaxrestore.weights import conversion, weight_files
 
 FCN = {"name": "fcn", "width": 4, "blocks": 1}
@@ -163,7 +163,7 @@ def test_a_network_of_colours_takes_grey_as_equal_channels_and_leaves_it_grey():
 @pytest.mark.parametrize("colors", ["gray", "rgb"])
 @pytest.mark.parametrize("channels", [2, 4])
 @pytest.mark.parametrize("scale", [1, 2])
-@pytest.mark.parametrize("tile", [1000, 16])
+@pytest.mark.parametrize("tile", [None, 16])
 def test_hidden_colours_do_not_leak_into_what_is_seen(colors, channels, scale, tile):
     apply = _blurred if scale == 1 else lambda images: _doubled(_blurred(images))
     network = restorer.Restorer(apply, scale, 4, "stand_in", (colors,))
@@ -352,7 +352,7 @@ def test_tiles_give_what_the_whole_image_gives(shape, scale):
 
     network = restorer.Restorer(apply, scale, 4, "stand_in")
     picture = _picture(*shape)[..., :3]
-    whole = restorer.restore_image(network, picture, tile=1000)
+    whole = restorer.restore_image(network, picture)
     tiled = restorer.restore_image(network, picture, tile=32, overlap=4)
     # The padding to fours, mirrored, is what a network sees beyond the border.
     inside = tuple(slice(0, (side - 2) * scale) for side in shape[:2])
@@ -366,9 +366,53 @@ def test_tiles_give_what_the_whole_image_gives(shape, scale):
 def test_tiles_begin_where_the_network_cuts_the_whole_image():
     network = restorer.Restorer(_blocks, 1, 4, "stand_in")
     picture = _picture(52, 76, 3)
-    whole = restorer.restore_image(network, picture, tile=1000)
+    whole = restorer.restore_image(network, picture)
     tiled = restorer.restore_image(network, picture, tile=30, overlap=5)
     np.testing.assert_array_equal(tiled, whole)
+
+
+def test_images_of_sixty_sizes_take_few_shapes():
+    seen = set()
+
+    def apply(images):
+        seen.add(images.shape)
+        return images
+
+    network = restorer.Restorer(apply, 1, 4, "stand_in", reach=40)
+    for height, width in np.random.default_rng(0).integers(1, 900, (60, 2)):
+        picture = np.full((height, width, 3), height % 256, np.uint8)
+        restored = restorer.restore_image(network, picture)
+        np.testing.assert_array_equal(restored, picture)
+    assert {shape[1:3] for shape in seen} <= {(side, side) for side in tiles.SIDES}
+
+
+@pytest.mark.parametrize("limit", [256, 128, 64])
+def test_where_memory_is_exhausted_smaller_tiles_are_tried(limit):
+    tried = []
+
+    def apply(images):
+        tried.append(images.shape[1])
+        if images.shape[1] > limit:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return images
+
+    network = restorer.Restorer(apply, 1, 4, "stand_in", reach=8)
+    picture = _picture(700, 300, 3)
+    if limit == 64:
+        with pytest.raises(errors.OutOfMemoryError, match="a tile of 128 px than"):
+            restorer.restore_image(network, picture)
+        return
+    restored = restorer.restore_image(network, picture)
+    np.testing.assert_array_equal(restored, picture)
+    assert tried[-1] == min(limit, tried[0])
+
+
+def test_another_error_of_the_device_is_not_taken_for_memory():
+    def apply(images):
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
+        restorer.restore_image(_network(apply), _picture(8, 8, 3))
 
 
 def test_tiles_of_which_nothing_is_left_are_refused():

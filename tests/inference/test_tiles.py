@@ -29,16 +29,47 @@ def test_what_is_kept_of_tiles_covers_an_image_once(sides):
 def test_a_plan_by_hand():
     plan = tiles.plan(23, 47, tile=32, overlap=8, multiple=4)
     # The second begins at 16, and 8 px further is the seam.
-    rows, columns = (0, 24, 0, 23), [(0, 32, 0, 24), (16, 48, 24, 47)]
+    rows, columns = (0, 32, 0, 23), [(0, 32, 0, 24), (16, 48, 24, 47)]
     assert plan == tuple((rows, span) for span in columns)
 
 
-def test_an_image_as_large_as_a_tile_is_one_and_stays_as_it_is():
-    plan = tiles.plan(10, 14, tile=12, overlap=100, multiple=8)
-    assert plan == (((0, 10, 0, 10), (0, 14, 0, 14)),)
-    image = _picture(10, 14, 3)
-    cut = tiles.cut(tiles.padded(image, 8), plan[0])
-    np.testing.assert_array_equal(cut, image)
+def test_an_image_that_is_smaller_than_a_tile_is_mirrored_up_to_it():
+    plan = tiles.plan(3, 5, tile=12, overlap=100, multiple=8)
+    assert plan == (((0, 16, 0, 3), (0, 16, 0, 5)),)
+    image = _picture(3, 5, 3)
+    cut = tiles.cut(tiles.padded(image, plan), plan[0])
+    rows, columns = [0, 1, 2, 1] * 4, [0, 1, 2, 3, 4, 3, 2, 1] * 2
+    np.testing.assert_array_equal(cut, image[rows][:, columns])
+    line = tiles.padded(image[:1], tiles.plan(1, 5, tile=8, overlap=0, multiple=1))
+    np.testing.assert_array_equal(
+        line, np.tile(image[:1, [0, 1, 2, 3, 4, 3, 2, 1]], (8, 1, 1))
+    )
+
+
+@pytest.mark.parametrize(
+    ("sides", "reach", "count", "length"),
+    [
+        ((60, 90), 91, 1, 128),
+        ((256, 256), 91, 1, 256),
+        ((300, 400), 91, 1, 512),  # rather than six of 256 px, of which half overlap
+        ((300, 400), 9, 12, 128),  # which overlap by their reach
+        ((1080, 1920), 91, 6, 768),
+    ],
+)
+def test_of_tiles_of_four_sizes_those_with_the_fewest_pixels_are_taken(
+    sides, reach, count, length
+):
+    plan = tiles.for_network(*sides, multiple=8, reach=reach)
+    assert len(plan) == count and plan[0].rows.stop == length
+    fewer = tiles.for_network(*sides, multiple=8, reach=reach, most=256)
+    assert fewer[0].rows.stop <= 256
+
+
+def test_of_a_network_that_sees_all_an_image_is_one_tile_until_it_is_large():
+    plan = tiles.for_network(300, 1001, multiple=8, reach=None)
+    assert plan == (((0, 304, 0, 300), (0, 1008, 0, 1001)),)
+    large = tiles.for_network(2000, 1500, multiple=8, reach=None)
+    assert {span.stop - span.start for tile in large for span in tile} == {1024}
 
 
 def test_tiles_of_which_nothing_is_left_are_refused():
@@ -57,7 +88,7 @@ def test_tiles_of_two_images_that_were_restored_in_any_order_are_joined(
         for picture in pictures
     ]
     waiting = [
-        (number, place, tiles.cut(tiles.padded(picture, 8), tile))
+        (number, place, tiles.cut(tiles.padded(picture, plan), tile))
         for number, (picture, plan) in enumerate(zip(pictures, plans, strict=True))
         for place, tile in enumerate(plan)
     ]

@@ -1,0 +1,113 @@
+"""A network run on an image of any size and any channels: tiles, colours, alpha."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxrestore import errors
+from jaxrestore.inference import tiles
+from jaxrestore.ops import color, hidden_colors, levels, resize
+
+if TYPE_CHECKING:
+    from jaxrestore.inference.restorer import Restorer
+
+
+def tiled(
+    restorer: "Restorer",
+    image: levels.Image,
+    *,
+    level: float | int | None = None,
+    tile: int | None = None,
+    overlap: int = tiles.OVERLAP,
+    progress: Callable[[float], object] = lambda share: None,
+) -> Shaped[np.ndarray, "hh ww c"]:
+    """Returns the restored image, put together of tiles; see `tiles.for_network`.
+
+    With `tile` they have that many px a side, and overlap as said. Without it smaller
+    ones are tried where memory is exhausted. Raises `OutOfMemoryError` where none is
+    small enough, and as `applied`.
+    """
+    size, multiple = image.shape[:2], restorer.multiple
+    if tile is not None:
+        plans = [tiles.plan(*size, tile=tile, overlap=overlap, multiple=multiple)]
+    else:
+        sides = tiles.SIDES[::-1] if restorer.reach is not None else tiles.SIDES[-1:]
+        known = {"multiple": multiple, "reach": restorer.reach}
+        plans = [tiles.for_network(*size, **known, most=most) for most in sides]
+    for plan in dict.fromkeys(plans):
+        try:
+            return _joined(restorer, image, plan, level, progress)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "RESOURCE_EXH" not in str(error):
+                raise
+    side = plans[-1][0].rows.stop
+    raise errors.OutOfMemoryError(
+        f"{restorer.name} needs more memory for a tile of {side} px than there is; "
+        "take a smaller `tile`, or a smaller network"
+    )
+
+
+def applied(
+    restorer: "Restorer", colors: Any, level: float | int | None, mask: Any = None
+) -> np.ndarray:
+    """Returns what a network makes of colours [b, h, w, c], a level and a mask.
+
+    Raises `TrainingError` where that is not finite.
+    """
+    plane = np.full((*colors.shape[:3], 1), (level or 0) / 255, np.float32)
+    planes = {"level": plane, "mask": mask}
+    beside = [planes[word] for word in restorer.takes[1:]]
+    degraded = np.concatenate([colors, *beside], -1)
+    restored = np.asarray(restorer.apply(jnp.asarray(degraded)))
+    if not np.isfinite(restored).all():
+        raise errors.TrainingError(
+            f"{restorer.name} gave values that are not finite; its weights are damaged "
+            "or its training diverged. Use another checkpoint."
+        )
+    return restored
+
+
+def _joined(restorer, image, plan, level, progress):
+    whole = tiles.padded(image, plan)
+
+    def restored():
+        for number, part in enumerate(plan, 1):
+            yield _restored(restorer, tiles.cut(whole, part), level)
+            progress(number / len(plan))
+
+    return tiles.join(plan, restored(), scale=restorer.scale)
+
+
+def _restored(restorer: "Restorer", image: Any, level: float | int | None) -> Any:
+    """What a network makes of an image of which it sees the whole."""
+    small = levels.floats(image[None])
+    count = image.shape[2] - hidden_colors.has_alpha(image)
+    colors, alpha = small[..., :count], small[..., count:]
+    if restorer.channels == 3:
+        shape = (*colors.shape[:3], 3)
+        restored = applied(restorer, np.broadcast_to(colors, shape), level)
+        if count == 1:
+            restored = np.asarray(color.luma(jnp.asarray(restored)))
+    elif (colors == colors[..., :1]).all():
+        restored = applied(restorer, colors[..., :1], level)
+        restored = np.repeat(restored, colors.shape[3], -1)
+    else:
+        parts = np.asarray(color.rgb_to_ycbcr(jnp.asarray(colors)))
+        luma = applied(restorer, parts[..., :1], level)
+        chroma = _enlarged(parts[..., 1:], restorer.scale)
+        parts = np.concatenate([luma, chroma], -1)
+        restored = np.asarray(color.ycbcr_to_rgb(jnp.asarray(parts)))
+    if alpha.shape[3]:
+        alpha = _enlarged(alpha, restorer.scale)
+        restored = np.concatenate([restored, alpha], -1)
+    return levels.of_floats(restored[0], image.dtype)
+
+
+def _enlarged(images: Any, scale: int) -> Any:
+    if scale == 1:
+        return images
+    height, width = (side * scale for side in images.shape[1:3])
+    return np.asarray(resize.resize(jnp.asarray(images), height, width))
