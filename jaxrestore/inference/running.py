@@ -34,10 +34,8 @@ def tiled(
     if tile is not None:
         plans = [tiles.plan(*size, tile=tile, overlap=overlap, multiple=multiple)]
     else:
-        sides = tiles.SIDES[::-1] if restorer.reach is not None else tiles.SIDES[-1:]
-        known = {"multiple": multiple, "reach": restorer.reach}
-        plans = [tiles.for_network(*size, **known, most=most) for most in sides]
-    for plan in dict.fromkeys(plans):
+        plans = tiles.for_network(*size, multiple=multiple, reach=restorer.reach)
+    for plan in plans:
         try:
             return _joined(restorer, image, plan, level, progress)
         except (MemoryError, RuntimeError) as error:

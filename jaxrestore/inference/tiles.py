@@ -58,25 +58,28 @@ def plan(
 
 
 def for_network(
-    height: int, width: int, *, multiple: int, reach: int | None, most: int = SIDES[-1]
-) -> tuple[Tile, ...]:
-    """Returns the plan of an image for a network that sees `reach` px to each side.
+    height: int, width: int, *, multiple: int, reach: int | None
+) -> list[tuple[Tile, ...]]:
+    """Returns plans of an image for a network that sees `reach` px to each side.
 
-    Of those with tiles of one of `SIDES`, up to `most`, the one with the fewest pixels:
-    four programs serve images of any size, and a small one does not pay for a large
-    tile. They overlap by the reach, but by `OVERLAP` at most. To a network that sees
-    further than anybody knows, or uses statistics of the image, the whole is one tile
-    up to `WHOLE` px squared.
+    The first one has tiles of one of `SIDES` and the fewest pixels of these: four
+    programs serve images of any size, and a small one does not pay for a large tile.
+    The others have smaller tiles, for a device on which memory is short. Tiles overlap
+    by the reach, but by `OVERLAP` at most. To a network that sees further than anybody
+    knows, or uses statistics of the image, the whole is one tile up to `WHOLE` px
+    squared.
     """
     if reach is None:
         if height * width <= WHOLE**2:
-            return _whole(height, width, multiple)
-        return plan(height, width, tile=WHOLE, overlap=OVERLAP, multiple=multiple)
+            return [_whole(height, width, multiple)]
+        return [plan(height, width, tile=WHOLE, overlap=OVERLAP, multiple=multiple)]
     overlap = min(OVERLAP, reach)
-    fits = lambda tile: tile >= max(height, width) or tile >= 2 * (overlap + multiple)
-    sides = [tile for tile in SIDES if tile == most or (tile < most and fits(tile))]
+    least = min(max(height, width), 2 * (overlap + multiple))
+    sides = [side for side in SIDES if side >= least] or [least]
     options = {"overlap": overlap, "multiple": multiple}
-    return min((plan(height, width, tile=s, **options) for s in sides), key=_pixels)
+    plans = [plan(height, width, tile=side, **options) for side in sides]
+    best = min(plans, key=_pixels)
+    return [best, *reversed(plans[: plans.index(best)])]
 
 
 def _whole(height, width, multiple):

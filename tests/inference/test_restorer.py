@@ -386,8 +386,8 @@ def test_images_of_sixty_sizes_take_few_shapes():
     assert {shape[1:3] for shape in seen} <= {(side, side) for side in tiles.SIDES}
 
 
-@pytest.mark.parametrize("limit", [256, 128, 64])
-def test_where_memory_is_exhausted_smaller_tiles_are_tried(limit):
+@pytest.mark.parametrize(("limit", "reach"), [(256, 91), (128, 8), (64, 8)])
+def test_where_memory_is_exhausted_smaller_tiles_are_tried(limit, reach):
     tried = []
 
     def apply(images):
@@ -396,7 +396,7 @@ def test_where_memory_is_exhausted_smaller_tiles_are_tried(limit):
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
         return images
 
-    network = restorer.Restorer(apply, 1, 4, "stand_in", reach=8)
+    network = restorer.Restorer(apply, 1, 4, "stand_in", reach=reach)
     picture = _picture(700, 300, 3)
     if limit == 64:
         with pytest.raises(errors.OutOfMemoryError, match="a tile of 128 px than"):

@@ -47,28 +47,32 @@ def test_an_image_that_is_smaller_than_a_tile_is_mirrored_up_to_it():
 
 
 @pytest.mark.parametrize(
-    ("sides", "reach", "count", "length"),
+    ("sides", "reach", "count", "length", "smaller"),
     [
-        ((60, 90), 91, 1, 128),
-        ((256, 256), 91, 1, 256),
-        ((300, 400), 91, 1, 512),  # rather than six of 256 px, of which half overlap
-        ((300, 400), 9, 12, 128),  # which overlap by their reach
-        ((1080, 1920), 91, 6, 768),
+        ((60, 90), 91, 1, 128, []),
+        ((256, 256), 91, 1, 256, []),
+        ((300, 400), 91, 1, 512, [256]),  # of 256 px six, of which half overlap
+        ((300, 400), 9, 12, 128, []),  # which overlap by their reach
+        ((1080, 1920), 91, 6, 768, [512, 256]),
     ],
 )
 def test_of_tiles_of_four_sizes_those_with_the_fewest_pixels_are_taken(
-    sides, reach, count, length
+    sides, reach, count, length, smaller
 ):
-    plan = tiles.for_network(*sides, multiple=8, reach=reach)
+    plan, *others = tiles.for_network(*sides, multiple=8, reach=reach)
     assert len(plan) == count and plan[0].rows.stop == length
-    fewer = tiles.for_network(*sides, multiple=8, reach=reach, most=256)
-    assert fewer[0].rows.stop <= 256
+    assert [other[0].rows.stop for other in others] == smaller
+
+
+def test_a_network_that_divides_sides_by_much_gets_a_tile_that_holds_it():
+    (plan,) = tiles.for_network(3000, 200, multiple=512, reach=9)
+    assert all(span.stop % 512 == 0 for tile in plan for span in tile)
 
 
 def test_of_a_network_that_sees_all_an_image_is_one_tile_until_it_is_large():
-    plan = tiles.for_network(300, 1001, multiple=8, reach=None)
+    (plan,) = tiles.for_network(300, 1001, multiple=8, reach=None)
     assert plan == (((0, 304, 0, 300), (0, 1008, 0, 1001)),)
-    large = tiles.for_network(2000, 1500, multiple=8, reach=None)
+    (large,) = tiles.for_network(2000, 1500, multiple=8, reach=None)
     assert {span.stop - span.start for tile in large for span in tile} == {1024}
 
 
