@@ -1,0 +1,66 @@
+"""Compiled programs that are kept on disk, so that a second start is quick.
+
+jax keeps them where the variable JAX_COMPILATION_CACHE_DIR says. The command line says
+so itself, before jax is loaded: a folder of the user's, of `MOST` bytes, and of this
+processor, since what was compiled for another one may not run here.
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+from collections.abc import MutableMapping
+from pathlib import Path
+
+MOST = 2**30  # bytes
+SWITCH = "JAXRESTORE_CACHE"  # a folder, or off
+
+
+def keep(environment: MutableMapping[str, str] = os.environ) -> Path | None:
+    """Returns the folder that jax will keep its programs in; None where it will not.
+
+    That is `JAXRESTORE_CACHE`, or `jaxrestore` below `XDG_CACHE_HOME` or `~/.cache`.
+    Nothing is kept where JAXRESTORE_CACHE is `off` or the folder cannot be written, and
+    nothing is changed where jax has been told a folder. The least recent programs
+    beyond `MOST` are removed.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in environment:
+        return None
+    chosen = environment.get(SWITCH, "")
+    if chosen.lower() == "off":
+        return None
+    cache = environment.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    folder = Path(chosen or Path(cache, "jaxrestore")) / f"programs-{_processor()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no home, a full disk, a file in the way
+        return None
+    if not os.access(folder, os.W_OK):
+        return None
+    _prune(folder)
+    environment["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+    return folder
+
+
+def _processor() -> str:
+    """A few letters that stand for what the processor can do."""
+    told = [platform.machine(), platform.processor()]
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        kinds = ("flags", "Features", "model name")
+        told += sorted({line for line in lines if line.startswith(kinds)})
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+
+
+def _prune(folder: Path) -> None:
+    found = []
+    for file in folder.iterdir():
+        with contextlib.suppress(OSError):  # another process has removed it
+            facts = file.stat()
+            found.append((max(facts.st_atime, facts.st_mtime), facts.st_size, file))
+    room = MOST
+    for _, size, file in sorted(found, reverse=True):
+        room -= size
+        if room < 0:
+            file.unlink(missing_ok=True)
