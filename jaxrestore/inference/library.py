@@ -23,8 +23,8 @@ def restore(
     mask: Any = None,
     level: float | int | None = None,
     strength: float | int | None = None,
+    tile: int | None = None,
     progress: Callable[[float], object] = lambda share: None,
-    **options: Any,
 ) -> Any:
     """Returns the image restored: of the same kind, with values of the same type.
 
@@ -37,8 +37,8 @@ def restore(
     `mask`, of a network that fills holes, is a path, an image or an array [h, w] that
     is white, 255 or True, where pixels are missing, or a list with one for each image;
     one serves all; `"alpha"` or `"opaque"` take the image's own alpha. `level`,
-    `strength` and further `options` are those of `restorer.restore_image`. `progress`
-    is called with the share that is done, up to 1; what it raises ends the work.
+    `strength` and `tile` are those of `restorer.restore_image`. `progress` is called
+    with the share that is done, up to 1; what it raises ends the work.
 
     Raises `ConfigError` for what `load` and `restorer.restore_image` refuse, and
     `ImageError` for files that cannot be read, and images that are too small.
@@ -64,8 +64,8 @@ def restore(
                 mask=hole,
                 level=level,
                 strength=strength,
+                tile=tile,
                 progress=share,
-                **options,
             )
         )
     return back(made)

@@ -56,7 +56,16 @@ class Restorer:
 
         return library.load(what)
 
-    def __call__(self, image: Any, **options: Any) -> Any:
+    def __call__(
+        self,
+        image: Any,
+        *,
+        mask: Any = None,
+        level: float | int | None = None,
+        strength: float | int | None = None,
+        tile: int | None = None,
+        progress: Callable[[float], object] = lambda share: None,
+    ) -> Any:
         """Returns the image restored, as an image of its own kind: `library.restore`.
 
         >>> noisy = np.full((8, 8, 3), 128, np.uint8)
@@ -65,7 +74,15 @@ class Restorer:
         """
         from jaxrestore.inference import library
 
-        return library.restore(image, self, **options)
+        return library.restore(
+            image,
+            self,
+            mask=mask,
+            level=level,
+            strength=strength,
+            tile=tile,
+            progress=progress,
+        )
 
 
 def load_weights(path: Path) -> Restorer:

@@ -81,8 +81,7 @@ def test_holes_are_filled_with_masks_of_every_kind(tmp_path):
 
 def test_progress_rises_to_1_and_what_it_raises_ends_the_work():
     seen = []
-    tiles = {"tile": 16, "overlap": 2}
-    library.restore(_values(2, 40, 9, 3), _network(), progress=seen.append, **tiles)
+    library.restore(_values(2, 300, 9, 3), _network(), progress=seen.append, tile=160)
     assert len(seen) > 4 and seen == sorted(seen) and seen[-1] == 1
 
     class Cancelled(Exception):
@@ -93,7 +92,7 @@ def test_progress_rises_to_1_and_what_it_raises_ends_the_work():
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        library.restore(_values(2, 40, 9, 3), _network(), progress=cancel, **tiles)
+        library.restore(_values(2, 300, 9, 3), _network(), progress=cancel, tile=160)
 
 
 def test_what_a_string_names_is_a_file_if_there_is_one_and_else_a_task(tmp_path):
