@@ -57,7 +57,8 @@ def restore(
     behind: list[str] = []
     for name, place in places.items():
         mask = None if masks is None else masks[name]
-        picture, hole = folders.opened(place, mask, max_pixels=max_pixels)
+        deep = mask is not None  # as what fills holes takes it
+        picture, hole = folders.opened(place, mask, max_pixels=max_pixels, deep=deep)
         with _interruptible() as asked:
             parts = _parts(hole)
             told = _progress(name, parts, preview, asked)
@@ -74,7 +75,7 @@ def restore(
         if made.error is not None:
             made.error.args = (f"{made.error}; {made.said} is in {place.destination}",)
             raise made.error
-        behind += folders.behind(place, mask)
+        behind += folders.behind(place, deep=deep)
         print(f"{place.destination}: {made.said}")
     folders.tell_left_behind(behind)
 

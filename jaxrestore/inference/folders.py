@@ -22,21 +22,22 @@ def restore_file(
     *,
     level: float | int | None = None,
     strength: float | int | None = None,
+    tile: int | None = None,
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     mask: plans.Mask | None = None,
 ) -> bool:
     """Writes the restored image of a file in the format of the destination's suffix.
 
-    Grey stays grey and alpha is kept. `level`, `strength` and what is raised are those
-    of `restorer.restore_image`, and `ImageError` for what cannot be read, or has more
-    than `max_pixels`. The folder of `destination` is made. With `confine` what becomes
-    of a JPEG file stays within what the file says of the original: see `jpeg_cells`.
-    Returns False where that could not be (see `images.jpeg_planes`).
+    Grey stays grey and alpha is kept. `level`, `strength`, `tile` and what is raised
+    are those of `restorer.restore_image`, and `ImageError` for what cannot be read, or
+    has more than `max_pixels`. The folder of `destination` is made. With `confine` what
+    becomes of a JPEG file stays within what the file says of the original: see
+    `jpeg_cells`. Returns False where that could not be (see `images.jpeg_planes`).
 
     With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
     filled; of an image whose own alpha says where they are the result is opaque. A
-    PNG file of 16 bits (see `deep_png`) then becomes one of 16 bits.
+    PNG file of 16 bits (see `deep_png`) becomes a PNG file of 16 bits.
     """
     place = plans.Place(source, destination)
     image, hole = opened(place, mask, max_pixels=max_pixels)
@@ -47,6 +48,7 @@ def restore_file(
             image,
             level=level,
             strength=strength,
+            tile=tile,
             cells=[jpeg_cells.Component(*plane) for plane in planes or []],
             mask=hole,
         )
@@ -57,15 +59,19 @@ def restore_file(
 
 
 def opened(
-    place: plans.Place, mask: plans.Mask | None, *, max_pixels: int = images.MAX_PIXELS
+    place: plans.Place,
+    mask: plans.Mask | None,
+    *,
+    max_pixels: int = images.MAX_PIXELS,
+    deep: bool = True,
 ) -> tuple[Any, Bool[np.ndarray, "h w"] | None]:
     """Returns the image [h, w, c] of a file, and where it is missing, or None.
 
-    It has 8 bits, or 16 where it has holes, and is a PNG file of so many that becomes a
-    PNG file: see `deep_png`. Raises `ImageError` as `restore_file`.
+    It has 8 bits, or 16 where it may be `deep`, and is a PNG file of so many that
+    becomes a PNG file: see `deep_png`. Raises `ImageError` as `restore_file`.
     """
     image = images.decode_as_stored(place.source, max_pixels=max_pixels)
-    if _stays_deep(*place, mask):
+    if deep and _stays_deep(*place):
         image = deep_png.read(place.source)
     try:
         return masks.with_hole(image, mask, place.source, max_pixels=max_pixels)
@@ -93,10 +99,10 @@ def written(restored: Any, destination: Path, *, filled: bool) -> None:
         )
 
 
-def behind(place: plans.Place, mask: plans.Mask | None) -> list[str]:
+def behind(place: plans.Place, *, deep: bool = True) -> list[str]:
     """Returns what a file holds that is not written; see `images.left_behind`."""
     left = images.left_behind(place.source)
-    if _stays_deep(*place, mask):
+    if deep and _stays_deep(*place):
         left.remove("16 bits")
     return left
 
@@ -107,6 +113,7 @@ def restore_all(
     *,
     level: float | int | None = None,
     strength: float | int | None = None,
+    tile: int | None = None,
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     masks: Mapping[str, plans.Mask] | None = None,
@@ -131,11 +138,12 @@ def restore_all(
                 destination,
                 level=level,
                 strength=strength,
+                tile=tile,
                 max_pixels=max_pixels,
                 confine=confine,
                 mask=mask,
             )
-            lost += behind(places[name], mask)
+            lost += behind(places[name])
             free += [] if confined else [name]
         except images.ImageError as error:
             if len(places) == 1:
@@ -168,7 +176,6 @@ def tell_left_behind(behind: Sequence[str]) -> None:
         )
 
 
-def _stays_deep(source: Path, destination: Path, mask: plans.Mask | None) -> bool:
-    """Whether all 16 bits are kept: of what has holes, and is PNG before and after."""
-    is_png = destination.suffix.lower() == ".png"
-    return mask is not None and is_png and deep_png.holds(source)
+def _stays_deep(source: Path, destination: Path) -> bool:
+    """Whether all 16 bits are kept: of what is PNG before and after."""
+    return destination.suffix.lower() == ".png" and deep_png.holds(source)

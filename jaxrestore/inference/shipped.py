@@ -66,13 +66,7 @@ def path(name: str) -> Path:
     Raises `ConfigError` for a task without a shipped network, and `DamagedError` when
     the installation lacks a file of it.
     """
-    known = {*_TASKS} - {"inpaint"} | {*names()}
-    if name == "inpaint" and name not in known:
-        raise errors.ConfigError(
-            "no network is shipped for the task 'inpaint' yet; to fill holes take the "
-            "`prior` inpaint, or the `weights` or the `checkpoint` of a network that "
-            "takes a mask"
-        )
+    known = {*_TASKS, *names()}
     if name not in known:
         raise errors.ConfigError(
             f"no network is shipped for the task {name!r}: "
@@ -296,7 +290,8 @@ _SHUFFLED = _photographs(
 )
 _HOLES: dict[Level, Case] = {
     **_photographs({kind: _holes(kind) for kind in ("strokes", "box", "both")}),
-    "drawings, strokes": Case("drawings", _holes("strokes"), "classical"),
+    # A smooth surface is hard to beat where nothing has texture.
+    "drawings, strokes": Case("drawings", _holes("strokes"), "input"),
 }
 _TASKS = {
     "denoise": Task("sigma of 255", classical.non_local_means, _NOISE),

@@ -157,7 +157,7 @@ def test_what_is_left_behind_is_told_once(tmp_path):
     exif[0x010F] = "a camera"
     for name in ("a.png", "b.png"):
         Image.new("RGB", (3, 2)).save(tmp_path / name, exif=exif)
-    Image.fromarray(np.full((2, 3), 40_000, np.uint16)).save(tmp_path / "c.png")
+    Image.fromarray(np.full((2, 3), 40_000, np.uint16)).save(tmp_path / "c.tif")
     plan = plans.planned([tmp_path], tmp_path.with_name("out"))
     with pytest.warns(errors.Notice) as told:
         folders.restore_all(_network(), plan.places)
@@ -272,6 +272,25 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
     with pytest.warns(errors.Notice, match="left behind is 16 bits"):
         out = plans.Place(source, tmp_path / "out.tif")
         folders.restore_all(_filling(), {"in": out}, masks={"in": mask})
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_png_file_of_16_bits_becomes_one_of_16_bits(tmp_path, channels):
+    pixels = np.random.default_rng(0).integers(1, 65536, (9, 12, channels), np.uint16)
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    deep_png.write(pixels, source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        folders.restore_all(_network(), {"in": plans.Place(source, out)})
+    colors = channels - (channels in (2, 4))
+    restored, expected = deep_png.read(out), pixels.copy()
+    halved = _network().apply(pixels[None, ..., :colors] / np.float32(65535))
+    expected[..., :colors] = np.rint(np.asarray(halved)[0] * 65535)
+    np.testing.assert_allclose(restored, expected, atol=1)
+    assert np.unique(restored % 257).size > 1  # no 8 bits made wide
+    with pytest.warns(errors.Notice, match="left behind is 16 bits"):
+        place = plans.Place(source, tmp_path / "out.webp")
+        folders.restore_all(_network(), {"in": place})
 
 
 def test_what_jpeg_does_to_known_pixels_is_told(pictures, holes, tmp_path):

@@ -29,6 +29,7 @@ commands = typer.Typer()
     "skip_existing",
     "step",
     "strength",
+    "tile",
     "weights",
 )
 def restore(
@@ -54,7 +55,9 @@ def restore(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="Or one that ships: photo, denoise, jpeg, pixel_shuffle."),
+        typer.Option(
+            help="Or one that ships: photo, denoise, jpeg, pixel_shuffle, inpaint."
+        ),
     ] = None,
     confine: Annotated[
         bool,
@@ -71,6 +74,10 @@ def restore(
         typer.Option(
             help="How much is changed, 0 to 1; as much as looks damaged if not given."
         ),
+    ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(min=1, help="The side of tiles, px; few sizes if not given."),
     ] = None,
     mask: Annotated[
         str | None,
@@ -116,7 +123,8 @@ def restore(
         raise errors.ConfigError(
             "give one of --checkpoint RUN, --weights FILE, --task NAME and --prior NAME"
         )
-    of_networks = {"level": level, "strength": strength, "confine": confine or None}
+    of_networks = {"level": level, "strength": strength, "tile": tile}
+    of_networks["confine"] = confine or None
     of_priors = {"scale": scale, "iterations": iterations, "preview": preview}
     _refuse_given(of_priors if prior is None else of_networks, prior)
     if step is not None and checkpoint is None:
@@ -170,6 +178,7 @@ def restore(
                 places,
                 level=level,
                 strength=strength,
+                tile=tile,
                 confine=confine,
                 masks=holes,
                 done=done,
@@ -214,6 +223,8 @@ def _say(count: int, existing: int, output: Path) -> None:
     if output.is_dir():
         before = f", {existing} more were there" if existing else ""
         print(f"{tables.counted(count, 'image')} in {output}{before}")
+    elif existing:
+        print(f"{output} was there")
 
 
 def _network(

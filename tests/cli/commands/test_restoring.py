@@ -29,7 +29,10 @@ def test_a_picture_is_restored_by_task_or_by_file(shelf, pictures, tmp_path, of)
         ((), "give one of --checkpoint"),
         (("--task", "jpeg", "--weights", "x"), "give one of --checkpoint"),
         (("--task", "jpeg", "--step", "3"), "give --checkpoint with it"),
-        (("--task", "deblur"), "there is denoise, jpeg, photo, pixel_shuffle."),
+        (
+            ("--task", "deblur"),
+            "there is denoise, inpaint, jpeg, photo, pixel_shuffle.",
+        ),
         (("--task", "jpeg", "--level", "25"), "leave --level out"),
     ],
 )
@@ -143,8 +146,28 @@ def test_a_run_that_was_stopped_goes_on(halving, pictures, tmp_path):
     assert again.exit_code == 0 and kept.read_text() == "as it was"
     assert "1 image in" in again.output and "1 more were there" in again.output
     assert "0 images in" in run(*words, "--skip-existing").output
+    one = ("restore", pictures / "colour.png", "-o", kept, "--weights", "x")
+    assert f"{kept} was there" in run(*one, "--skip-existing").output
     both = run(*words, "--skip-existing", "--overwrite")
     assert "--overwrite replaces what --skip-existing keeps" in str(both.exception)
+
+
+def test_tiles_may_have_another_side(pictures, tmp_path, monkeypatch):
+    shapes = []
+
+    def apply(images):
+        shapes.append(images.shape[1:3])
+        return images
+
+    network = restorer.Restorer(apply, 1, 1, "stand_in")
+    monkeypatch.setattr(restorer, "load_weights", lambda _: network)
+    words = ("restore", pictures / "colour.png", "-o", tmp_path / "out.png")
+    result = run(*words, "--weights", "x", "--tile", 200)
+    assert result.exit_code == 0, result.output
+    assert shapes == [(200, 200)]
+    assert "--tile: of networks alone" in str(
+        run(*words, "--prior", "denoise", "--tile", 200, "--overwrite").exception
+    )
 
 
 def test_files_are_restored_into_a_folder(halving, pictures, tmp_path):
@@ -237,8 +260,6 @@ def test_a_hole_may_stand_in_the_alpha_of_a_picture(filling, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--task", "inpaint"), "no network is shipped for the task 'inpaint' yet"),
-        (("--task", "inpaint"), "take the --prior inpaint, or the --weights"),
         (("--task", "jpeg"), "jpeg takes an image and no mask; leave --mask out"),
         (("--weights", "x", "--strength", "1"), "leave --strength out where a --mask"),
         (("--weights", "x", "--confine"), "leave --confine out where a --mask"),
