@@ -82,14 +82,15 @@ def planned(
 
 
 def masked(
-    places: Mapping[str, Place], mask: Mask
+    places: Mapping[str, Place], mask: Mask, *, existing: int = 0
 ) -> tuple[dict[str, Mask], dict[str, str]]:
     """Returns the mask of each image of a plan, by name, and why others have none.
 
     `mask` is a folder with files of the names that results have, suffixes aside, the
     mask of a single image, whatever it is called, or a word of `masks.WORDS`. Raises
     `ConfigError` for one mask and several images, and for two masks of one name;
-    `NoInputError` where there is no file, or where no image has a mask.
+    `NoInputError` where there is no file, or where no image has a mask, unless others
+    are `existing` already.
     """
     if isinstance(mask, str):
         return dict.fromkeys(places, mask), {}
@@ -107,8 +108,11 @@ def masked(
         return dict.fromkeys(places, mask), {}
     sources = {name: place.source for name, place in places.items()}
     common = Path(os.path.commonpath([path.parent for path in sources.values()]))
+    known = folders.by_stem(mask)
+    if existing and not sources.keys() & known.keys():
+        return {}, dict.fromkeys(places, "it has no mask")
     found, others = folders.matched(
-        {"image": sources, "mask": folders.by_stem(mask)},
+        {"image": sources, "mask": known},
         {"image": common, "mask": mask},
     )
     left_out = {name: why for name, why in others.items() if name in places}

@@ -217,6 +217,9 @@ def test_a_mask_is_refused_that_is_not_there_or_is_one_for_several(
     assert plans.masked(one, holes / "other.png")[0] == {"clear": holes / "other.png"}
     with pytest.raises(errors.NoInputError, match="no image has a partner"):
         plans.masked(one, holes)
+    # Where others are done it is what is left over, and no mistake.
+    left_over = ({}, {"clear": "it has no mask"})
+    assert plans.masked(one, holes, existing=2) == left_over
 
 
 @pytest.mark.parametrize("word", ["alpha", "opaque"])

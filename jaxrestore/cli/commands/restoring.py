@@ -149,7 +149,8 @@ def restore(
     _tell(plan.left_out)
     places, holes, skipped = plan.places, None if mask is None else {}, {}
     if places and mask is not None:
-        holes, skipped = plans.masked(places, mask if in_alpha else Path(mask))
+        given = mask if in_alpha else Path(mask)
+        holes, skipped = plans.masked(places, given, existing=plan.existing)
         places = {name: places[name] for name in holes}
     if prior is not None:
         deep_image_prior.restore(
