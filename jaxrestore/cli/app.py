@@ -57,5 +57,7 @@ for _group in naming.modules("cli.commands"):
 def main() -> None:
     """Runs the command line, with the exit codes of the package."""
     if sys.argv[1:2] != ["train"]:  # whose compilation is measured, and part of a run
-        compiled_programs.keep()
+        folder = compiled_programs.keep()
+        if folder is not None:
+            compiled_programs.mend(folder)
     ending.run(app)

@@ -6,14 +6,20 @@ processor, since what was compiled for another one may not run here.
 """
 
 import contextlib
+import glob
 import hashlib
 import os
 import platform
-from collections.abc import MutableMapping
+import re
+import stat
+import warnings
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 MOST = 2**30  # bytes
 SWITCH = "JAXRESTORE_CACHE"  # a folder, or off
+
+_UNREADABLE = r"Error reading persistent compilation cache entry for '(\w+)'"
 
 
 def keep(environment: MutableMapping[str, str] = os.environ) -> Path | None:
@@ -29,18 +35,43 @@ def keep(environment: MutableMapping[str, str] = os.environ) -> Path | None:
     chosen = environment.get(SWITCH, "")
     if chosen.lower() == "off":
         return None
-    cache = environment.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    folder = Path(chosen or Path(cache, "jaxrestore")) / f"programs-{_processor()}"
     try:
+        folder = _place(chosen, environment) / f"programs-{_processor()}"
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            return None
+        _prune(folder)
     except (OSError, RuntimeError):  # no home, a full disk, a file in the way
         return None
-    if not os.access(folder, os.W_OK):
-        return None
-    _prune(folder)
     environment["JAX_COMPILATION_CACHE_DIR"] = str(folder)
     environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     return folder
+
+
+def mend(folder: Path) -> None:
+    """Has programs removed that jax cannot read, which it would warn of for ever.
+
+    It neither replaces them nor says more than their name, as it warns.
+    """
+    show = warnings.showwarning
+
+    def shown(message, *place, **options):
+        found = re.match(_UNREADABLE, str(message))
+        if found is None:
+            show(message, *place, **options)
+            return
+        for file in folder.glob(f"{glob.escape(found[1])}-*"):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+    warnings.showwarning = shown
+
+
+def _place(chosen: str, environment: Mapping[str, str]) -> Path:
+    if chosen:
+        return Path(chosen).expanduser()
+    cache = environment.get("XDG_CACHE_HOME")
+    return Path(cache or Path("~/.cache").expanduser()) / "jaxrestore"
 
 
 def _processor() -> str:
@@ -55,12 +86,14 @@ def _processor() -> str:
 
 def _prune(folder: Path) -> None:
     found = []
-    for file in folder.iterdir():
+    for file in folder.rglob("*"):  # jax has folders of its own in there
         with contextlib.suppress(OSError):  # another process has removed it
             facts = file.stat()
-            found.append((max(facts.st_atime, facts.st_mtime), facts.st_size, file))
+            if stat.S_ISREG(facts.st_mode):
+                found.append((max(facts.st_atime, facts.st_mtime), facts.st_size, file))
     room = MOST
     for _, size, file in sorted(found, reverse=True):
         room -= size
         if room < 0:
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                file.unlink()

@@ -86,7 +86,7 @@ def recurring(image: levels.Image) -> Bool[np.ndarray, "h w"]:
 def _recurring(image):
     height, width, channels = image.shape
     found = np.zeros((height, width), bool)
-    if image.dtype.kind == "f":  # values that are equal have equal bits
+    if not np.issubdtype(image.dtype, np.integer):  # what is equal has equal bits
         image = image.astype(np.float32).view(np.uint32)
     down, right = height - _SIDE + 1, width - _SIDE + 1
     if min(down, right) < 1:

@@ -56,6 +56,7 @@ def fill_holes(
     checks.any_picture(image)
     hole = masks.hole(mask, *image.shape[:2])
     if not hole.any():
+        progress(1.0)
         return image
     count = image.shape[2] - hidden_colors.has_alpha(image)
     seen = hidden_colors.replaced(image, hole)[..., :count].copy()

@@ -37,11 +37,18 @@ def opened(image: Any) -> Opened:
 
     Raises `ConfigError` for another kind, and for Pillow's modes that have no colours
     of sRGB, and `ImageError` for a file that cannot be read.
+
+    Arrays of the other byte order come back in it.
     """
     if isinstance(image, (list, tuple)):
         return _several([opened(one) for one in image])
     if isinstance(image, (str, Path)):
         return Opened([_read(Path(image))], lambda arrays: arrays[0])
+    if isinstance(image, jax.core.Tracer):
+        raise errors.ConfigError(
+            "an image is traced by jax.jit or jax.vmap, in which pictures of any size "
+            "cannot be cut up; call this outside, or take the network's own `apply`"
+        )
     if isinstance(image, jax.Array):
         host = np.asarray(image)
         if host.dtype == jnp.bfloat16:
@@ -64,12 +71,15 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _of_array(array: np.ndarray) -> Opened:
+    if array.dtype.byteorder == ">":
+        native, back = _of_array(array.astype(array.dtype.newbyteorder("=")))
+        return Opened(native, lambda made: back(made).astype(array.dtype))
     if array.ndim == 2:
         return Opened([array[..., None]], lambda arrays: arrays[0][..., 0])
     if array.ndim == 3:
         return Opened([array], lambda arrays: arrays[0])
     if array.ndim == 4:
-        return Opened([*array], np.stack)
+        return Opened([*array], lambda arrays: np.stack(arrays) if arrays else array)
     raise errors.ConfigError(
         f"an image has the shape {array.shape}, but must be [h, w], [h, w, c] or "
         "[b, h, w, c]"
@@ -77,6 +87,12 @@ def _of_array(array: np.ndarray) -> Opened:
 
 
 def _of_pillow(image: Image.Image) -> Opened:
+    try:
+        image.load()
+    except OSError as error:
+        raise errors.ImageError(
+            f"a Pillow image cannot be decoded ({error}); replace its file"
+        ) from error
     # First of all: turning to other modes loses what says how it lies.
     image = ImageOps.exif_transpose(image)
     info = {name: image.info[name] for name in _KEPT if name in image.info}

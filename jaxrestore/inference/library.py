@@ -18,7 +18,7 @@ from jaxrestore.inference import kinds, masks, restorer, shipped
 
 def restore(
     image: Any,
-    task: Path | str | restorer.Restorer,
+    task: Any,
     *,
     mask: Any = None,
     level: float | int | None = None,
@@ -35,10 +35,11 @@ def restore(
     list`), or what `load` takes or has returned.
 
     `mask`, of a network that fills holes, is a path, an image or an array [h, w] that
-    is white, 255 or True, where pixels are missing, or a list with one for each image;
-    one serves all; `"alpha"` or `"opaque"` take the image's own alpha. `level`,
-    `strength` and `tile` are those of `restorer.restore_image`. `progress` is called
-    with the share that is done, up to 1; what it raises ends the work.
+    is white, 255 or True, where pixels are missing, or a list or a batch with one for
+    each image; one serves all; `"alpha"` or `"opaque"` take the image's own alpha.
+    `level`, `strength` and `tile` are those of `restorer.restore_image`. `progress` is
+    called with the share that is done, up to 1; what it raises ends the work. What a
+    JPEG file says of its original is kept to by `jaxrestore restore` alone.
 
     Raises `ConfigError` for what `load` and `restorer.restore_image` refuse, and
     `ImageError` for files that cannot be read, and images that are too small.
@@ -71,25 +72,32 @@ def restore(
     return back(made)
 
 
-def load(what: Path | str) -> restorer.Restorer:
+def load(what: Any) -> restorer.Restorer:
     """Returns the network of a task, of a file of weights, or of a run's folder.
 
-    A string is a path where there is something, and else the name of a task, whose
-    network is kept. Raises `ConfigError` for neither, with the nearest task, and as
-    `restorer.load_weights` and `of_runs.load`.
+    A string is a task where one ships under that name, and its network is kept; else it
+    is a path, as a `Path` always is. Raises `ConfigError` for neither, with the nearest
+    task, and as `restorer.load_weights` and `of_runs.load`.
 
     >>> load("jpeg").scale
     1
     """
+    if not isinstance(what, (str, Path)):
+        raise errors.ConfigError(
+            f"a task is {type(what).__name__}, but must be the name of one, a path of "
+            "weights or of a run, or a Restorer"
+        )
     place = Path(what)
+    if isinstance(what, str) and what in shipped.tasks():
+        return _shipped(what)
     if place.is_dir():
         # Imported here: Orbax is loaded for runs alone.
         from jaxrestore.inference import of_runs
 
         return of_runs.load(place)
-    if place.exists() or isinstance(what, Path):
+    if place.exists() or place.suffix or isinstance(what, Path):
         return restorer.load_weights(place)
-    return _shipped(what)
+    return _shipped(str(what))
 
 
 @functools.lru_cache(maxsize=8)
@@ -101,7 +109,8 @@ def _holes(mask: Any, count: int) -> Sequence[Any]:
     """A mask [h, w], a word or None for each image."""
     if mask is None or (isinstance(mask, str) and mask in masks.WORDS):
         return [mask] * count
-    given = mask if isinstance(mask, (list, tuple)) else [mask]
+    batch = getattr(mask, "ndim", 0) > 2 and len(mask) == count > 1
+    given = [*mask] if batch or isinstance(mask, (list, tuple)) else [mask]
     found = [_hole(one) for one in given]
     if len(found) not in (1, count):
         raise errors.ConfigError(
@@ -111,12 +120,17 @@ def _holes(mask: Any, count: int) -> Sequence[Any]:
 
 
 def _hole(mask: Any) -> np.ndarray:
+    """A mask's values [h, w]: those of an array, the luma of a picture or of a file."""
     if isinstance(mask, (str, Path)):
         return masks.read(Path(mask))
-    array = (
-        kinds.opened(mask).arrays[0] if not hasattr(mask, "ndim") else np.asarray(mask)
-    )
-    return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    arrays = kinds.opened(mask).arrays
+    if len(arrays) != 1:
+        raise errors.ConfigError(
+            f"a mask holds {len(arrays)} pictures; give one [h, w] for each image"
+        )
+    values = arrays[0]
+    flat = values.shape[2] == 1 or values.dtype != np.uint8
+    return values[..., 0] if flat else masks.luma(values)
 
 
 def _share(progress, index, count, share):

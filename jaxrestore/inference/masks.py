@@ -58,10 +58,20 @@ def read(
 
     Raises `ImageError` for what cannot be read, or has more than `max_pixels`.
     """
-    mask = images.decode_with_alpha(path, max_pixels=max_pixels).astype(np.float32)
-    luma = mask[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32)
-    seen = mask[..., 3] / 255 if mask.shape[2] == 4 else 1
-    return np.rint(luma * seen).astype(np.uint8)
+    return luma(images.decode_with_alpha(path, max_pixels=max_pixels))
+
+
+def luma(image: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w"]:
+    """Returns the luma of a picture of 1 to 4 channels, black where it is transparent.
+
+    >>> luma(np.array([[[255, 255, 255, 0], [255, 255, 255, 255]]], np.uint8)).tolist()
+    [[0, 255]]
+    """
+    count = image.shape[2] - hidden_colors.has_alpha(image)
+    weights = np.array([0.299, 0.587, 0.114] if count == 3 else [1.0], np.float32)
+    found = image[..., :count].astype(np.float32) @ weights
+    seen = image[..., -1] / np.float32(255) if count < image.shape[2] else 1
+    return np.rint(found * seen).astype(np.uint8)
 
 
 def of_alpha(

@@ -12,12 +12,22 @@ def of_options(
     strength: float | int | None,
     confine: bool,
     masked: bool,
+    tile: int | None = None,
+    least: int = 1,
 ) -> Iterator[str]:
     """Yields why options of `restorer.restore_image` cannot be meant, a sentence each.
 
     The network of this `name` and `scale` takes the words of `weights.inputs`.
-    `confine`: whether it is given the cells of JPEG files; `masked`: whether a mask.
+    `confine`: whether it is given the cells of JPEG files; `masked`: whether a mask;
+    `least`: the side of its smallest tiles.
     """
+    if tile is not None and not (isinstance(tile, int) and tile >= least):
+        yield (
+            f"`tile` is {tile}; it must be a whole number of px, and {least} or more, "
+            f"since tiles of {name} overlap"
+        )
+    if tile is not None and masked:
+        yield "holes are filled by crops; leave `tile` out where a `mask` is given"
     if masked:
         yield from _of_masked(name, takes, scale, strength, confine)
     elif "mask" in takes:

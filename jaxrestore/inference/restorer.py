@@ -135,7 +135,6 @@ def restore_image(
     strength: float | int | None = None,
     cells: Sequence[jpeg_cells.Component] = (),
     tile: int | None = None,
-    overlap: int = tiles.OVERLAP,
     mask: Bool[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"] | None = None,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Shaped[np.ndarray, "hh ww c"]:
@@ -162,11 +161,11 @@ def restore_image(
     say of the original: see `jpeg_cells`.
 
     Images are restored in tiles, mirrored where they are smaller than one, so that
-    memory is bounded, and few programs serve all sizes: see `tiles.for_network`. With
-    `tile` they have that many px a side, and each pixel is taken from one that
-    continues `overlap` px beyond it: to a network that sees no further the result is
-    that of the whole image; one that uses statistics of the whole sees the tile's.
-    Where memory is exhausted smaller tiles are tried.
+    memory is bounded, and few programs serve all sizes: see `tiles.for_network`. Each
+    pixel is taken from one that continues `tiles.overlap` px beyond it: to a network
+    that sees no further the result is that of the whole image; one that uses statistics
+    of the whole sees the tile's. Where memory is exhausted smaller tiles are tried.
+    With `tile` they have that many px a side, and no other is tried.
 
     With a `mask`, of what is missing, for a network that takes one, holes alone are
     filled and all else stays as it is, to the bit: see `inpainting.fill_holes`, whose
@@ -188,6 +187,7 @@ def restore_image(
         strength=strength,
         confine=bool(cells),
         masked=mask is not None,
+        tile=tile,
     )
     checks.any_picture(image)
     _check_input(restorer, image)
@@ -198,22 +198,21 @@ def restore_image(
         fill = filling(restorer, level=level)
         return inpainting.fill_holes(fill, image, mask, progress=progress)
     image = hidden_colors.replaced(image)
-    joined = running.tiled(
-        restorer, image, level=level, tile=tile, overlap=overlap, progress=progress
-    )
+    joined = running.tiled(restorer, image, level=level, tile=tile, progress=progress)
     if restorer.scale > 1:
         return joined
     if cells:
         joined = _confined(image, joined, cells)
-    if strength is None and restorer.caution:
-        colors = slice(image.shape[2] - hidden_colors.has_alpha(image))
-        joined[..., colors] = cautions.believed(
-            restorer.caution, image[..., colors], joined[..., colors]
-        )
-    if strength is None:
-        return joined
-    change = joined.astype(np.float32) - image
-    return levels.rounded(image + np.float32(strength) * change, image.dtype)
+    count = image.shape[2] - hidden_colors.has_alpha(image)
+    before, after = image[..., :count], joined[..., :count]
+    if strength is not None:
+        change = after.astype(np.float32) - before
+        changed = before + np.float32(strength) * change
+        joined[..., :count] = levels.rounded(changed, image.dtype)
+    elif restorer.caution:
+        joined[..., :count] = cautions.believed(restorer.caution, before, after)
+    joined[..., count:] = image[..., count:]
+    return joined
 
 
 def check_options(
@@ -223,6 +222,7 @@ def check_options(
     strength: float | int | None,
     confine: bool,
     masked: bool,
+    tile: int | None = None,
 ) -> None:
     """Raises `ConfigError` as `restore_image` does, of whatever image.
 
@@ -236,6 +236,8 @@ def check_options(
         strength=strength,
         confine=confine,
         masked=masked,
+        tile=tile,
+        least=tiles.smallest(restorer.reach, restorer.multiple),
     ):
         raise errors.ConfigError(why)
 

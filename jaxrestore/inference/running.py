@@ -21,30 +21,29 @@ def tiled(
     *,
     level: float | int | None = None,
     tile: int | None = None,
-    overlap: int = tiles.OVERLAP,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Shaped[np.ndarray, "hh ww c"]:
     """Returns the restored image, put together of tiles; see `tiles.for_network`.
 
-    With `tile` they have that many px a side, and overlap as said. Without it smaller
-    ones are tried where memory is exhausted. Raises `OutOfMemoryError` where none is
-    small enough, and as `applied`.
+    With `tile` they have that many px a side, or as many as the image. Without it
+    smaller ones are tried where memory is exhausted. Raises `OutOfMemoryError` where
+    none is small enough, and as `applied`.
     """
     size, multiple = image.shape[:2], restorer.multiple
+    plans = tiles.for_network(*size, multiple=multiple, reach=restorer.reach)
     if tile is not None:
-        plans = [tiles.plan(*size, tile=tile, overlap=overlap, multiple=multiple)]
-    else:
-        plans = tiles.for_network(*size, multiple=multiple, reach=restorer.reach)
+        options = {"overlap": tiles.overlap(restorer.reach), "multiple": multiple}
+        plans = [tiles.plan(*size, tile=min(tile, max(size)), **options)]
     for plan in plans:
         try:
             return _joined(restorer, image, plan, level, progress)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "RESOURCE_EXH" not in str(error):
                 raise
-    side = plans[-1][0].rows.stop
+    rows, columns = plans[-1][0]
     raise errors.OutOfMemoryError(
-        f"{restorer.name} needs more memory for a tile of {side} px than there is; "
-        "take a smaller `tile`, or a smaller network"
+        f"{restorer.name} needs more memory for a tile of {columns.stop}x{rows.stop} "
+        "px than there is; take a smaller `tile`, or a smaller network"
     )
 
 

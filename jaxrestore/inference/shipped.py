@@ -60,6 +60,11 @@ def names() -> list[str]:
     return sorted(file.stem for file in _folder().glob("*.safetensors"))
 
 
+def tasks() -> list[str]:
+    """Returns the tasks that there are, whether this installation is whole or not."""
+    return sorted(_TASKS)
+
+
 def path(name: str) -> Path:
     """Returns the file of weights of a task.
 

@@ -64,22 +64,33 @@ def for_network(
 
     The first one has tiles of one of `SIDES` and the fewest pixels of these: four
     programs serve images of any size, and a small one does not pay for a large tile.
-    The others have smaller tiles, for a device on which memory is short. Tiles overlap
-    by the reach, but by `OVERLAP` at most. To a network that sees further than anybody
-    knows, or uses statistics of the image, the whole is one tile up to `WHOLE` px
-    squared.
+    The others have smaller tiles, for a device on which memory is short. Tiles have the
+    `overlap` of the network. To one that sees further than anybody knows, or uses
+    statistics of the image, the whole is one tile up to `WHOLE` px squared.
     """
-    if reach is None:
-        if height * width <= WHOLE**2:
-            return [_whole(height, width, multiple)]
-        return [plan(height, width, tile=WHOLE, overlap=OVERLAP, multiple=multiple)]
-    overlap = min(OVERLAP, reach)
-    least = min(max(height, width), 2 * (overlap + multiple))
+    options = {"overlap": overlap(reach), "multiple": multiple}
+    least = min(max(height, width), smallest(reach, multiple))
     sides = [side for side in SIDES if side >= least] or [least]
-    options = {"overlap": overlap, "multiple": multiple}
     plans = [plan(height, width, tile=side, **options) for side in sides]
-    best = min(plans, key=_pixels)
-    return [best, *reversed(plans[: plans.index(best)])]
+    if reach is not None:
+        best = min(plans, key=_pixels)
+        return [best, *reversed(plans[: plans.index(best)])]
+    if height * width <= WHOLE**2:
+        first = _whole(height, width, multiple)
+    else:
+        first = plan(height, width, tile=WHOLE, **options)
+    size = _largest(first)
+    return [first, *(other for other in plans[::-1] if _largest(other) < size)]
+
+
+def overlap(reach: int | None) -> int:
+    """Returns by how many px tiles overlap: by the reach, and `OVERLAP` at most."""
+    return OVERLAP if reach is None else min(OVERLAP, reach)
+
+
+def smallest(reach: int | None, multiple: int) -> int:
+    """Returns the side of the smallest tiles that more than one make an image of."""
+    return 2 * (overlap(reach) + multiple)
 
 
 def _whole(height, width, multiple):
@@ -137,6 +148,10 @@ def join(
     return image
 
 
+def _largest(tiles: Sequence[Tile]) -> int:
+    return math.prod(span.stop - span.start for span in tiles[0])
+
+
 def _pixels(tiles: Sequence[Tile]) -> int:
     return sum(math.prod(span.stop - span.start for span in tile) for tile in tiles)
 
@@ -151,7 +166,7 @@ def _spans(side: int, tile: int, overlap: int, multiple: int) -> list[Span]:
     if fresh < 1:
         raise errors.ConfigError(
             f"tiles of {length} px overlap by 2 x {overlap} px, which leaves nothing; "
-            "take a larger `tile` or a smaller `overlap`"
+            "take a larger `tile`"
         )
     count = 1 + math.ceil((whole - length) / fresh)
     starts = [min(index * fresh, whole - length) for index in range(count)]

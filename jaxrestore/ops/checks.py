@@ -109,11 +109,16 @@ def any_picture(image: Any) -> None:
     if not np.isfinite([low, high]).all():
         raise errors.ConfigError("an image has values that are not finite; mend them")
     if low < -0.5 or high > 1.5:
-        raise errors.ConfigError(_told("an image's values", low, high))
+        raise errors.ConfigError(
+            f"an image's floats are from {low:.4g} to {high:.4g}, but 0 is black and 1 "
+            "is white; divide by 255, or 65535, if that is white"
+        )
 
 
 def _check_layout(image):
-    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or not image.size:
+    if image.ndim == 3 and not image.size:
+        raise errors.ConfigError(f"an image has no pixels: its shape is {image.shape}")
+    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4):
         raise errors.ConfigError(
             f"an image has the shape {image.shape}, but must be [h, w, c] with 1 to 4 "
             "channels; a grey one is image[..., None]"

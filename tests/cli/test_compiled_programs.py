@@ -1,10 +1,8 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
-import pytest
-
-from jaxrestore import images
 from jaxrestore.cli import compiled_programs
 
 
@@ -48,18 +46,54 @@ def test_the_least_recent_programs_are_removed(tmp_path, monkeypatch):
     assert {file.name for file in folder.iterdir()} == {"new", "older"}
 
 
-@pytest.mark.slow
-def test_a_second_start_compiles_nothing(tmp_path, pixels=(24, 24, 3)):
-    import numpy as np
+def test_what_jax_puts_into_folders_counts_and_stops_nothing(tmp_path, monkeypatch):
+    folder = compiled_programs.keep(_environment(tmp_path))
+    assert folder is not None
+    (folder / "autotune").mkdir()
+    for age, name in enumerate(["new", "autotune/old"]):
+        (folder / name).write_bytes(bytes(100))
+        os.utime(folder / name, (1e9 - age, 1e9 - age))
+    monkeypatch.setattr(compiled_programs, "MOST", 150)
+    assert compiled_programs.keep(_environment(tmp_path)) == folder
+    assert (folder / "new").exists() and not (folder / "autotune" / "old").exists()
 
-    images.encode(np.zeros(pixels, np.uint8), tmp_path / "in.png")
+
+def test_without_a_home_nothing_is_kept(monkeypatch):
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert compiled_programs.keep({}) is None
+
+
+STARTED = """
+import numpy as np
+from jaxrestore.cli import compiled_programs
+compiled_programs.mend(compiled_programs.keep())
+import jax
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
+import jaxrestore
+jaxrestore.restore(np.zeros((24, 24, 3), np.uint8), "jpeg")
+print(hits.count("/jax/compilation_cache/cache_hits"))
+"""
+
+
+def test_a_second_start_compiles_nothing_and_a_damaged_program_is_replaced(tmp_path):
     known = {k: v for k, v in os.environ.items() if "CACHE" not in k}
     environment = known | _environment(tmp_path)
-    sizes = []
-    for out in ("a.png", "b.png"):
-        words = ["restore", tmp_path / "in.png", "-o", tmp_path / out, "--task", "jpeg"]
-        command = [sys.executable, "-m", "jaxrestore", *map(str, words)]
-        subprocess.run(command, env=environment, check=True)
-        programs = [*(tmp_path / "cache").rglob("*-cache")]
-        sizes.append(sorted(file.name for file in programs))
-    assert sizes[0] and sizes[0] == sizes[1]
+
+    def hits():
+        command = [sys.executable, "-c", STARTED]
+        options = {"capture_output": True, "text": True, "check": True}
+        done = subprocess.run(command, env=environment, **options)
+        assert "Error reading" not in done.stderr
+        return int(done.stdout)
+
+    assert hits() == 0
+    assert hits() == 1
+    (program,) = (tmp_path / "cache").rglob("jit_restore-*-cache")
+    program.write_bytes(program.read_bytes()[:9])
+    assert hits() == 0
+    assert program.stat().st_size > 9
+    assert hits() == 1

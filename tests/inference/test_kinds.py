@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -87,6 +88,28 @@ def test_several_come_back_as_several_each_of_its_kind():
     made = _there_and_back(given)
     np.testing.assert_array_equal(made[0], given[0])
     assert made[1][0].size == (3, 2) and made[1][1].shape == (2, 4, 5, 3)
+
+
+def test_arrays_of_the_other_byte_order_come_back_in_it():
+    image = _values(5, 7, 3, dtype=np.uint16).astype(">u2")
+    assert kinds.opened(image).arrays[0].dtype == np.uint16
+    made = _there_and_back(image)
+    assert made.dtype == image.dtype
+    np.testing.assert_array_equal(made, image)
+    assert _there_and_back(image[None][:0]).shape == (0, 5, 7, 3)
+
+
+def test_what_is_traced_is_refused():
+    with pytest.raises(errors.ConfigError, match=r"traced by jax\.jit"):
+        jax.jit(lambda x: kinds.opened(x).arrays)(jnp.zeros((4, 4, 3)))
+
+
+def test_a_pillow_image_that_is_cut_short_is_refused(tmp_path):
+    images.encode(_values(60, 80, 3), tmp_path / "whole.jpg")
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes((tmp_path / "whole.jpg").read_bytes()[:700])
+    with Image.open(cut) as image, pytest.raises(errors.ImageError, match="decoded"):
+        kinds.opened(image)
 
 
 @pytest.mark.parametrize(

@@ -65,18 +65,30 @@ def test_holes_are_filled_with_masks_of_every_kind(tmp_path):
     expected = network(image, mask=hole)
     assert (expected != image).any()
     np.testing.assert_array_equal(expected[~hole], image[~hole])
+    masks += [Image.fromarray(white).convert(mode) for mode in ("RGB", "RGBA", "P")]
     for mask in [*masks, tmp_path / "mask.png", str(tmp_path / "mask.png")]:
         np.testing.assert_array_equal(network(image, mask=mask), expected)
     clear = np.dstack([image, 255 - white])
     np.testing.assert_array_equal(network(clear, mask="alpha"), expected)
-    both = network(np.stack([image, image]), mask=[hole, hole[::-1]])
-    np.testing.assert_array_equal(both[0], expected)
-    assert (both[1] != expected).any()
+    turned = hole[::-1]
+    for two in (
+        [hole, turned],
+        np.stack([hole, turned]),
+        np.stack([hole, turned])[..., None],
+    ):
+        both = network(np.stack([image, image]), mask=two)
+        np.testing.assert_array_equal(both[0], expected)
+        assert (both[1] != expected).any()
     floats = network(image / 255, mask=hole)
     np.testing.assert_array_equal(floats[~hole], (image / 255)[~hole])
     np.testing.assert_allclose(floats, expected / 255, atol=1 / 255)
     with pytest.raises(errors.ConfigError, match="3 masks for 2 images"):
         network([image, image], mask=[hole] * 3)
+    with pytest.raises(errors.ConfigError, match="a mask holds 2 pictures"):
+        network(image, mask=np.zeros((2, 12, 15, 1), bool))
+    shares = []
+    network(image, mask=hole & False, progress=shares.append)
+    assert shares == [1]
 
 
 def test_progress_rises_to_1_and_what_it_raises_ends_the_work():
@@ -95,7 +107,16 @@ def test_progress_rises_to_1_and_what_it_raises_ends_the_work():
         library.restore(_values(2, 300, 9, 3), _network(), progress=cancel, tile=160)
 
 
-def test_what_a_string_names_is_a_file_if_there_is_one_and_else_a_task(tmp_path):
+def test_what_a_string_names_is_a_task_and_else_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo").mkdir()
+    assert library.load("photo").name == "photo"
+    with pytest.raises(errors.MismatchError, match="photo is no run"):
+        library.load(tmp_path / "photo")
+    with pytest.raises(errors.UserError, match=r"mine\.safetensors"):
+        library.load("mine.safetensors")
+    with pytest.raises(errors.ConfigError, match="a task is NoneType, but must be"):
+        library.load(None)
     assert library.load("denoise") is library.load("denoise")
     assert restorer.Restorer.load("denoise").name == "denoise"
     weights = shipped.path("denoise")

@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import jax
@@ -166,12 +167,13 @@ def test_a_network_of_colours_takes_grey_as_equal_channels_and_leaves_it_grey():
 @pytest.mark.parametrize("tile", [None, 16])
 def test_hidden_colours_do_not_leak_into_what_is_seen(colors, channels, scale, tile):
     apply = _blurred if scale == 1 else lambda images: _doubled(_blurred(images))
-    network = restorer.Restorer(apply, scale, 4, "stand_in", (colors,))
+    reach = None if tile is None else 4
+    network = restorer.Restorer(apply, scale, 4, "stand_in", (colors,), reach)
     picture = _picture(30, 40, channels)
     picture[8:20, 5:33, -1] = 0
     other = picture.copy()
     other[8:20, 5:33, :-1] = _picture(12, 28, channels - 1, seed=1)
-    restore = lambda image: restorer.restore_image(network, image, tile=tile, overlap=4)
+    restore = lambda image: restorer.restore_image(network, image, tile=tile)
     restored = restore(picture)
     np.testing.assert_array_equal(restored, restore(other))
     if scale == 1:
@@ -353,13 +355,14 @@ def test_tiles_give_what_the_whole_image_gives(shape, scale):
     network = restorer.Restorer(apply, scale, 4, "stand_in")
     picture = _picture(*shape)[..., :3]
     whole = restorer.restore_image(network, picture)
-    tiled = restorer.restore_image(network, picture, tile=32, overlap=4)
+    told = lambda reach: dataclasses.replace(network, reach=reach)
+    tiled = restorer.restore_image(told(4), picture, tile=32)
     # The padding to fours, mirrored, is what a network sees beyond the border.
     inside = tuple(slice(0, (side - 2) * scale) for side in shape[:2])
     np.testing.assert_array_equal(tiled[inside], whole[inside])
     assert tiled.shape == whole.shape
     assert len(seen) > 3 and len({*seen[1:]}) == 1 and max(seen[1]) <= 32
-    other = restorer.restore_image(network, picture, tile=32, overlap=1)
+    other = restorer.restore_image(told(1), picture, tile=32)
     assert (other != tiled).any()
 
 
@@ -367,7 +370,8 @@ def test_tiles_begin_where_the_network_cuts_the_whole_image():
     network = restorer.Restorer(_blocks, 1, 4, "stand_in")
     picture = _picture(52, 76, 3)
     whole = restorer.restore_image(network, picture)
-    tiled = restorer.restore_image(network, picture, tile=30, overlap=5)
+    near = dataclasses.replace(network, reach=5)
+    tiled = restorer.restore_image(near, picture, tile=30)
     np.testing.assert_array_equal(tiled, whole)
 
 
@@ -399,12 +403,25 @@ def test_where_memory_is_exhausted_smaller_tiles_are_tried(limit, reach):
     network = restorer.Restorer(apply, 1, 4, "stand_in", reach=reach)
     picture = _picture(700, 300, 3)
     if limit == 64:
-        with pytest.raises(errors.OutOfMemoryError, match="a tile of 128 px than"):
+        with pytest.raises(errors.OutOfMemoryError, match="a tile of 128x128 px than"):
             restorer.restore_image(network, picture)
         return
     restored = restorer.restore_image(network, picture)
     np.testing.assert_array_equal(restored, picture)
     assert tried[-1] == min(limit, tried[0])
+
+
+def test_a_network_that_sees_all_gets_parts_where_memory_is_short():
+    def apply(images):
+        if max(images.shape[1:3]) > 512:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return images
+
+    network = restorer.Restorer(apply, 1, 8, "stand_in")
+    picture = _picture(300, 1000, 3)
+    np.testing.assert_array_equal(restorer.restore_image(network, picture), picture)
+    with pytest.raises(errors.OutOfMemoryError, match="a tile of 600x600 px than"):
+        restorer.restore_image(network, picture, tile=600)
 
 
 def test_another_error_of_the_device_is_not_taken_for_memory():
@@ -416,5 +433,28 @@ def test_another_error_of_the_device_is_not_taken_for_memory():
 
 
 def test_tiles_of_which_nothing_is_left_are_refused():
-    with pytest.raises(errors.ConfigError, match="take a larger `tile`"):
-        restorer.restore_image(_network(_half), _picture(50, 50, 3), tile=16, overlap=8)
+    for tile, network in ((100, _network(_half)), (15, _network(_half, reach=7))):
+        with pytest.raises(errors.ConfigError, match=f"`tile` is {tile}; it must be"):
+            restorer.restore_image(network, _picture(50, 50, 3), tile=tile)
+    restorer.restore_image(_network(_half, reach=7), _picture(50, 50, 3), tile=16)
+    with pytest.raises(errors.ConfigError, match="filled by crops; leave `tile` out"):
+        filling = _network(_half, takes=("rgb", "mask"))
+        restorer.restore_image(filling, _picture(9, 9, 3), tile=200, mask=_hole(9, 9))
+
+
+def test_a_tile_is_no_larger_than_the_image():
+    seen = []
+    network = _network(lambda x: (seen.append(x.shape), x)[1], reach=7)
+    restorer.restore_image(network, _picture(20, 30, 3), tile=1024)
+    assert seen == [(1, 30, 30, 3)]
+
+
+@pytest.mark.parametrize("reach", [9, None])
+def test_alpha_is_the_same_to_the_bit(reach):
+    image = _picture(20, 30, 4).astype(np.float64) / 255
+    image[..., 3] = np.linspace(0.01, 1.2, 30)
+    for options in ({}, {"strength": 0.5}):
+        restored = restorer.restore_image(
+            _network(_half, reach=reach), image, **options
+        )
+        np.testing.assert_array_equal(restored[..., 3], image[..., 3])

@@ -70,9 +70,10 @@ def test_a_network_that_divides_sides_by_much_gets_a_tile_that_holds_it():
 
 
 def test_of_a_network_that_sees_all_an_image_is_one_tile_until_it_is_large():
-    (plan,) = tiles.for_network(300, 1001, multiple=8, reach=None)
+    plan, *others = tiles.for_network(300, 1001, multiple=8, reach=None)
+    assert [other[0].rows.stop for other in others] == [512, 256]
     assert plan == (((0, 304, 0, 300), (0, 1008, 0, 1001)),)
-    (large,) = tiles.for_network(2000, 1500, multiple=8, reach=None)
+    large, *_ = tiles.for_network(2000, 1500, multiple=8, reach=None)
     assert {span.stop - span.start for tile in large for span in tile} == {1024}
 
 

@@ -125,8 +125,8 @@ def _broken_networks() -> list[str]:
     from jaxrestore.inference import shipped
     from jaxrestore.weights import weight_files
 
-    said = [] if shipped.names() else ["it holds no networks; install it anew"]
-    for name in shipped.names():
+    said = []
+    for name in shipped.tasks():
         try:
             weight_files.load(shipped.path(name))
         except errors.UserError as error:

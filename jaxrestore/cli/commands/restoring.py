@@ -172,6 +172,7 @@ def restore(
             strength=strength,
             confine=confine,
             masked=mask is not None,
+            tile=tile,
         )
         skipped |= _with_a_bar(
             lambda done: folders.restore_all(

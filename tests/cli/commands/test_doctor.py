@@ -53,6 +53,7 @@ def test_a_network_that_is_damaged_is_named(tmp_path, monkeypatch):
     result = run()
     assert isinstance(result.exception, errors.MismatchError)
     assert "jpeg.safetensors" in str(result.exception)
+    assert "denoise.safetensors, a file of jaxrestore" in str(result.exception)
 
 
 @pytest.mark.parametrize(
