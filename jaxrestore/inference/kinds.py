@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from PIL import Image, ImageOps
 
 from jaxrestore import errors, images
@@ -44,7 +45,7 @@ def opened(image: Any) -> Opened:
         return _several([opened(one) for one in image])
     if isinstance(image, (str, Path)):
         return Opened([_read(Path(image))], lambda arrays: arrays[0])
-    if isinstance(image, jax.core.Tracer):
+    if isinstance(image, Tracer):
         raise errors.ConfigError(
             "an image is traced by jax.jit or jax.vmap, in which pictures of any size "
             "cannot be cut up; call this outside, or take the network's own `apply`"

@@ -85,8 +85,8 @@ def test_a_second_start_compiles_nothing_and_a_damaged_program_is_replaced(tmp_p
 
     def hits():
         command = [sys.executable, "-c", STARTED]
-        options = {"capture_output": True, "text": True, "check": True}
-        done = subprocess.run(command, env=environment, **options)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
         assert "Error reading" not in done.stderr
         return int(done.stdout)
 

@@ -287,8 +287,8 @@ def test_a_png_file_of_16_bits_becomes_one_of_16_bits(tmp_path, channels):
         folders.restore_all(_network(), {"in": plans.Place(source, out)})
     colors = channels - (channels in (2, 4))
     restored, expected = deep_png.read(out), pixels.copy()
-    halved = _network().apply(pixels[None, ..., :colors] / np.float32(65535))
-    expected[..., :colors] = np.rint(np.asarray(halved)[0] * 65535)
+    halved = pixels[..., :colors] / 65535 / 2
+    expected[..., :colors] = np.rint(halved * 65535)
     np.testing.assert_allclose(restored, expected, atol=1)
     assert np.unique(restored % 257).size > 1  # no 8 bits made wide
     with pytest.warns(errors.Notice, match="left behind is 16 bits"):
