@@ -453,8 +453,7 @@ def test_a_tile_is_no_larger_than_the_image():
 def test_alpha_is_the_same_to_the_bit(reach):
     image = _picture(20, 30, 4).astype(np.float64) / 255
     image[..., 3] = np.linspace(0.01, 1.2, 30)
-    for options in ({}, {"strength": 0.5}):
-        restored = restorer.restore_image(
-            _network(_half, reach=reach), image, **options
-        )
+    network = _network(_half, reach=reach)
+    for strength in (None, 0.5):
+        restored = restorer.restore_image(network, image, strength=strength)
         np.testing.assert_array_equal(restored[..., 3], image[..., 3])
