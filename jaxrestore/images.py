@@ -21,11 +21,12 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from jaxrestore import errors, files, image_headers, srgb
 
 MAX_PIXELS = 100_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
 SUFFIXES += (".tif", ".tiff", ".webp")
 
 _WRITERS = {
+    ".avif": ("AVIF", {"quality": 95, "subsampling": "4:4:4"}),
     ".bmp": ("BMP", {}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
@@ -176,8 +177,8 @@ def encoded(
 ) -> bytes:
     """Returns the bytes of a file of 1 to 4 channels in the format of `suffix`.
 
-    They are L, LA, RGB or RGBA; WebP holds grey as colour. JPEG has quality 95 and
-    full-size colour (4:4:4); every other format is lossless.
+    They are L, LA, RGB or RGBA; WebP and AVIF hold grey as colour. JPEG and AVIF have
+    quality 95 and full-size colour (4:4:4); every other format is lossless.
     Raises `errors.UserError`, which calls the image `name`, when the suffix is unknown
     or its format keeps no alpha.
     """

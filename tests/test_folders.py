@@ -100,13 +100,15 @@ def test_names_that_differ_in_their_suffix_keep_it(names, expected):
 def test_by_content_all_images_are_found_and_the_rest_is_named(photographs):
     (photographs / "a.png").rename(photographs / "a")
     (photographs / "below" / "c.webp").rename(photographs / "below" / "c.jfif")
-    for name in ("notes.txt", "c.avif", ".hidden"):
+    for name in ("notes.txt", "c.heic", ".hidden"):
         (photographs / name).write_text("no picture")
     found, left_out = folders.find_by_content(photographs)
     names = [path.relative_to(photographs).as_posix() for path in found]
     assert names == ["a", "b.png", "below/c.jfif"]
-    assert [*left_out] == [str(photographs / n) for n in ("c.avif", "notes.txt")]
-    assert {*left_out.values()} == {"it is no PNG, JPEG, WEBP, BMP, TIFF, GIF image"}
+    assert [*left_out] == [str(photographs / n) for n in ("c.heic", "notes.txt")]
+    assert {*left_out.values()} == {
+        "it is no PNG, JPEG, WEBP, BMP, TIFF, GIF, AVIF image"
+    }
     (photographs / "below" / "c.jfif").unlink()
     with pytest.raises(errors.NoInputError, match="holds no image files"):
         folders.find_by_content(photographs / "below")

@@ -184,8 +184,8 @@ def test_files_are_restored_into_a_folder(halving, pictures, tmp_path):
 @pytest.mark.filterwarnings("always")
 def test_what_is_left_out_of_a_folder_is_named(halving, pictures, tmp_path):
     for index in range(11):
-        (pictures / f"{index:02}.avif").write_text("no picture")
-    with pytest.warns(errors.Notice, match=r"(?s)11 left out:.*00\.avif.*and 1 more"):
+        (pictures / f"{index:02}.heic").write_text("no picture")
+    with pytest.warns(errors.Notice, match=r"(?s)11 left out:.*00\.heic.*and 1 more"):
         result = run("restore", pictures, "-o", tmp_path / "out", "--weights", "x")
     assert result.exit_code == 0
 
