@@ -24,6 +24,7 @@ def restore(
     level: float | int | None = None,
     strength: float | int | None = None,
     tile: int | None = None,
+    ensemble: bool = False,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Any:
     """Returns the image restored: of the same kind, with values of the same type.
@@ -37,9 +38,9 @@ def restore(
     `mask`, of a network that fills holes, is a path, an image or an array [h, w] that
     is white, 255 or True, where pixels are missing, or a list or a batch with one for
     each image; one serves all; `"alpha"` or `"opaque"` take the image's own alpha.
-    `level`, `strength` and `tile` are those of `restorer.restore_image`. `progress` is
-    called with the share that is done, up to 1; what it raises ends the work. What a
-    JPEG file says of its original is kept to by `jaxrestore restore` alone.
+    `level`, `strength`, `tile` and `ensemble` are those of `restorer.restore_image`.
+    `progress` is called with the share that is done, up to 1; what it raises ends the
+    work. What a JPEG file says of its original only `jaxrestore restore` keeps to.
 
     Raises `ConfigError` for what `load` and `restorer.restore_image` refuse, and
     `ImageError` for files that cannot be read, and images that are too small.
@@ -66,6 +67,7 @@ def restore(
                 level=level,
                 strength=strength,
                 tile=tile,
+                ensemble=ensemble,
                 progress=share,
             )
         )

@@ -5,6 +5,7 @@ with what ships loads no library of checkpoints.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class Restorer:
         level: float | int | None = None,
         strength: float | int | None = None,
         tile: int | None = None,
+        ensemble: bool = False,
         progress: Callable[[float], object] = lambda share: None,
     ) -> Any:
         """Returns the image restored, as an image of its own kind: `library.restore`.
@@ -81,6 +83,7 @@ class Restorer:
             level=level,
             strength=strength,
             tile=tile,
+            ensemble=ensemble,
             progress=progress,
         )
 
@@ -135,6 +138,7 @@ def restore_image(
     strength: float | int | None = None,
     cells: Sequence[jpeg_cells.Component] = (),
     tile: int | None = None,
+    ensemble: bool = False,
     mask: Bool[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"] | None = None,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Shaped[np.ndarray, "hh ww c"]:
@@ -165,7 +169,9 @@ def restore_image(
     pixel is taken from one that continues `tiles.overlap` px beyond it: to a network
     that sees no further the result is that of the whole image; one that uses statistics
     of the whole sees the tile's. Where memory is exhausted smaller tiles are tried.
-    With `tile` they have that many px a side, and no other is tried.
+    With `tile` they have that many px a side, and no other is tried. With `ensemble`
+    the result is the mean of eight, of the image turned and mirrored: eight times the
+    work for 0.05 to 0.3 dB (see `running.applied`).
 
     With a `mask`, of what is missing, for a network that takes one, holes alone are
     filled and all else stays as it is, to the bit: see `inpainting.fill_holes`, whose
@@ -195,10 +201,17 @@ def restore_image(
         # Imported here, and SciPy with it: most pictures have no holes.
         from jaxrestore.inference import inpainting
 
-        fill = filling(restorer, level=level)
+        fill = filling(restorer, level=level, ensemble=ensemble)
         return inpainting.fill_holes(fill, image, mask, progress=progress)
     image = hidden_colors.replaced(image)
-    joined = running.tiled(restorer, image, level=level, tile=tile, progress=progress)
+    joined = running.tiled(
+        restorer,
+        image,
+        level=level,
+        tile=tile,
+        ensemble=ensemble,
+        progress=progress,
+    )
     if restorer.scale > 1:
         return joined
     if cells:
@@ -242,22 +255,27 @@ def check_options(
         raise errors.ConfigError(why)
 
 
-def filling(restorer: Restorer, *, level: float | int | None = None) -> contracts.Fill:
+def filling(
+    restorer: Restorer, *, level: float | int | None = None, ensemble: bool = False
+) -> contracts.Fill:
     """Returns what `inpainting.fill_holes` takes, of a network that takes a mask.
 
     A network of grey raises `ImageError` for a crop of colours, of which it cannot
     restore what is missing.
     """
 
+    options = {"level": level, "ensemble": ensemble}
+    run = functools.partial(running.applied, restorer, **options)
+
     def fill(colors, mask):
         if restorer.channels == 3:
-            return running.applied(restorer, colors, level, mask)
+            return run(colors, mask=mask)
         if (colors != colors[..., :1]).any():
             raise images.ImageError(
                 f"it has colours, and {restorer.name} fills holes with grey; take a "
                 "network of colours, or a grey picture"
             )
-        restored = running.applied(restorer, colors[..., :1], level, mask)
+        restored = run(colors[..., :1], mask=mask)
         return np.repeat(restored, 3, -1)
 
     return fill

@@ -1,5 +1,7 @@
 """A network run on an image of any size and any channels: tiles, colours, alpha."""
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ def tiled(
     *,
     level: float | int | None = None,
     tile: int | None = None,
+    ensemble: bool = False,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Shaped[np.ndarray, "hh ww c"]:
     """Returns the restored image, put together of tiles; see `tiles.for_network`.
@@ -36,7 +39,7 @@ def tiled(
         plans = [tiles.plan(*size, tile=min(tile, max(size)), **options)]
     for plan in plans:
         try:
-            return _joined(restorer, image, plan, level, progress)
+            return _joined(restorer, image, plan, level, ensemble, progress)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "RESOURCE_EXH" not in str(error):
                 raise
@@ -48,17 +51,28 @@ def tiled(
 
 
 def applied(
-    restorer: "Restorer", colors: Any, level: float | int | None, mask: Any = None
+    restorer: "Restorer",
+    colors: Any,
+    level: float | int | None,
+    mask: Any = None,
+    *,
+    ensemble: bool = False,
 ) -> np.ndarray:
     """Returns what a network makes of colours [b, h, w, c], a level and a mask.
 
-    Raises `TrainingError` where that is not finite.
+    With `ensemble` it is the mean of what it makes of them turned four times and of
+    their mirror image turned four times, each turned back. Raises `TrainingError` where
+    it is not finite.
+
+    Source: Timofte et al., "Seven ways to improve example-based single image super
+    resolution", CVPR 2016; "self-ensemble" of Lim et al., CVPRW 2017 (EDSR).
     """
     plane = np.full((*colors.shape[:3], 1), (level or 0) / 255, np.float32)
     planes = {"level": plane, "mask": mask}
     beside = [planes[word] for word in restorer.takes[1:]]
     degraded = np.concatenate([colors, *beside], -1)
-    restored = np.asarray(restorer.apply(jnp.asarray(degraded)))
+    apply = lambda images: np.asarray(restorer.apply(jnp.asarray(images)))
+    restored = _ensemble(apply, degraded) if ensemble else apply(degraded)
     if not np.isfinite(restored).all():
         raise errors.TrainingError(
             f"{restorer.name} gave values that are not finite; its weights are damaged "
@@ -67,33 +81,43 @@ def applied(
     return restored
 
 
-def _joined(restorer, image, plan, level, progress):
+def _ensemble(apply, images):
+    total = 0.0
+    for mirrored, turns in itertools.product((False, True), range(4)):
+        seen = np.rot90(images[:, :, ::-1] if mirrored else images, turns, (1, 2))
+        made = np.rot90(apply(seen), -turns, (1, 2))
+        total = total + (made[:, :, ::-1] if mirrored else made)
+    return total / 8
+
+
+def _joined(restorer, image, plan, level, ensemble, progress):
     whole = tiles.padded(image, plan)
 
     def restored():
         for number, part in enumerate(plan, 1):
-            yield _restored(restorer, tiles.cut(whole, part), level)
+            yield _restored(restorer, tiles.cut(whole, part), level, ensemble)
             progress(number / len(plan))
 
     return tiles.join(plan, restored(), scale=restorer.scale)
 
 
-def _restored(restorer: "Restorer", image: Any, level: float | int | None) -> Any:
+def _restored(restorer, image, level, ensemble):
     """What a network makes of an image of which it sees the whole."""
+    run = functools.partial(applied, restorer, level=level, ensemble=ensemble)
     small = levels.floats(image[None])
     count = image.shape[2] - hidden_colors.has_alpha(image)
     colors, alpha = small[..., :count], small[..., count:]
     if restorer.channels == 3:
         shape = (*colors.shape[:3], 3)
-        restored = applied(restorer, np.broadcast_to(colors, shape), level)
+        restored = run(np.broadcast_to(colors, shape))
         if count == 1:
             restored = np.asarray(color.luma(jnp.asarray(restored)))
     elif (colors == colors[..., :1]).all():
-        restored = applied(restorer, colors[..., :1], level)
+        restored = run(colors[..., :1])
         restored = np.repeat(restored, colors.shape[3], -1)
     else:
         parts = np.asarray(color.rgb_to_ycbcr(jnp.asarray(colors)))
-        luma = applied(restorer, parts[..., :1], level)
+        luma = run(parts[..., :1])
         chroma = _enlarged(parts[..., 1:], restorer.scale)
         parts = np.concatenate([luma, chroma], -1)
         restored = np.asarray(color.ycbcr_to_rgb(jnp.asarray(parts)))

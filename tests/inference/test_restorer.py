@@ -442,6 +442,40 @@ def test_tiles_of_which_nothing_is_left_are_refused():
         restorer.restore_image(filling, _picture(9, 9, 3), tile=200, mask=_hole(9, 9))
 
 
+def _sloped(images):
+    """What a network makes that treats no two directions alike."""
+    rows = jnp.arange(images.shape[1])[:, None, None] / 100
+    return images[..., :3] / 2 + rows + jnp.arange(images.shape[2])[:, None] / 300
+
+
+@pytest.mark.parametrize("shape", [(20, 20, 3), (20, 31, 3), (20, 31, 4), (20, 31, 1)])
+def test_an_ensemble_is_the_mean_of_eight_views_turned_back(shape):
+    network, image = _network(_sloped), _picture(*shape).astype(np.float64) / 255
+    if shape[2] == 4:
+        image[..., 3] = 1  # what is hidden would be replaced
+    found = restorer.restore_image(network, image, ensemble=True)
+    colors = image[..., : 1 if shape[2] == 1 else 3]
+    views = []
+    for turns in range(4):
+        for flip in (lambda x: x, np.fliplr):
+            seen = np.rot90(flip(colors), turns)
+            made = restorer.restore_image(network, np.ascontiguousarray(seen))
+            views.append(flip(np.rot90(made, -turns)))
+    expected = np.mean(views, 0)
+    np.testing.assert_allclose(found[..., : colors.shape[2]], expected, atol=1e-6)
+    alone = restorer.restore_image(network, image)
+    assert np.abs(found - alone).max() > 0.05
+
+
+def test_a_hole_is_filled_by_an_ensemble_too():
+    network = _network(_sloped, takes=("rgb", "mask"))
+    picture, hole = _picture(20, 20, 3), _hole(20, 20)
+    alone = restorer.restore_image(network, picture, mask=hole)
+    found = restorer.restore_image(network, picture, mask=hole, ensemble=True)
+    assert (found[hole] != alone[hole]).any()
+    np.testing.assert_array_equal(found[~hole], picture[~hole])
+
+
 def test_a_tile_is_no_larger_than_the_image():
     seen = []
     network = _network(lambda x: (seen.append(x.shape), x)[1], reach=7)

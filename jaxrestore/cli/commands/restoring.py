@@ -79,6 +79,13 @@ def restore(
         int | None,
         typer.Option(min=1, help="The side of tiles, px; few sizes if not given."),
     ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="The mean of eight, turned and mirrored: slow, a little better.",
+        ),
+    ] = False,
     mask: Annotated[
         str | None,
         typer.Option(
@@ -124,7 +131,7 @@ def restore(
             "give one of --checkpoint RUN, --weights FILE, --task NAME and --prior NAME"
         )
     of_networks = {"level": level, "strength": strength, "tile": tile}
-    of_networks["confine"] = confine or None
+    of_networks |= {"confine": confine or None, "ensemble": ensemble or None}
     of_priors = {"scale": scale, "iterations": iterations, "preview": preview}
     _refuse_given(of_priors if prior is None else of_networks, prior)
     if step is not None and checkpoint is None:
@@ -181,6 +188,7 @@ def restore(
                 level=level,
                 strength=strength,
                 tile=tile,
+                ensemble=ensemble,
                 confine=confine,
                 masks=holes,
                 done=done,

@@ -165,6 +165,8 @@ def test_tiles_may_have_another_side(pictures, tmp_path, monkeypatch):
     result = run(*words, "--weights", "x", "--tile", 200)
     assert result.exit_code == 0, result.output
     assert shapes == [(12, 12)]  # no larger than the picture
+    run(*words, "--weights", "x", "--ensemble", "--overwrite")
+    assert len(shapes) == 1 + 8
     assert "--tile: of networks alone" in str(
         run(*words, "--prior", "denoise", "--tile", 200, "--overwrite").exception
     )
