@@ -81,13 +81,13 @@ def applied(
     return restored
 
 
-def _ensemble(apply, images):
-    total = 0.0
+def _ensemble(apply: Any, images: np.ndarray) -> np.ndarray:
+    views = []
     for mirrored, turns in itertools.product((False, True), range(4)):
         seen = np.rot90(images[:, :, ::-1] if mirrored else images, turns, (1, 2))
         made = np.rot90(apply(seen), -turns, (1, 2))
-        total = total + (made[:, :, ::-1] if mirrored else made)
-    return total / 8
+        views.append(made[:, :, ::-1] if mirrored else made)
+    return np.mean(views, 0)
 
 
 def _joined(restorer, image, plan, level, ensemble, progress):
