@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from jaxrestore.cli import compiled_programs
 
 
@@ -79,6 +81,7 @@ print(hits.count("/jax/compilation_cache/cache_hits"))
 """
 
 
+@pytest.mark.slow
 def test_a_second_start_compiles_nothing_and_a_damaged_program_is_replaced(tmp_path):
     known = {k: v for k, v in os.environ.items() if "CACHE" not in k}
     environment = known | _environment(tmp_path)

@@ -62,7 +62,7 @@ def test_folder_links_are_followed_but_not_in_circles(tmp_path):
     [
         ("absent", "does not exist"),
         ("file.txt", "is not a folder"),
-        ("empty", "holds no image files; looked there and below for .bmp"),
+        ("empty", "holds no image files; looked there and below for .avif"),
     ],
 )
 def test_folder_without_images_is_refused_in_one_sentence(tmp_path, name, message):
