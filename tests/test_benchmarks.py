@@ -69,6 +69,20 @@ def test_a_network_sees_a_cut_that_is_near(load, tmp_path):
     assert row["greatest"] > row["quantile"] > 0.1
 
 
+def test_eight_views_are_better_than_one(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("self_ensemble").main(["--small", "--output", str(output)])
+    (row,) = json.loads(output.read_text())["records"]
+    assert float(row["eight"]) > float(row["one"]) > 27.86  # that of the input
+
+
+def test_pictures_of_many_sizes_are_timed(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("many_sizes").main(["--small", "--output", str(output)])
+    (row,) = json.loads(output.read_text())["records"]
+    assert row["pictures"] == 3 and row["more memory, MB"] < 300
+
+
 def test_a_hole_with_a_cast_gets_the_border_of_the_original(load, tmp_path):
     output = tmp_path / "result.json"
     load("hole_borders").main(["--small", "--output", str(output)])

@@ -49,9 +49,10 @@ def keep(environment: MutableMapping[str, str] = os.environ) -> Path | None:
 
 
 def mend(folder: Path) -> None:
-    """Has programs removed that jax cannot read, which it would warn of for ever.
+    """Has programs removed that jax cannot read.
 
-    It neither replaces them nor says more than their name, as it warns.
+    By itself jax warns of such a file at each start, compiles, and leaves it there:
+    `findings/damaged_program_stays.sh`. The warning holds the program's name alone.
     """
     show = warnings.showwarning
 

@@ -90,7 +90,7 @@ def _of_array(array: np.ndarray) -> Opened:
 def _of_pillow(image: Image.Image) -> Opened:
     try:
         image.load()
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError) as error:  # as Pillow's readers raise
         raise errors.ImageError(
             f"a Pillow image cannot be decoded ({error}); replace its file"
         ) from error

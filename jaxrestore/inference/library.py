@@ -1,9 +1,4 @@
-"""Restoring a picture in one call, whatever kind it is of.
-
-import jaxrestore
-
-clean = jaxrestore.restore(noisy, task="photo")
-"""
+"""Restoring a picture in one call, whatever kind it is of; users call `restore`."""
 
 import functools
 from collections.abc import Callable, Sequence

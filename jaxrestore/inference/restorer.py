@@ -57,36 +57,6 @@ class Restorer:
 
         return library.load(what)
 
-    def __call__(
-        self,
-        image: Any,
-        *,
-        mask: Any = None,
-        level: float | int | None = None,
-        strength: float | int | None = None,
-        tile: int | None = None,
-        ensemble: bool = False,
-        progress: Callable[[float], object] = lambda share: None,
-    ) -> Any:
-        """Returns the image restored, as an image of its own kind: `library.restore`.
-
-        >>> noisy = np.full((8, 8, 3), 128, np.uint8)
-        >>> Restorer.load("denoise")(noisy).shape
-        (8, 8, 3)
-        """
-        from jaxrestore.inference import library
-
-        return library.restore(
-            image,
-            self,
-            mask=mask,
-            level=level,
-            strength=strength,
-            tile=tile,
-            ensemble=ensemble,
-            progress=progress,
-        )
-
 
 def load_weights(path: Path) -> Restorer:
     """Returns the network of a file of weights: ours, or published ones as they are.
@@ -171,7 +141,7 @@ def restore_image(
     of the whole sees the tile's. Where memory is exhausted smaller tiles are tried.
     With `tile` they have that many px a side, and no other is tried. With `ensemble`
     the result is the mean of eight, of the image turned and mirrored: eight times the
-    work for 0.05 to 0.3 dB (see `running.applied`).
+    work (`python -m benchmarks.self_ensemble` says for what).
 
     With a `mask`, of what is missing, for a network that takes one, holes alone are
     filled and all else stays as it is, to the bit: see `inpainting.fill_holes`, whose

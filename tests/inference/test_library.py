@@ -62,32 +62,36 @@ def test_holes_are_filled_with_masks_of_every_kind(tmp_path):
     white = np.uint8(255) * hole
     images.encode(white[..., None], tmp_path / "mask.png")
     masks = [hole, white, white[..., None], Image.fromarray(white), jnp.asarray(hole)]
-    expected = network(image, mask=hole)
+    expected = library.restore(image, network, mask=hole)
     assert (expected != image).any()
     np.testing.assert_array_equal(expected[~hole], image[~hole])
     masks += [Image.fromarray(white).convert(mode) for mode in ("RGB", "RGBA", "P")]
     for mask in [*masks, tmp_path / "mask.png", str(tmp_path / "mask.png")]:
-        np.testing.assert_array_equal(network(image, mask=mask), expected)
+        np.testing.assert_array_equal(
+            library.restore(image, network, mask=mask), expected
+        )
     clear = np.dstack([image, 255 - white])
-    np.testing.assert_array_equal(network(clear, mask="alpha"), expected)
+    np.testing.assert_array_equal(
+        library.restore(clear, network, mask="alpha"), expected
+    )
     turned = hole[::-1]
     for two in (
         [hole, turned],
         np.stack([hole, turned]),
         np.stack([hole, turned])[..., None],
     ):
-        both = network(np.stack([image, image]), mask=two)
+        both = library.restore(np.stack([image, image]), network, mask=two)
         np.testing.assert_array_equal(both[0], expected)
         assert (both[1] != expected).any()
-    floats = network(image / 255, mask=hole)
+    floats = library.restore(image / 255, network, mask=hole)
     np.testing.assert_array_equal(floats[~hole], (image / 255)[~hole])
     np.testing.assert_allclose(floats, expected / 255, atol=1 / 255)
     with pytest.raises(errors.ConfigError, match="3 masks for 2 images"):
-        network([image, image], mask=[hole] * 3)
+        library.restore([image, image], network, mask=[hole] * 3)
     with pytest.raises(errors.ConfigError, match="a mask holds 2 pictures"):
-        network(image, mask=np.zeros((2, 12, 15, 1), bool))
+        library.restore(image, network, mask=np.zeros((2, 12, 15, 1), bool))
     shares = []
-    network(image, mask=hole & False, progress=shares.append)
+    library.restore(image, network, mask=hole & False, progress=shares.append)
     assert shares == [1]
 
 

@@ -1,24 +1,9 @@
 import numpy as np
 import pytest
+import regions
 
 from jaxrestore.data import samples
 from jaxrestore.inference import seams
-
-
-def _box(height, width, top, left, bottom, right):
-    hole = np.zeros((height, width), bool)
-    hole[top:bottom, left:right] = True
-    return hole
-
-
-def _random(*shape, seed=0):
-    return np.random.default_rng(seed).random(shape, np.float32)
-
-
-def _neighbours(y, x, shape):
-    around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
-    return [(a, b) for a, b in around if 0 <= a < shape[0] and 0 <= b < shape[1]]
-
 
 # Tones and detail
 
@@ -29,12 +14,12 @@ def _steps(joined, missing):
     steps, pairs = np.zeros(joined.shape), np.zeros(missing.shape)
     for y, x in np.argwhere(~missing):
         found = []
-        for y1, x1 in _neighbours(y, x, missing.shape):
+        for y1, x1 in regions.neighbours(y, x, missing.shape):
             if not missing[y1, x1]:
                 continue
             before, beyond = (2 * y - y1, 2 * x - x1), (2 * y1 - y, 2 * x1 - x)
-            inside = beyond in _neighbours(y1, x1, missing.shape)
-            there = before in _neighbours(y, x, missing.shape)
+            inside = beyond in regions.neighbours(y1, x1, missing.shape)
+            there = before in regions.neighbours(y, x, missing.shape)
             slopes = []
             if there and not missing[before]:
                 slopes.append(joined[before] - joined[y, x])
@@ -51,8 +36,8 @@ def _steps(joined, missing):
 
 
 def test_steps_are_those_of_neighbours_less_the_slopes_behind_them():
-    missing = _random(9, 12, seed=1) < 0.4
-    joined = _random(9, 12, 2)
+    missing = regions.random(9, 12, seed=1) < 0.4
+    joined = regions.random(9, 12, 2)
     steps, pairs = seams._steps(joined, missing)
     expected, counts = _steps(joined, missing)
     np.testing.assert_array_equal(pairs[..., 0], counts)
@@ -63,7 +48,7 @@ def test_steps_are_those_of_neighbours_less_the_slopes_behind_them():
 def test_a_cast_is_taken_from_a_hole_in_a_slope(cast):
     rows, columns = np.mgrid[:40, :50].astype(np.float32)
     image = np.stack([rows / 100, columns / 100, 0.3 + 0 * rows], -1)
-    hole = _box(40, 50, 10, 12, 25, 30)
+    hole = regions.box(40, 50, 10, 12, 25, 30)
     found = seams.without_step(image + np.float32(cast / 255), image, hole)
     np.testing.assert_allclose(found, image, atol=1e-4)
     np.testing.assert_array_equal(found[~hole], image[~hole])
@@ -71,7 +56,7 @@ def test_a_cast_is_taken_from_a_hole_in_a_slope(cast):
 
 def test_of_a_photograph_the_original_nearly_stays_and_a_cast_goes():
     photograph = samples.evaluation()[2]["image"][:200, :220].astype(np.float32) / 255
-    hole = _box(200, 220, 60, 60, 130, 150)
+    hole = regions.box(200, 220, 60, 60, 130, 150)
     error = lambda found: 255 * np.sqrt(np.square(found - photograph)[hole].mean())
     cast = photograph + np.array([10, -6, 5], np.float32) / 255
     assert error(seams.without_step(photograph, photograph, hole)) < 2
@@ -79,7 +64,7 @@ def test_of_a_photograph_the_original_nearly_stays_and_a_cast_goes():
 
 
 def test_what_is_enlarged_meets_the_pixels_beside_it():
-    known, hole = _random(30, 30, 3), _box(30, 30, 8, 0, 20, 15)
+    known, hole = regions.random(30, 30, 3), regions.box(30, 30, 8, 0, 20, 15)
     restored = np.full_like(known, 0.2)
     found = seams.matched(restored, known, hole, hole)
     ring = seams._beside(hole) & ~hole
@@ -91,7 +76,10 @@ def test_what_is_enlarged_meets_the_pixels_beside_it():
 
 
 def test_where_the_hole_goes_on_nothing_is_taken_for_known():
-    known, missing = np.zeros((10, 20, 1), np.float32), _box(10, 20, 0, 5, 10, 20)
+    known, missing = (
+        np.zeros((10, 20, 1), np.float32),
+        regions.box(10, 20, 0, 5, 10, 20),
+    )
     known[missing] = 1e9  # never looked at
     own = missing & (np.arange(20) < 12)
     found = seams.matched(np.full_like(known, 0.5), known, missing, own)

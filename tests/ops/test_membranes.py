@@ -4,23 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import regions
 
 from jaxrestore.ops import membranes
-
-
-def _box(height, width, top, left, bottom, right):
-    hole = np.zeros((height, width), bool)
-    hole[top:bottom, left:right] = True
-    return hole
-
-
-def _random(*shape, seed=0):
-    return np.random.default_rng(seed).random(shape, np.float32)
-
-
-def _neighbours(y, x, shape):
-    around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
-    return [(a, b) for a, b in around if 0 <= a < shape[0] and 0 <= b < shape[1]]
 
 
 def test_between_equal_values_a_membrane_is_flat_and_between_two_it_is_a_slope():
@@ -36,16 +22,16 @@ def test_between_equal_values_a_membrane_is_flat_and_between_two_it_is_a_slope()
 
 @pytest.mark.parametrize("side", [7, 24])
 def test_a_membrane_is_the_mean_of_its_neighbours(side):
-    free = _box(side, side, 2, 2, side - 1, side - 2)
+    free = regions.box(side, side, 2, 2, side - 1, side - 2)
     free[:3, side // 2 :] = True  # to two borders of the picture
     fixed = (membranes.neighbours(1 * free[..., None])[..., 0] > 0) & ~free
-    values = _random(side, side, 2) + np.linspace(0, 4, side)[:, None, None]
+    values = regions.random(side, side, 2) + np.linspace(0, 4, side)[:, None, None]
     found = membranes.membrane(values.astype(np.float32), fixed, free)
 
     places = [*zip(*np.nonzero(free), strict=True)]
     matrix, sums = np.zeros((len(places),) * 2), np.zeros((len(places), 2))
     for row, place in enumerate(places):
-        for other in _neighbours(place[0], place[1], free.shape):
+        for other in regions.neighbours(place[0], place[1], free.shape):
             if free[other] or fixed[other]:
                 matrix[row, row] += 1
             if free[other]:
@@ -61,9 +47,9 @@ def test_a_membrane_is_the_mean_of_its_neighbours(side):
 
 
 def test_traced_and_of_a_batch_it_is_the_same():
-    values = _random(2, 3, 21, 14, 3)
-    free = _random(2, 3, 21, 14, seed=1) < 0.7
-    fixed = ~free & (_random(2, 3, 21, 14, seed=2) < 0.5)
+    values = regions.random(2, 3, 21, 14, 3)
+    free = regions.random(2, 3, 21, 14, seed=1) < 0.7
+    fixed = ~free & (regions.random(2, 3, 21, 14, seed=2) < 0.5)
     compiled = jax.jit(membranes.membrane)
     found = compiled(jnp.asarray(values), jnp.asarray(fixed), jnp.asarray(free))
     for place in itertools.product(range(2), range(3)):
@@ -73,4 +59,4 @@ def test_traced_and_of_a_batch_it_is_the_same():
 
 def test_where_nothing_is_fixed_it_is_0():
     free = np.ones((6, 5), bool)
-    assert not membranes.membrane(_random(6, 5, 1), ~free, free).any()
+    assert not membranes.membrane(regions.random(6, 5, 1), ~free, free).any()
