@@ -121,6 +121,7 @@ CASES = (
     *_STEPS[2:4],
     Case("h training", "training", 170, {"seconds": 120}),
     *_RESTORES[2:4],
+    Case("e photographs", "photographs", 60, {}),
     Case("e tiles", "tiles", 90, {}),
     *_STEPS[4:7],
     *_COLUMNS_OF_SIX[3:],
