@@ -149,8 +149,9 @@ def restore_function(
 ) -> Callable[..., Float[Array, "b h w d"]]:
     """Returns jitted `(variables, degraded) -> restored` of a generator, float32.
 
-    Any side is taken: images are padded to the model's `multiple` and the result is
-    cropped to `scale` times their size. One compilation for each shape.
+    Any side is taken: images are padded to the model's `multiple`, where it does not
+    pad them itself (`pads`), and the result is cropped to `scale` times their size. One
+    compilation for each shape.
 
     With `statistics="eval"` batch normalisation uses the running statistics of training
     and there is no dropout. With `"pix2pix"` each image is normalised by its own
@@ -212,7 +213,8 @@ def attention_function(
 
 def _at_any_side(model, apply, degraded):
     height, width = degraded.shape[1:3]
-    restored = apply(patches.pad_to_multiple(degraded, model.multiple))
+    multiple = 1 if getattr(model, "pads", False) else model.multiple
+    restored = apply(patches.pad_to_multiple(degraded, multiple))
     restored = restored[:, : height * model.scale, : width * model.scale]
     return restored.astype(jnp.float32)
 

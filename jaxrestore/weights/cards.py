@@ -80,7 +80,7 @@ def of_file(
     home, tensors = weight_files.read_part(path, part)
     if all("/" in name for name in tensors):
         return _of_architecture(conversion.load(path), architecture, path)
-    source = {"file": path.name, "sha256": weight_files.sha256(path)}
+    source = weight_files.sources(path)
     try:
         prefix = "" if part else published.prefix(tensors, str(path), architecture)
         chosen = parts.beneath(tensors, prefix)
