@@ -19,7 +19,7 @@ from jaxrestore.weights.ncnn_files import Layer
 
 _SLOPE = 0.2  # of RRDBNet's activations below 0; of its sums the share of the new part
 _MOST_DOUBLINGS = 3
-_Value = tuple[float, int]  # how many times which map
+_Value = tuple[int | float, int]  # how many times which map
 
 
 def state_dict(
@@ -59,7 +59,7 @@ class _Trace:
         self.places.append(place)
         return self._number(kind, len(self.places), x)
 
-    def leaky(self, x: int, slope: float = _SLOPE) -> int:
+    def leaky(self, x: int, slope: int | float = _SLOPE) -> int:
         return self._number("leaky", round(slope, 6), x)
 
     def joined(self, maps: Sequence[int]) -> int:
@@ -68,7 +68,7 @@ class _Trace:
     def total(self, values: Iterable[_Value]) -> int:
         return self._number("total", *sorted((round(n, 6), x) for n, x in values))
 
-    def enlarged(self, x: int, times: float) -> int:
+    def enlarged(self, x: int, times: int | float) -> int:
         return x if times == 1 else self._number("enlarged", times, x)
 
     def shuffled(self, x: int, times: int) -> int:

@@ -115,11 +115,25 @@ def _hostile(canary):
         "marks.pth": b"\x80\x02" + b"(" * 10**6 + b"t" * 10**6 + b".",
         "long.pth": b"\x80\x02\x8b" + struct.pack("<i", 10**6) + b"\x7f" * 10**6 + b".",
         "frame.pth": b"\x80\x04\x95" + struct.pack("<Q", wide) + b"N.",
+        "graph.param": _LIES.encode(),
+        "graph.bin": bytes(64),
+        "deep.param": b"7767517\n1 1\n" + b"Split s 1 1 " * 10**6,
+        "alone.param": b"7767517\n1 1\nInput i 0 1 i\n",
+        "wide.onnx": b"\x08\x08\x3a\x0c\x2a\x0a\x08" + b"\xff" * 8 + b"\x01",
+        "longer.onnx": b"\x08\x08\x3a" + b"\xff" * 8 + b"\x7f",
+        "many.onnx": b"\x08\x08\x3a\x80\x80\x3d" + b"\x2a\x00" * 500_000,
         "empty.pth": b"",
         "cut.pth": b"\x80",
         "cut_archive.pth": _zip({"data.pkl": bad})[:-30],
     }
 
+
+# A convolution of more numbers than any memory holds, and a file of 64 bytes.
+_LIES = """7767517
+2 2
+Input i 0 1 i
+Convolution c 1 1 i c 0=999999999 1=999999999 4=1 5=1 6=999999999
+"""
 
 WATCHED = """
 import json, resource, sys

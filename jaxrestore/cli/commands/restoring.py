@@ -51,7 +51,7 @@ def restore(
         int | None, typer.Option(help="A checkpoint of it; the best if not given.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Or a file of weights: .safetensors or .pth.")
+        Path | None, typer.Option(help="Or a file of weights: .safetensors, .pth, .onnx, .param.")
     ] = None,
     task: Annotated[
         str | None,
