@@ -76,6 +76,17 @@ def test_eight_views_are_better_than_one(load, tmp_path):
     assert float(row["eight"]) > float(row["one"]) > 27.86  # that of the input
 
 
+def test_a_model_of_ncnn_is_scored_whole_and_in_tiles(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("ncnn_networks").main(["--small", "--output", str(output)])
+    content = json.loads(output.read_text())
+    (row,) = content["records"]
+    assert row["generator"] == "srvggnet" and row["options"]["convs"] == 0
+    # A file has 8 bits, and tiles mirror the border.
+    assert 0 < abs(float(row["ours"]) - float(row["files"])) < 0.1
+    assert content["environment"]["versions"]["ncnn"] and "ncnn" not in row
+
+
 def test_pictures_of_many_sizes_are_timed(load, tmp_path):
     output = tmp_path / "result.json"
     load("many_sizes").main(["--small", "--output", str(output)])

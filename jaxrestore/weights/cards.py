@@ -12,7 +12,14 @@ import jax
 import numpy as np
 
 from jaxrestore import errors, networks
-from jaxrestore.weights import conversion, inputs, parts, published, weight_files
+from jaxrestore.weights import (
+    conversion,
+    inputs,
+    onnx_files,
+    parts,
+    published,
+    weight_files,
+)
 
 Weights = tuple[Mapping[str, Any], Mapping[str, Any]]  # card and nested variables
 
@@ -89,7 +96,9 @@ def of_file(
             source["part"] = taken
         return card(generator, variables, source=source), variables
     except errors.MismatchError as error:
-        raise errors.MismatchError(f"{path}: {error}") from error
+        # Exporters merge normalisation into convolutions.
+        more = f", or {onnx_files.REMEDY}" if path.suffix == ".onnx" else ""
+        raise errors.MismatchError(f"{path}: {error}{more}") from error
 
 
 def of_run(

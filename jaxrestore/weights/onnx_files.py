@@ -18,6 +18,11 @@ import numpy as np
 from jaxrestore import errors
 from jaxrestore.weights import torch_files
 
+REMEDY = (
+    "give the file of PyTorch that it was exported from, or export it again by "
+    "torch.onnx.export with optimize=False and external_data=False"
+)
+
 # Numbers of the fields of messages.
 _GRAPH, _INITIALIZER, _SPARSE = 7, 5, 15
 _DIMS, _TYPE, _FLOATS, _NAME, _RAW, _OUTSIDE, _PLACE = 1, 2, 4, 8, 9, 13, 14
@@ -66,8 +71,7 @@ def read(data: bytes, name: str = "the file") -> dict[str, np.ndarray]:
         return _named(found)
     except ValueError as error:
         raise errors.NoInputError(
-            f"{name} is not read as weights of ONNX: {error}; give the file of PyTorch "
-            "that it was exported from"
+            f"{name} is not read as weights of ONNX: {error}; {REMEDY}"
         ) from error
 
 
@@ -78,8 +82,7 @@ def _named(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     if others:
         raise ValueError(
             f"its exporter gave {len(others)} tensors names of its own, as "
-            f"{others[0]:.60}, which do not tell where they belong (an export with "
-            "do_constant_folding=False may keep those of the state dict)"
+            f"{others[0]:.60}, which do not tell where they belong"
         )
     if not kept:
         raise ValueError("no tensor in it has a name of a state dict")

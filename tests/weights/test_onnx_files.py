@@ -82,6 +82,17 @@ def test_an_export_with_the_names_of_the_state_dict_is_converted(tmp_path):
         np.testing.assert_array_equal(leaf, wanted[name])
 
 
+def test_an_export_with_merged_normalisation_is_told_to_be_one(tmp_path):
+    tensors = _published("dncnn gray")
+    places = {n.split(".")[1] for n, x in tensors.items() if x.ndim == 4}
+    merged = [n for n in tensors if n.split(".")[1] in places]
+    path = tmp_path / "x.onnx"
+    path.write_bytes(_model(*(_tensor(name, tensors[name]) for name in merged)))
+    with pytest.raises(errors.MismatchError, match="optimize=False") as caught:
+        cards.opened(path)
+    assert "fit none of" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("kind", "values"),
     [

@@ -51,7 +51,8 @@ def restore(
         int | None, typer.Option(help="A checkpoint of it; the best if not given.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Or a file of weights: .safetensors, .pth, .onnx, .param.")
+        Path | None,
+        typer.Option(help="Or a file of weights: .safetensors, .pth, .onnx, .param."),
     ] = None,
     task: Annotated[
         str | None,
