@@ -22,7 +22,7 @@ KINDS = (
     *("BinaryOp", "Interp", "PixelShuffle"),
 )
 _MAGIC = b"7767517"
-_MOST_TEXT = 2**22  # bytes; the graph of Real-ESRGAN x4plus has 0.1 MB
+_MOST_TEXT = 2**20  # bytes; the graph of Real-ESRGAN x4plus has 0.1 MB
 _FLOAT16, _FLOAT32 = b"\x47\x6b\x30\x01", bytes(4)  # what stands before kernels
 _INTEGER, _NUMBER = r"[-+]?\d{1,9}", r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 _ARRAY = -23300  # option 10 is written -23310 where it is an array

@@ -27,7 +27,7 @@ REMEDY = (
 _GRAPH, _INITIALIZER, _SPARSE = 7, 5, 15
 _DIMS, _TYPE, _FLOATS, _NAME, _RAW, _OUTSIDE, _PLACE = 1, 2, 4, 8, 9, 13, 14
 _VARINT, _EIGHT, _LENGTH, _FOUR = 0, 1, 2, 5  # how a field is written
-_MOST_AXES = 8
+_MOST, _MOST_AXES = 10_000, 8
 _FLOAT, _BFLOAT16 = 1, 16
 _TYPES = {
     _FLOAT: "<f4",
@@ -63,16 +63,25 @@ def read(data: bytes, name: str = "the file") -> dict[str, np.ndarray]:
     the exporter gave names of its own.
     """
     try:
-        tensors = [_tensor(message) for message in _initializers(memoryview(data))]
-        tensors = [tensor for tensor in tensors if tensor.kind in _TYPES]
-        found = {tensor.name: _array(tensor) for tensor in tensors}
-        if len(found) != len(tensors):
-            raise ValueError("two of its tensors have one name")
-        return _named(found)
+        return _named(_floating(memoryview(data)))
     except ValueError as error:
         raise errors.NoInputError(
             f"{name} is not read as weights of ONNX: {error}; {REMEDY}"
         ) from error
+
+
+def _floating(data: memoryview) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for message in _initializers(data):
+        tensor = _tensor(message)
+        if tensor.kind not in _TYPES:
+            continue
+        if tensor.name in found:
+            raise ValueError("two of its tensors have one name")
+        found[tensor.name] = _array(tensor)
+        if len(found) > _MOST:
+            raise ValueError(f"it has more than {_MOST:,} tensors")
+    return found
 
 
 def _named(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -73,6 +73,14 @@ def _pickles(canary):
     }
 
 
+def _names(count):
+    """An ONNX file of so many tensors without a number, each with a name of its own."""
+    one = b"\x2a\x0d\x08\x00\x10\x01\x42\x07%07d"
+    graph = b"".join(one % number for number in range(count))
+    sizes = [len(graph) >> shift & 127 | 128 for shift in (0, 7, 14)]
+    return b"\x08\x08\x3a" + bytes([*sizes, len(graph) >> 21]) + graph
+
+
 def _hostile(canary):
     """Files by name; a text is where a link leads."""
     call = _Calls(os.mkdir, str(canary))
@@ -117,11 +125,12 @@ def _hostile(canary):
         "frame.pth": b"\x80\x04\x95" + struct.pack("<Q", wide) + b"N.",
         "graph.param": _LIES.encode(),
         "graph.bin": bytes(64),
-        "deep.param": b"7767517\n1 1\n" + b"Split s 1 1 " * 10**6,
-        "alone.param": b"7767517\n1 1\nInput i 0 1 i\n",
+        "deep.param": b"7767517\n1 1\n" + b"Split s 1 1 " * 80_000,
+        "deep.bin": b"",
         "wide.onnx": b"\x08\x08\x3a\x0c\x2a\x0a\x08" + b"\xff" * 8 + b"\x01",
         "longer.onnx": b"\x08\x08\x3a" + b"\xff" * 8 + b"\x7f",
-        "many.onnx": b"\x08\x08\x3a\x80\x80\x3d" + b"\x2a\x00" * 500_000,
+        "many.onnx": b"\x08\x08\x3a\xc0\x84\x3d" + b"\x2a\x00" * 500_000,
+        "names.onnx": _names(100_000),
         "empty.pth": b"",
         "cut.pth": b"\x80",
         "cut_archive.pth": _zip({"data.pkl": bad})[:-30],

@@ -193,9 +193,9 @@ def test_quantised_numbers_are_refused_by_their_tag():
         assert word in told and f"(tag {tag})" in told
 
 
-def test_a_graph_of_megabytes_is_refused_unread():
-    text = b"7767517\n1 1\n" + b"x" * 2**22
-    assert "its graph has 4,194,316 bytes" in _refusal(text, b"")
+def test_a_graph_of_a_megabyte_is_refused_unread():
+    text = b"7767517\n1 1\n" + b"x" * 2**20
+    assert "its graph has 1,048,588 bytes" in _refusal(text, b"")
 
 
 def test_whatever_bytes_are_changed_it_is_read_or_refused():
