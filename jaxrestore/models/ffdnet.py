@@ -52,8 +52,7 @@ class Generator(nn.Module):
     ) -> tuple[Float[Array, "b h w d"], dict[str, Array]]:
         """Returns the restored images, float32 and not clipped; no further outputs."""
         height, width = degraded.shape[1:3]
-        frame = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
-        h = _in_squares(jnp.pad(degraded, frame, mode="edge"), self.channels)
+        h = _in_squares(_even(degraded), self.channels)
         for index in range(self.depth - 1):
             h = nn.relu(self._conv(self.width, f"conv{index}")(h))
         h = self._conv(4 * self.channels, "last")(h)
@@ -71,6 +70,15 @@ class Generator(nn.Module):
     def _conv(self, features, name):
         kernels = layers.initializer("orthogonal", 0.2)
         return layers.Conv(features, kernel_init=kernels, dtype=self.dtype, name=name)
+
+
+def _even(images):
+    """The images with their last row and column twice where sides are odd."""
+    for axis in (1, 2):
+        whole = -(-images.shape[axis] // 2) * 2
+        if whole != images.shape[axis]:
+            images = jnp.take(images, jnp.arange(whole), axis, mode="clip")
+    return images
 
 
 def _in_squares(images, channels):
