@@ -87,7 +87,7 @@ def of_file(
     home, tensors = weight_files.read_part(path, part)
     if all("/" in name for name in tensors):
         return _of_architecture(conversion.load(path), architecture, path)
-    source = weight_files.sources(path)
+    source = weight_files.source(path)
     try:
         prefix = "" if part else published.prefix(tensors, str(path), architecture)
         chosen = parts.beneath(tensors, prefix)

@@ -151,7 +151,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sources(path: Path) -> dict[str, str]:
+def source(path: Path) -> dict[str, str]:
     """Returns the name and the SHA-256 of the file that holds the numbers of weights.
 
     That is `path` itself, but for ncnn's models, of which it is the `.bin`.
