@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None):
             try:
                 rows.append(judged(path, harness.peer("ncnn"), targets))
             except errors.NoInputError as error:
-                refused.append(str(error).removeprefix(f"{path} is "))
+                refused.append(str(error).replace(str(path), path.name))
     harness.finish(
         "ncnn_networks",
         options,

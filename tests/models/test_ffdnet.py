@@ -11,7 +11,7 @@ import untrained
 from jaxrestore import networks
 from jaxrestore.models import ffdnet
 
-SMALL = {"width": 5, "depth": 3, "channels": 3}
+SMALL: dict[str, Any] = {"width": 5, "depth": 3, "channels": 3}
 
 
 def _variables_of(model, channels):
