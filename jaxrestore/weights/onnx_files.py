@@ -29,12 +29,8 @@ _DIMS, _TYPE, _FLOATS, _NAME, _RAW, _OUTSIDE, _PLACE = 1, 2, 4, 8, 9, 13, 14
 _VARINT, _EIGHT, _LENGTH, _FOUR = 0, 1, 2, 5  # how a field is written
 _MOST, _MOST_AXES = 10_000, 8
 _FLOAT, _BFLOAT16 = 1, 16
-_TYPES = {
-    _FLOAT: "<f4",
-    10: "<f2",
-    11: "<f8",
-    _BFLOAT16: "<u2",
-}  # others are no weights
+# Of floating point; others are no weights.
+_TYPES = {_FLOAT: "<f4", 10: "<f2", 11: "<f8", _BFLOAT16: "<u2"}
 _STATE_DICT = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 
 
