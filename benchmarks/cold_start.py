@@ -1,4 +1,4 @@
-"""How long `jaxrestore` takes from its start to the first restored picture, and to help.
+"""How long `jaxrestore` takes from its start to help, and to the first picture.
 
     taskset -c 0,1 python -m benchmarks.cold_start [--small]
 
@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
