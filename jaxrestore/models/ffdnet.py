@@ -38,7 +38,7 @@ class Generator(nn.Module):
 
     scale: ClassVar[int] = 1
     multiple: ClassVar[int] = 2
-    pads: ClassVar[bool] = True
+    repeats: ClassVar[int] = 2
 
     @property
     def reach(self) -> int:
