@@ -8,9 +8,10 @@ cannot be brought to 8-bit sRGB by them is given its reason.
 import io
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 # How far a gamma may be from 1/2.2, and a primary from sRGB's, to be taken for sRGB:
 # png.h of libpng, PNG_GAMMA_THRESHOLD; between the rounding of writers and Adobe RGB.
@@ -61,6 +62,23 @@ def read(file: io.BytesIO | io.BufferedReader) -> Header:
     finally:
         file.seek(0)
     return Header()
+
+
+def format_and_size(
+    path: Path, formats: tuple[str, ...]
+) -> tuple[str, tuple[int, int]]:
+    """Returns which of the `formats` a file is in, and its width and height in px.
+
+    Pillow's names; no pixel is decoded. "" and (0, 0) where that cannot be told.
+    """
+    try:
+        with open(path, "rb") as file:
+            page = read(file).page
+            with Image.open(file, formats=formats) as image:
+                image.seek(page)
+                return image.format or "", image.size
+    except Exception:  # Pillow's readers raise all kinds; who decodes will say which
+        return "", (0, 0)
 
 
 def _chunks(file: io.BytesIO | io.BufferedReader) -> dict[bytes, bytes]:

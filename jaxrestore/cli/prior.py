@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrestore import errors, files, images
-from jaxrestore.cli import ending
+from jaxrestore.cli import ending, progress
 
 
 def limit(task: str, max_pixels: int | None) -> int:
@@ -35,11 +35,14 @@ def restore(
     preview: Path | None,
     overwrite: bool,
     max_pixels: int,
-) -> None:
+    manifest: Any = None,
+    done: Callable[[Any], object] = lambda one: None,
+) -> dict[str, str]:
     """Writes each picture restored; says iterations and time on the way.
 
-    `places` and `masks` are those of `inference.plans`. An interrupt ends the fit,
-    and writes the best picture so far; a second one ends the command.
+    `places` and `masks` are those of `inference.plans`, `manifest`, `done` and what is
+    returned those of `inference.folders.each`. An interrupt ends the fit, and writes
+    the best picture so far; a second one ends the command.
     """
     # Imported here: --help answers without loading jax.
     from jaxrestore.inference import folders
@@ -55,7 +58,8 @@ def restore(
     if preview is not None and not overwrite:
         files.refuse_existing([preview])
     behind: list[str] = []
-    for name, place in places.items():
+
+    def restore_one(name, place):
         mask = None if masks is None else masks[name]
         deep = mask is not None  # as what fills holes takes it
         picture, hole = folders.opened(place, mask, max_pixels=max_pixels, deep=deep)
@@ -70,14 +74,19 @@ def restore(
             else:
                 fit = functools.partial(_filled, hole=hole, parts=parts)
             made = fit(picture, **options)
-        _line("")
+        progress.line("")
         folders.written(made.picture, place.destination, filled=hole is not None)
         if made.error is not None:
             made.error.args = (f"{made.error}; {made.said} is in {place.destination}",)
             raise made.error
-        behind += folders.behind(place, deep=deep)
+        behind.extend(folders.behind(place, deep=deep))
         print(f"{place.destination}: {made.said}")
+
+    skipped = folders.each(
+        restore_one, places, masks=masks, manifest=manifest, done=done
+    )
     folders.tell_left_behind(behind)
+    return skipped
 
 
 class _Made(NamedTuple):
@@ -192,24 +201,13 @@ def _progress(
         if len(seen) > 1:  # the first interval was compiled before
             (begun, first), (last, iteration) = seen[0], seen[-1]
             left = (last - begun) / (iteration - first) * (now.most - iteration)
-            line += f", {_clock(left)} left at most"
-        _line(line)
+            line += f", {progress.clock(left)} left at most"
+        progress.line(line)
         if preview is not None:
             images.encode(now.picture, preview)
         return bool(asked)
 
     return told
-
-
-def _clock(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes else f"{round(seconds)} s"
-
-
-def _line(text: str) -> None:
-    """Writes over the line before, on a terminal alone."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

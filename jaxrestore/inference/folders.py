@@ -2,16 +2,17 @@
 
 import collections
 import os
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
 
-from jaxrestore import errors, folders, images
-from jaxrestore.inference import deep_png, jpeg_cells, masks, plans
+from jaxrestore import errors, folders, image_headers, images
+from jaxrestore.inference import deep_png, jpeg_cells, manifests, masks, plans
 from jaxrestore.inference import restorer as restorers
 
 
@@ -27,14 +28,16 @@ def restore_file(
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     mask: plans.Mask | None = None,
+    progress: Callable[[float], object] = lambda share: None,
 ) -> bool:
     """Writes the restored image of a file in the format of the destination's suffix.
 
-    Grey stays grey and alpha is kept. `level`, `strength`, `tile` and what is raised
-    are those of `restorer.restore_image`, and `ImageError` for what cannot be read, or
-    has more than `max_pixels`. The folder of `destination` is made. With `confine` what
-    becomes of a JPEG file stays within what the file says of the original: see
-    `jpeg_cells`. Returns False where that could not be (see `images.jpeg_planes`).
+    Grey stays grey and alpha is kept. `level`, `strength`, `tile`, `progress` and what
+    is raised are those of `restorer.restore_image`, and `ImageError` for what cannot be
+    read, or has more than `max_pixels`. The folder of `destination` is made. With
+    `confine` what becomes of a JPEG file stays within what the file says of the
+    original: see `jpeg_cells`. Returns False where that could not be (see
+    `images.jpeg_planes`).
 
     With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
     filled; of an image whose own alpha says where they are the result is opaque. A
@@ -53,6 +56,7 @@ def restore_file(
             ensemble=ensemble,
             cells=[jpeg_cells.Component(*plane) for plane in planes or []],
             mask=hole,
+            progress=progress,
         )
     except images.ImageError as error:
         raise images.ImageError(f"{source}: {error}") from error
@@ -109,6 +113,18 @@ def behind(place: plans.Place, *, deep: bool = True) -> list[str]:
     return left
 
 
+class Done(NamedTuple):
+    """What became of one file: why it is skipped, "" where it is not, and its size.
+
+    `seconds` are those that it took; `pixels` those that its header tells of, or 0.
+    """
+
+    name: str
+    seconds: float
+    pixels: int
+    why: str = ""
+
+
 def restore_all(
     restorer: restorers.Restorer,
     places: Mapping[str, plans.Place],
@@ -120,43 +136,38 @@ def restore_all(
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     masks: Mapping[str, plans.Mask] | None = None,
-    done: Callable[[str], object] = lambda name: None,
+    manifest: manifests.Manifest | None = None,
+    progress: Callable[[float], object] = lambda share: None,
+    done: Callable[[Done], object] = lambda one: None,
 ) -> dict[str, str]:
     """Restores what is planned; returns by name why others are skipped.
 
-    `masks` has one for each name, if they have holes. `done` is called with each name.
-    Gives one `errors.Notice` of what the sources held beside 8 bits of sRGB, which is
-    all that is written, and one of JPEG files that could not be confined. Raises as
-    `restore_file`, but `NoInputError` when none of several files can be read.
+    `masks` has one for each name, if they have holes. `progress` is called with the
+    share of a file that is restored, `manifest` and `done` are those of `each`, as is
+    what is raised beside that of `restore_file`. Gives one `errors.Notice` of what the
+    sources held beside 8 bits of sRGB, which is all that is written, and one of JPEG
+    files that could not be confined.
     """
-    skipped: dict[str, str] = {}
     lost: list[str] = []
     free: list[str] = []
-    for name, (source, destination) in places.items():
-        mask = masks[name] if masks else None
-        try:
-            confined = restore_file(
-                restorer,
-                source,
-                destination,
-                level=level,
-                strength=strength,
-                tile=tile,
-                ensemble=ensemble,
-                max_pixels=max_pixels,
-                confine=confine,
-                mask=mask,
-            )
-            lost += behind(places[name])
-            free += [] if confined else [name]
-        except images.ImageError as error:
-            if len(places) == 1:
-                raise
-            skipped[name] = str(error)
-        done(name)
-    if places:
-        common = os.path.commonpath([place.source.parent for place in places.values()])
-        folders.refuse_unread(places, skipped, Path(common))
+
+    def restore(name: str, place: plans.Place) -> None:
+        confined = restore_file(
+            restorer,
+            *place,
+            level=level,
+            strength=strength,
+            tile=tile,
+            ensemble=ensemble,
+            max_pixels=max_pixels,
+            confine=confine,
+            mask=masks[name] if masks else None,
+            progress=progress,
+        )
+        lost.extend(behind(place))
+        free.extend([] if confined else [name])
+
+    skipped = each(restore, places, masks=masks, manifest=manifest, done=done)
     tell_left_behind(lost)
     if free:
         warnings.warn(
@@ -166,6 +177,44 @@ def restore_all(
             stacklevel=2,
         )
     return skipped
+
+
+def each(
+    restore: Callable[[str, plans.Place], object],
+    places: Mapping[str, plans.Place],
+    *,
+    masks: Mapping[str, plans.Mask] | None = None,
+    manifest: manifests.Manifest | None = None,
+    done: Callable[[Done], object] = lambda one: None,
+) -> dict[str, str]:
+    """Calls `restore` for each file of several; returns why others are skipped.
+
+    A file that cannot be read, is too large or gives no finite values, a result that
+    cannot be written, or what else `errors.of_one_file` tells, is skipped. What was
+    restored is told to the `manifest`, and `done` is called with what became of each.
+
+    Raises what the next file would meet too; and where none of them could be restored
+    what the first has met, `NoInputError` where none of several can be read.
+    """
+    skipped: dict[str, errors.UserError] = {}
+    for name, place in places.items():
+        mask = masks[name] if masks else None
+        begun, origin = time.monotonic(), None
+        _, (width, height) = image_headers.format_and_size(place.source, images.FORMATS)
+        try:
+            if manifest is not None:  # before: what changes on the way is told later
+                origin = manifest.origin(place, mask)
+            restore(name, place)
+        except Exception as error:
+            skipped[name] = _of_one_file(error, place)
+        if manifest is not None and origin and name not in skipped:
+            manifest.append(place, origin)
+        why = str(skipped.get(name, ""))
+        done(Done(name, time.monotonic() - begun, width * height, why))
+    reasons = {name: str(error) for name, error in skipped.items()}
+    if places and len(skipped) == len(places):
+        _refuse_all(places, skipped, reasons)
+    return reasons
 
 
 def tell_left_behind(behind: Sequence[str]) -> None:
@@ -183,3 +232,25 @@ def tell_left_behind(behind: Sequence[str]) -> None:
 def _stays_deep(source: Path, destination: Path) -> bool:
     """Whether all 16 bits are kept: of what is PNG before and after."""
     return destination.suffix.lower() == ".png" and deep_png.holds(source)
+
+
+def _of_one_file(error: Exception, place: plans.Place) -> errors.UserError:
+    """As `errors.of_one_file`; a source may vanish while it is read."""
+    if isinstance(error, FileNotFoundError) and error.filename == str(place.source):
+        return images.ImageError(f"{place.source}: it is there no more")
+    return errors.of_one_file(error)
+
+
+def _refuse_all(
+    places: Mapping[str, plans.Place],
+    skipped: Mapping[str, errors.UserError],
+    reasons: Mapping[str, str],
+) -> None:
+    """Raises for the only file its error, for several what the first has met."""
+    first = next(iter(skipped.values()))
+    if len(places) == 1:
+        raise first
+    if isinstance(first, images.ImageError):
+        common = os.path.commonpath([place.source.parent for place in places.values()])
+        folders.refuse_unread(places, reasons, Path(common))
+    raise type(first)(f"none of {len(places)} images is restored; the first: {first}")

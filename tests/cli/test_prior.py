@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images
-from jaxrestore.cli import app, prior
+from jaxrestore.cli import app, prior, progress
 from jaxrestore.inference import deep_png
 from jaxrestore.prior import deep_image, pictures
 
@@ -205,13 +205,9 @@ def test_a_preview_that_exists_is_not_replaced_unasked(picture, fitted, tmp_path
     assert not fitted
 
 
-def test_time_is_said_in_minutes_and_under_half_a_minute_in_seconds():
-    assert prior._clock(100.0) == "2 min" and prior._clock(20.0) == "20 s"
-
-
 def test_the_line_of_a_part_counts_it_and_has_a_clock_of_its_own(monkeypatch):
     lines = []
-    monkeypatch.setattr(prior, "_line", lines.append)
+    monkeypatch.setattr(progress, "line", lines.append)
     told = prior._progress("x", 2, None, [])
     for part, iteration in ((1, 50), (1, 100), (2, 50)):
         picture = np.zeros((1, 1, 3), np.uint8)

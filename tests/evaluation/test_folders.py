@@ -9,7 +9,7 @@ import pytest
 import skimage.metrics
 
 from jaxrestore import errors, files, images, perceptual
-from jaxrestore.evaluation import folders
+from jaxrestore.evaluation import batches, folders
 from jaxrestore.models import vgg
 
 SIZE = (24, 31)  # as in the tests of the protocols: compiled once
@@ -206,8 +206,8 @@ def test_batches_of_any_size_give_the_same_rows_in_order(trio, monkeypatch, limi
     for index, place in enumerate((predictions, targets)):
         _write(place, {"b2.png": _picture(7 + index, size=(9, 8))})
     whole = folders.score(predictions, targets, protocols=("gray8",)).rows
-    monkeypatch.setattr(folders, "BATCH_PIXELS", limits[0])
-    monkeypatch.setattr(folders, "WAITING_PIXELS", limits[1])
+    monkeypatch.setattr(batches, "BATCH_PIXELS", limits[0])
+    monkeypatch.setattr(batches, "WAITING_PIXELS", limits[1])
     parts = folders.score(predictions, targets, protocols=("gray8",)).rows
     assert [row["image"] for row in parts] == ["a", "b", "b2", "c"]
     for row, other in zip(whole, parts, strict=True):
@@ -217,7 +217,7 @@ def test_batches_of_any_size_give_the_same_rows_in_order(trio, monkeypatch, limi
 
 def test_a_protocol_compiles_once_for_a_shape_that_fills_its_batches(trio, monkeypatch):
     shapes = []
-    monkeypatch.setattr(folders, "BATCH_PIXELS", 2 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr(batches, "BATCH_PIXELS", 2 * SIZE[0] * SIZE[1])
     stack = folders._scored
 
     def remember(judge, pictures):

@@ -95,7 +95,7 @@ def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
     out = tmp_path / "out"
     words = ("restore", pictures, "-o", out, "--weights", "x")
     result = run(*words)
-    assert result.exit_code == 0 and f"2 images in {out}" in result.output
+    assert result.exit_code == 0 and f"2 images in {out}: 0.000216 MP" in result.output
     assert {p.relative_to(out).as_posix() for p in out.rglob("*.png")} == {
         "colour.png",
         "below/grey.png",
@@ -103,6 +103,7 @@ def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
     before, after = (images.decode(f / "colour.png") for f in (pictures, out))
     np.testing.assert_allclose(after, before / 2, atol=0.51)
     # Files that exist are kept, unless it is said.
+    (out / ".jaxrestore.jsonl").unlink()
     again = run(*words)
     assert "--overwrite to replace them" in str(again.exception)
     assert run(*words, "--overwrite").exit_code == 0
@@ -142,9 +143,11 @@ def test_a_run_that_was_stopped_goes_on(halving, pictures, tmp_path):
     kept = tmp_path / "out" / "colour.png"
     kept.write_text("as it was")
     (tmp_path / "out" / "below" / "grey.png").unlink()
-    again = run(*words, "--skip-existing")
+    with pytest.warns(errors.Notice, match="colour: it was changed after it was made"):
+        again = run(*words, "--skip-existing")
     assert again.exit_code == 0 and kept.read_text() == "as it was"
     assert "1 image in" in again.output and "1 more were there" in again.output
+    (tmp_path / "out" / ".jaxrestore.jsonl").unlink()
     assert "0 images in" in run(*words, "--skip-existing").output
     one = ("restore", pictures / "colour.png", "-o", kept, "--weights", "x")
     assert f"{kept} was there" in run(*one, "--skip-existing").output
