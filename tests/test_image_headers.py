@@ -271,3 +271,16 @@ def test_a_damaged_header_is_that_of_8_bit_srgb():
     for data in (b"", b"II*\0\xff\xff", b"\x89PNG\r\n\x1a\n\0\0", b"MM\0*" + bytes(4)):
         file = io.BytesIO(data)
         assert image_headers.read(file).refusal == "" and file.tell() == 0
+
+
+def test_format_and_size_are_told_by_the_header(tmp_path):
+    path = tmp_path / "x"
+    told = lambda: image_headers.format_and_size(path, images.FORMATS)
+    path.write_bytes(png([1, 2, 3], 8, 0))
+    assert told() == ("PNG", (3, 1))
+    path.write_bytes(tiff(RGB16))
+    assert told() == ("TIFF", (30, 20))
+    path.write_bytes(b"no picture")
+    assert told() == ("", (0, 0))
+    path.unlink()
+    assert told() == ("", (0, 0))

@@ -13,7 +13,12 @@ _OFTEN = 0.1  # seconds between two lines
 def line(text: str) -> None:
     """Writes over the line before, on a terminal alone."""
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        print(f"{cleared()}{text}", end="", file=sys.stderr, flush=True)
+
+
+def cleared() -> str:
+    """Returns what removes the line before, on a terminal alone."""
+    return "\r\x1b[K" if sys.stderr.isatty() else ""
 
 
 def clock(seconds: float) -> str:

@@ -128,9 +128,12 @@ def by_network(work: Work) -> None:
     confine, masked = options.get("confine", False), work.masks is not None
     restorer.check_options(network, confine=confine, masked=masked, **told)
     more = {**options, **work.limit, **_on_the_way(work)}
-    work.skipped |= folders.restore_all(
-        network, work.rest.places, masks=work.masks, manifest=work.manifest, **more
-    )
+    try:
+        work.skipped |= folders.restore_all(
+            network, work.rest.places, masks=work.masks, manifest=work.manifest, **more
+        )
+    finally:
+        progress.line("")
 
 
 def by_prior(work: Work, *, preview: Path | None, overwrite: bool) -> None:

@@ -196,25 +196,27 @@ def each(
     Raises what the next file would meet too; and where none of them could be restored
     what the first has met, `NoInputError` where none of several can be read.
     """
-    skipped: dict[str, errors.UserError] = {}
+    skipped: dict[str, str] = {}
+    first = errors.UserError
     for name, place in places.items():
         mask = masks[name] if masks else None
-        begun, origin = time.monotonic(), None
+        begun, origin, why = time.monotonic(), None, ""
         _, (width, height) = image_headers.format_and_size(place.source, images.FORMATS)
         try:
             if manifest is not None:  # before: what changes on the way is told later
                 origin = manifest.origin(place, mask)
             restore(name, place)
         except Exception as error:
-            skipped[name] = _of_one_file(error, place)
-        if manifest is not None and origin and name not in skipped:
+            known = _of_one_file(error, place)
+            # Not the error itself, which would keep all that its functions hold.
+            skipped[name] = why = str(known)
+            first = type(known) if len(skipped) == 1 else first
+        if manifest is not None and origin is not None and not why:
             manifest.append(place, origin)
-        why = str(skipped.get(name, ""))
         done(Done(name, time.monotonic() - begun, width * height, why))
-    reasons = {name: str(error) for name, error in skipped.items()}
     if places and len(skipped) == len(places):
-        _refuse_all(places, skipped, reasons)
-    return reasons
+        _refuse_all(places, skipped, first)
+    return skipped
 
 
 def tell_left_behind(behind: Sequence[str]) -> None:
@@ -243,14 +245,14 @@ def _of_one_file(error: Exception, place: plans.Place) -> errors.UserError:
 
 def _refuse_all(
     places: Mapping[str, plans.Place],
-    skipped: Mapping[str, errors.UserError],
-    reasons: Mapping[str, str],
+    skipped: Mapping[str, str],
+    first: type[errors.UserError],
 ) -> None:
-    """Raises for the only file its error, for several what the first has met."""
-    first = next(iter(skipped.values()))
+    """Raises what the first of the files has met, where none is restored."""
+    said = next(iter(skipped.values()))
     if len(places) == 1:
-        raise first
-    if isinstance(first, images.ImageError):
+        raise first(said)
+    if first is images.ImageError:
         common = os.path.commonpath([place.source.parent for place in places.values()])
-        folders.refuse_unread(places, reasons, Path(common))
-    raise type(first)(f"none of {len(places)} images is restored; the first: {first}")
+        folders.refuse_unread(places, skipped, Path(common))
+    raise first(f"none of {len(places)} images is restored; the first: {said}")

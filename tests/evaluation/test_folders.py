@@ -46,6 +46,16 @@ def _psnr(a, b):
     return skimage.metrics.peak_signal_noise_ratio(b, a, data_range=255)
 
 
+def test_files_whose_partners_are_known_have_the_same_scores(trio):
+    roles = ("prediction", "target", "input")
+    pair = lambda n: {r: f / f"{n}.png" for r, f in zip(roles, trio, strict=True)}
+    scores = folders.score_files({name: pair(name) for name in NAMES})
+    assert scores == folders.score(*trio)
+    lost = {"x": {**pair("a"), "target": trio[1] / "none.png"}}
+    scores = folders.score_files(lost)
+    assert not scores.rows and "no such file" in scores.skipped["x"]
+
+
 def test_files_are_scored_against_those_of_their_name(trio):
     predictions, targets, _ = trio
     (predictions / "b.png").rename(predictions / "b.bmp")  # whatever it says it is

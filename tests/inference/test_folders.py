@@ -98,18 +98,18 @@ def test_results_that_would_be_the_same_stay_whatever_is_said(pictures, tmp_path
     for name in ("colour", "clear"):
         plan.places[name].destination.parent.mkdir(exist_ok=True)
         plan.places[name].destination.write_text("there")
-    same = {"difference": {"colour": "", "clear": "its source is another now"}.get}
-    rest = plans.outstanding(plan, overwrite=True, **same)
+    difference = {"colour": "", "clear": "its source is another now"}.get
+    rest = plans.outstanding(plan, overwrite=True, difference=difference)
     assert [*rest.places] == ["below/grey", "clear", "text"]
-    rest = plans.outstanding(plan, skip_existing=True, **same)
+    rest = plans.outstanding(plan, skip_existing=True, difference=difference)
     assert [*rest.places] == ["below/grey", "text"]
     assert rest.kept == {"colour": "", "clear": "its source is another now"}
     with pytest.raises(
         errors.ConfigError, match=r"clear\.png exists; .*is another now"
     ):
-        plans.outstanding(plan, **same)
+        plans.outstanding(plan, difference=difference)
     plan.places["clear"].destination.unlink()
-    assert [*plans.outstanding(plan, **same).kept] == ["colour"]
+    assert [*plans.outstanding(plan, difference=difference).kept] == ["colour"]
 
 
 def test_several_files_and_folders_are_restored_to_one_folder(pictures, tmp_path):
@@ -207,18 +207,20 @@ def test_what_one_file_meets_ends_no_folder(pictures, tmp_path, error, said):
     assert written == ["below/grey", "colour"]
 
 
+FULL = OSError(errno.ENOSPC, "No space left on device", "x")
+
+
 @pytest.mark.parametrize(
     "error",
     [
-        OSError(errno.ENOSPC, "No space left on device", "x"),
-        errors.disk_error(OSError(errno.ENOSPC, "No space left on device"), "x"),
+        FULL,
+        errors.disk_error(FULL, "x"),
         errors.Interrupted("stopped", 15),
         ValueError("a bug"),
     ],
 )
 def test_what_the_next_file_would_meet_too_ends_it(pictures, tmp_path, error):
-    if isinstance(error, errors.DiskError):
-        error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    error.__cause__ = FULL if isinstance(error, errors.DiskError) else None
     places = plans.planned([pictures], tmp_path / "out").places
     with pytest.raises(type(error)):
         folders.restore_all(_raising(error, 2), places)

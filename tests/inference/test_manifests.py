@@ -78,7 +78,7 @@ def test_another_source_mask_output_or_version_is_seen(place, tmp_path, monkeypa
     place.source.unlink()
     assert difference(place, tmp_path, mask) == "its source is another now"
     monkeypatch.setattr(manifests, "__version__", "9.9")
-    assert "was made by jaxrestore" in difference(place, tmp_path, mask)
+    assert "made by jaxrestore" in str(difference(place, tmp_path, mask))
 
 
 def test_of_what_is_not_told_nothing_is_known(place, tmp_path):
