@@ -21,13 +21,13 @@ def cleared() -> str:
     return "\r\x1b[K" if sys.stderr.isatty() else ""
 
 
-def clock(seconds: float) -> str:
+def clock(seconds: float | int) -> str:
     """Returns a time in minutes, or in seconds where it is less than half a minute."""
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes else f"{round(seconds)} s"
 
 
-def number(value: float) -> str:
+def number(value: float | int) -> str:
     """Returns a number of at least three digits that count.
 
     >>> number(0.01234), number(1234.5)
@@ -60,7 +60,7 @@ class Meter:
         self._first: tuple[float, float] | None = None
         self._told = -math.inf
 
-    def within(self, share: float) -> None:
+    def within(self, share: float | int) -> None:
         """Tells that this share of a file is done."""
         if time.monotonic() > self._told + _OFTEN:
             line(self._text(self._pixels + share * self._sizes[self._files]))
@@ -72,7 +72,7 @@ class Meter:
         if time.monotonic() > self._told + _OFTEN:
             line(self._text(self._pixels))
 
-    def _text(self, pixels: float) -> str:
+    def _text(self, pixels: float | int) -> str:
         self._told = now = time.monotonic()
         text = f"{self._files} of {tables.counted(len(self._sizes), 'image')}, "
         text += f"{number(pixels / 1e6)} of {number(self._total / 1e6)} MP"
