@@ -26,6 +26,7 @@ def run(*words, given=None):
     return RUNNER.invoke(app.app, words, input=given)
 
 
+@pytest.mark.filterwarnings("ignore:images are written")  # BMP has a resolution
 @pytest.mark.parametrize(
     ("suffix", "kind"),
     [
@@ -67,6 +68,7 @@ def test_all_else_that_is_told_goes_to_the_standard_error(tmp_path):
     assert "psnr" in result.stderr and "the standard output.png: " in result.stderr
 
 
+@pytest.mark.filterwarnings("ignore:images are written")
 def test_messages_name_the_stream():
     result = run("-", "-o", "-", given=b"no picture")
     assert isinstance(result.exception, errors.ImageError)

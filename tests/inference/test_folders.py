@@ -193,7 +193,7 @@ def _raising(error, at):
     ("error", "said"),
     [
         (errors.TrainingError("its values are not finite"), "not finite"),
-        (MemoryError(), "it needs more memory than there is"),
+        (MemoryError(), "needs more memory for a tile"),
         (RuntimeError("RESOURCE_EXHAUSTED: out"), "needs more memory for a tile"),
         (OSError(errno.EIO, "Input/output error", "x"), "x cannot be used"),
     ],
