@@ -36,13 +36,14 @@ def restore(
     overwrite: bool,
     max_pixels: int,
     manifest: Any = None,
+    others: bool = False,
     done: Callable[[Any], object] = lambda one: None,
 ) -> dict[str, str]:
     """Writes each picture restored; says iterations and time on the way.
 
-    `places` and `masks` are those of `inference.plans`, `manifest`, `done` and what is
-    returned those of `inference.folders.each`. An interrupt ends the fit, and writes
-    the best picture so far; a second one ends the command.
+    `places` and `masks` are those of `inference.plans`; `manifest`, `others`, `done`
+    and what is returned are those of `inference.folders.each`. An interrupt ends the
+    fit, and writes the best picture so far; a second one ends the command.
     """
     # Imported here: --help answers without loading jax.
     from jaxrestore.inference import folders
@@ -81,9 +82,10 @@ def restore(
             raise made.error
         behind.extend(folders.behind(place, deep=deep))
         print(f"{place.destination}: {made.said}")
+        return not asked  # another time more would become of it
 
     skipped = folders.each(
-        restore_one, places, masks=masks, manifest=manifest, done=done
+        restore_one, places, masks=masks, manifest=manifest, others=others, done=done
     )
     folders.tell_left_behind(behind)
     return skipped

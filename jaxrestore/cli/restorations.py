@@ -27,7 +27,7 @@ class Work:
     output: Path
     by: Mapping[str, Any]
     options: Mapping[str, Any]
-    limit: Mapping[str, int]
+    limit: Mapping[str, Any]
     settings: Mapping[str, Any]
     plan: Any
     rest: Any = None
@@ -127,10 +127,10 @@ def by_network(work: Work) -> None:
     told = {name: options.get(name) for name in ("level", "strength", "tile")}
     confine, masked = options.get("confine", False), work.masks is not None
     restorer.check_options(network, confine=confine, masked=masked, **told)
-    more = {**options, **work.limit, **_on_the_way(work)}
+    more = {**options, **work.limit, **_told(work), **_on_the_way(work)}
     try:
         work.skipped |= folders.restore_all(
-            network, work.rest.places, masks=work.masks, manifest=work.manifest, **more
+            network, work.rest.places, masks=work.masks, **more
         )
     finally:
         progress.line("")
@@ -149,8 +149,8 @@ def by_prior(work: Work, *, preview: Path | None, overwrite: bool) -> None:
         scale=work.options.get("scale"),
         preview=preview,
         overwrite=overwrite,
-        manifest=work.manifest,
         done=_record(work),
+        **_told(work),
         **work.limit,
     )
 
@@ -177,6 +177,11 @@ def _network(
 
         return of_runs.load(Path(checkpoint), step)
     return restorer.load_weights(Path(weights)) if weights else shipped.load(task)
+
+
+def _told(work: Work) -> dict[str, Any]:
+    """What `folders.each` is told of other results."""
+    return {"manifest": work.manifest, "others": bool(work.rest.kept)}
 
 
 def _record(work: Work) -> Callable[[Any], object]:
@@ -223,7 +228,7 @@ def fingerprint(work: Work) -> str:
 
 
 def said(work: Work) -> str:
-    """Returns what was done in which time, as a sentence; "" where nothing was."""
+    """Returns as a sentence how much was restored in which time, and what was there."""
     restored, kept = work.restored, len(work.rest.kept)
     pixels = sum(one.pixels for one in restored)
     took = f": {progress.speed(pixels, work.seconds)}" if restored else ""
@@ -236,7 +241,8 @@ def said(work: Work) -> str:
 
 def raise_partial(work: Work) -> None:
     """Raises `PartialError` for what is not restored, or not scored."""
-    groups = (work.skipped, "skipped"), (work.unscored, "not scored")
+    unscored = {n: why for n, why in work.unscored.items() if n not in work.skipped}
+    groups = (work.skipped, "skipped"), (unscored, "not scored")
     lines = [errors.listed(reasons, what) for reasons, what in groups if reasons]
     if lines:
         raise errors.PartialError("\n".join(lines))

@@ -137,16 +137,17 @@ def restore_all(
     confine: bool = False,
     masks: Mapping[str, plans.Mask] | None = None,
     manifest: manifests.Manifest | None = None,
+    others: bool = False,
     progress: Callable[[float], object] = lambda share: None,
     done: Callable[[Done], object] = lambda one: None,
 ) -> dict[str, str]:
     """Restores what is planned; returns by name why others are skipped.
 
     `masks` has one for each name, if they have holes. `progress` is called with the
-    share of a file that is restored, `manifest` and `done` are those of `each`, as is
-    what is raised beside that of `restore_file`. Gives one `errors.Notice` of what the
-    sources held beside 8 bits of sRGB, which is all that is written, and one of JPEG
-    files that could not be confined.
+    share of a file that is restored; `manifest`, `others` and `done` are those of
+    `each`, as is what is raised beside that of `restore_file`. Gives one
+    `errors.Notice` of what the sources held beside 8 bits of sRGB, which is all that is
+    written, and one of JPEG files that could not be confined.
     """
     lost: list[str] = []
     free: list[str] = []
@@ -167,7 +168,9 @@ def restore_all(
         lost.extend(behind(place))
         free.extend([] if confined else [name])
 
-    skipped = each(restore, places, masks=masks, manifest=manifest, done=done)
+    skipped = each(
+        restore, places, masks=masks, manifest=manifest, others=others, done=done
+    )
     tell_left_behind(lost)
     if free:
         warnings.warn(
@@ -185,36 +188,39 @@ def each(
     *,
     masks: Mapping[str, plans.Mask] | None = None,
     manifest: manifests.Manifest | None = None,
+    others: bool = False,
     done: Callable[[Done], object] = lambda one: None,
 ) -> dict[str, str]:
     """Calls `restore` for each file of several; returns why others are skipped.
 
     A file that cannot be read, is too large or gives no finite values, a result that
     cannot be written, or what else `errors.of_one_file` tells, is skipped. What was
-    restored is told to the `manifest`, and `done` is called with what became of each.
+    restored is told to the `manifest`, unless `restore` returns False, and `done` is
+    called with what became of each.
 
-    Raises what the next file would meet too; and where none of them could be restored
-    what the first has met, `NoInputError` where none of several can be read.
+    Raises what the next file would meet too; and where none of them could be restored,
+    and `others` have not been before, what the first has met, `NoInputError` where none
+    of several can be read.
     """
     skipped: dict[str, str] = {}
     first = errors.UserError
     for name, place in places.items():
         mask = masks[name] if masks else None
-        begun, origin, why = time.monotonic(), None, ""
+        begun, origin, whole, why = time.monotonic(), None, False, ""
         _, (width, height) = image_headers.format_and_size(place.source, images.FORMATS)
         try:
             if manifest is not None:  # before: what changes on the way is told later
                 origin = manifest.origin(place, mask)
-            restore(name, place)
+            whole = restore(name, place) is not False
         except Exception as error:
             known = _of_one_file(error, place)
             # Not the error itself, which would keep all that its functions hold.
             skipped[name] = why = str(known)
             first = type(known) if len(skipped) == 1 else first
-        if manifest is not None and origin is not None and not why:
+        if manifest is not None and origin is not None and whole:
             manifest.append(place, origin)
         done(Done(name, time.monotonic() - begun, width * height, why))
-    if places and len(skipped) == len(places):
+    if places and len(skipped) == len(places) and not others:
         _refuse_all(places, skipped, first)
     return skipped
 

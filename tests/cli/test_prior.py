@@ -163,6 +163,29 @@ def test_an_interrupt_ends_the_fit_with_what_there_is(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_in_a_folder_a_bad_file_is_skipped_and_an_interrupted_fit_is_not_recorded(
+    picture, monkeypatch, fitted, tmp_path
+):
+    fit, given = pictures.restore_picture, tmp_path / "given"
+    given.mkdir()
+    for name in ("a", "b", "c"):
+        (given / f"{name}.png").write_bytes(picture.read_bytes())
+    (given / "b.png").write_text("no picture")
+
+    def interrupted(picture, **options):
+        if len(fitted) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return fit(picture, **options)
+
+    monkeypatch.setattr(pictures, "restore_picture", interrupted)
+    words = (given, "-o", tmp_path / "out", "--prior", "denoise")
+    done = run(*words)
+    assert isinstance(done.exception, errors.PartialError)
+    assert "1 skipped:\n  b: " in str(done.exception) and "2 images in" in done.output
+    again = run(*words)  # of c alone nobody knows what it was made of
+    assert "c.png exists; give another place" in str(again.exception)
+
+
 def test_the_best_picture_before_an_error_is_written(picture, monkeypatch, tmp_path):
     def restore_picture(picture, **options):
         error = deep_image.FitError("it diverged")

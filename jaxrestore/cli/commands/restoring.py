@@ -155,9 +155,9 @@ def restore(
                 restorations.by_prior(work, preview=preview, overwrite=overwrite)
             elif work.rest.places:
                 restorations.by_network(work)
+            said = restorations.said(work)
             scores |= reports.scored(work)
-        if said := restorations.said(work):
-            print(said)
+        print(said)
         restorations.raise_partial(work)
 
 

@@ -88,6 +88,16 @@ def test_what_is_missing_is_restored_and_what_has_changed_only_if_it_is_said(
     assert f"0 images in {out}, 6 more" in run(*words).output
 
 
+def test_a_bad_file_is_told_each_time(halving, tmp_path):
+    pictures, out = _folder(tmp_path / "in", 2), tmp_path / "out"
+    (pictures / "text.png").write_text("no picture")
+    for counted in ("2 images in", f"0 images in {out}, 2 more were there"):
+        result = run(pictures, "-o", out, "--weights", "x")
+        assert isinstance(result.exception, errors.PartialError)
+        assert "1 skipped:\n  text: " in str(result.exception)
+        assert counted in result.output
+
+
 @pytest.mark.parametrize("option", [("--strength", "0.5"), ("--weights", "y")])
 def test_other_options_make_other_results(halving, tmp_path, option):
     pictures, out = _folder(tmp_path / "in", 2), tmp_path / "out"
