@@ -26,10 +26,11 @@ TINY = {
     "convolution_gradients": [],
     "dilated_convolution": [],
     "arms": [],
+    "cold_start": [],
 }
 
 
-SLOW = ("ms_ssim", "arms", "pixel_shuffle")
+SLOW = ("ms_ssim", "arms", "pixel_shuffle", "cold_start")
 
 
 @pytest.mark.parametrize(
