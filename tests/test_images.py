@@ -385,18 +385,23 @@ def test_what_is_left_behind_is_named(tmp_path):
     exif[0x010F] = "a camera"
     everything = {"exif": exif, "dpi": (300, 300), "icc_profile": swapped_profile()}
     deep = np.full((2, 3), 40_000, np.uint16)
-    for name, data, expected in [
-        ("a.png", save(COLOUR), []),
+    for name, data, suffix, expected in [
+        ("a.png", save(COLOUR), ".png", []),
+        ("b.jpg", save(COLOUR, "JPEG", **everything), ".png", []),
         (
             "b.jpg",
-            save(COLOUR, "JPEG", **everything),
-            ["EXIF", "a colour profile", "a resolution"],
+            save(COLOUR, "JPEG", comment=b"a boat", **everything),
+            ".bmp",
+            ["EXIF", "text", "a colour profile"],
         ),
-        ("c.png", save(deep, dpi=(72, 72)), ["16 bits", "a resolution"]),
-        ("d.tif", save(deep, "TIFF"), ["16 bits"]),
+        ("c.png", save(deep, dpi=(72, 72)), ".webp", ["16 bits"]),
+        ("c.png", save(deep, dpi=(72, 72)), ".tif", []),
+        ("d.tif", save(deep / 65535, "TIFF"), ".tif", ["32 bits"]),
     ]:
         (tmp_path / name).write_bytes(data)
-        assert images.left_behind(tmp_path / name) == expected
+        assert images.left_behind(tmp_path / name, suffix) == expected
+        stripped = images.Writing(metadata=False, bits=8)
+        assert images.left_behind(tmp_path / name, suffix, writing=stripped) == []
 
 
 def test_failed_writing_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):

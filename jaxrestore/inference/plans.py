@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxrestore import errors, files, folders, images
+from jaxrestore.image_files import formats
 from jaxrestore.inference import masks
 from jaxrestore.ops import hidden_colors
 
@@ -39,6 +40,7 @@ def planned(
     skip_existing: bool = False,
     max_pixels: int = images.MAX_PIXELS,
     opaque: bool = False,
+    writing: images.Writing | None = None,
 ) -> Plan:
     """Returns which file each image among, or below, the sources is restored to.
 
@@ -46,6 +48,7 @@ def planned(
     `into`, by several sources or by a folder among them, a file becomes `NAME.png`
     there, and each image below a folder `PATH.png`: of several sources below the name
     of theirs. Where sources differ in their suffix alone these keep it: `x.jpg.png`.
+    With a format in `writing` its suffix takes the place of PNG's.
     Files that begin as images do are images, and what is none is left out.
 
     Files that exist are refused, unless `overwrite`, or left as they are with
@@ -60,14 +63,17 @@ def planned(
             "`overwrite` replaces what `skip_existing` keeps; give one of the two"
         )
     left_out: dict[str, str] = {}
+    asked = writing or images.Writing()
     if len(sources) > 1 or into or output.is_dir() or sources[0].is_dir():
         _refuse_as_folder(output, into)
+        formats.check(asked, asked.suffix, name=f"results in {output}")
         found = _found(sources, output, left_out)
         places = {
-            stem: Place(path, *folders.places(output, stem, ("",)))
+            stem: Place(path, output / f"{stem}{asked.suffix}")
             for stem, path in folders.distinct_stems(found).items()
         }
     else:
+        formats.check(asked, output.suffix, name=str(output))
         places = {sources[0].stem: Place(sources[0], output)}
     new = places
     if skip_existing:
@@ -164,8 +170,9 @@ def _check(place: Place, into: bool, max_pixels: int, opaque: bool) -> None:
     image = images.decode_as_stored(place.source, max_pixels=max_pixels)
     if opaque and hidden_colors.has_alpha(image):
         image = image[..., :-1]
-    # One pixel of as many channels: whether the suffix is known and can hold them.
-    images.encoded(image[:1, :1], place.destination.suffix, name=str(place.destination))
+    why = formats.refusal(formats.of_suffix(place.destination.suffix), image.shape)
+    if why:
+        raise errors.UserError(f"{place.destination}: {why}.")
     if not into and not place.destination.parent.is_dir():
         raise errors.ConfigError(
             f"{place.destination}: its folder does not exist; create it first"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore import errors, images
-from jaxrestore.inference import deep_png, folders, plans, restorer
+from jaxrestore.inference import folders, plans, restorer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 4), np.uint8)
 
@@ -262,18 +262,18 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
     pixels = np.random.default_rng(0).integers(0, 65536, (9, 12, 4), np.uint16)
     pixels = pixels[..., -channels:]
     source, mask = tmp_path / "in.png", tmp_path / "mask.png"
-    deep_png.write(pixels, source)
+    images.encode(pixels, source)
     images.encode(HOLE[..., None].astype(np.uint8) * 255, mask)
     places = plans.planned([source], tmp_path / "out", into=True).places
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folders.restore_all(_filling(), places, masks={"in": mask})
-    restored = deep_png.read(tmp_path / "out" / "in.png")
+    restored = images.read(tmp_path / "out" / "in.png").values
     assert restored.shape == pixels.shape
     np.testing.assert_array_equal(restored[~HOLE], pixels[~HOLE])
     assert (restored[HOLE, 0] != pixels[HOLE, 0]).any()
     with pytest.warns(errors.Notice, match="left behind is 16 bits"):
-        out = plans.Place(source, tmp_path / "out.tif")
+        out = plans.Place(source, tmp_path / "out.webp")
         folders.restore_all(_filling(), {"in": out}, masks={"in": mask})
 
 
@@ -281,12 +281,12 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
 def test_a_png_file_of_16_bits_becomes_one_of_16_bits(tmp_path, channels):
     pixels = np.random.default_rng(0).integers(1, 65536, (9, 12, channels), np.uint16)
     source, out = tmp_path / "in.png", tmp_path / "out.png"
-    deep_png.write(pixels, source)
+    images.encode(pixels, source)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folders.restore_all(_network(), {"in": plans.Place(source, out)})
     colors = channels - (channels in (2, 4))
-    restored, expected = deep_png.read(out), pixels.copy()
+    restored, expected = images.read(out).values, pixels.copy()
     halved = pixels[..., :colors] / 65535 / 2
     expected[..., :colors] = np.rint(halved * 65535)
     np.testing.assert_allclose(restored, expected, atol=1)

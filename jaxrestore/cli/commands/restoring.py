@@ -18,14 +18,17 @@ commands = typer.Typer()
 
 @commands.command()
 @ending.flags(
+    "bit_depth",
     "checkpoint",
     "confine",
+    "format",
     "level",
     "mask",
     "max_pixels",
     "overwrite",
     "part",
     "prior",
+    "quality",
     "skip_existing",
     "step",
     "strength",
@@ -120,6 +123,22 @@ def restore(
             "denoise, jpeg or sr 1,048,576.",
         ),
     ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Of results in folders: png, jpeg, webp, tiff, bmp or avif."),
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="Of jpeg, webp or avif, 1 to 100.")
+    ] = None,
+    bit_depth: Annotated[
+        int | None, typer.Option(help="8, or 16 in png and tiff; as IN if not given.")
+    ] = None,
+    strip_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--strip-metadata", help="Leave out EXIF, XMP, resolution and profile."
+        ),
+    ] = False,
 ) -> None:
     """Restore images, or all below folders, with a network of yours or ours.
 
@@ -137,8 +156,10 @@ def restore(
     if step is not None and checkpoint is None:
         raise errors.ConfigError("--step is of a run; give --checkpoint with it")
     # Imported here: --help answers without loading jax.
+    from jaxrestore import images
     from jaxrestore.inference import folders, masks, plans, restorer
 
+    writing = images.Writing(format, quality, bit_depth, not strip_metadata)
     if prior is not None:
         max_pixels = deep_image_prior.limit(prior, max_pixels)
     limit = {} if max_pixels is None else {"max_pixels": max_pixels}
@@ -151,6 +172,7 @@ def restore(
         overwrite=overwrite,
         skip_existing=skip_existing,
         opaque=in_alpha,
+        writing=writing,
         **limit,
     )
     _tell(plan.left_out)
@@ -168,6 +190,7 @@ def restore(
             scale=scale,
             preview=preview,
             overwrite=overwrite,
+            writing=writing,
             **limit,
         )
     elif places:
@@ -191,6 +214,7 @@ def restore(
                 ensemble=ensemble,
                 confine=confine,
                 masks=holes,
+                writing=writing,
                 done=done,
                 **limit,
             ),
