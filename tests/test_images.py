@@ -287,13 +287,17 @@ def test_what_is_no_listed_format_is_refused(data):
 def test_too_many_pixels_are_refused_from_the_header():
     with pytest.raises(images.ImageError, match="9000x9000 is more than"):
         images.decode(pixel_bomb(9000, 9000), max_pixels=1000)
-    with pytest.raises(images.ImageError, match="decompression bomb"):
+    with pytest.raises(
+        images.ImageError, match="header tells of more px than `max_pixels`"
+    ):
         images.decode(pixel_bomb(60_000, 60_000))
 
 
 def test_a_limit_above_pillow_s_own_raises_that(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(images.ImageError, match="decompression bomb"):
+    with pytest.raises(
+        images.ImageError, match="header tells of more px than `max_pixels`"
+    ):
         images.decode(save(COLOUR), max_pixels=20)
     np.testing.assert_array_equal(images.decode(save(COLOUR), max_pixels=40), COLOUR)
 

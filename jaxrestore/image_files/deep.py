@@ -16,6 +16,7 @@ from jaxtyping import UInt16
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from jaxrestore import errors
+from jaxrestore.image_files import embedded
 from jaxrestore.image_headers import Header
 
 _PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's colour types, by the count of channels
@@ -31,7 +32,7 @@ for _order, _name in ((b"II", "L"), (b"MM", "B")):
 def read(
     file: io.BytesIO | io.BufferedReader, header: Header
 ) -> UInt16[np.ndarray, "h w c"] | None:
-    """Returns the values of a file as they are stored, 0 to 65535, rows as they lie.
+    """Returns the values of a file as they are stored, 0 to 65535; of TIFF upright.
 
     They are grey (1), grey and alpha (2), colour (3), or colour and alpha (4); fewer
     bits than 16 and floats are brought to 16. None for a file of 8 bits, one of inks,
@@ -126,7 +127,8 @@ def _raw_mode(image: Image.Image) -> str:
 def _take_by_libtiff(image: Any, rawmode: str) -> None:
     """Lets libtiff decode, which hands over values in the machine's byte order."""
     args = (rawmode, False, image.tag_v2.offset)
-    image.tile = [ImageFile._Tile("libtiff", (0, 0, *image.size), 0, args)]
+    size = image.tag_v2[256], image.tag_v2[257]  # as it lies; `image.size` is upright
+    image.tile = [ImageFile._Tile("libtiff", (0, 0, *size), 0, args)]
     image.use_load_libtiff = True
 
 
@@ -142,6 +144,7 @@ def _of_planes(
     with tifffile.TiffFile(file) as found:
         planes = found.pages[header.page].asarray()
     values = np.moveaxis(planes, 0, -1)[..., : len(image.mode)]
+    values = embedded.upright(values, embedded.orientation(image))
     return _divided(values) if image.tag_v2.get(338) == (1,) else values
 
 

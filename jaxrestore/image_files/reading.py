@@ -58,6 +58,11 @@ def picture(
         Image.MAX_IMAGE_PIXELS = max_pixels
     try:
         image = Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise errors.ImageError(
+            f"its header tells of more px than `max_pixels`, {max_pixels:,}; make it "
+            "smaller, or raise the limit if you trust the file"
+        ) from error
     except UnidentifiedImageError as error:
         raise errors.ImageError(
             f"it is a TIFF file of a kind that is not read ({header.kind}); save it "
@@ -71,7 +76,8 @@ def picture(
         _check(image, max_pixels)
         options = {"keep_profiles": keep_profiles}
         values, profile = srgb.read(file, image, header, name, **options)
-        values = embedded.upright(values, embedded.orientation(image))
+        if image.format != "TIFF":  # of which Pillow has done it
+            values = embedded.upright(values, embedded.orientation(image))
         values = np.require(values, requirements=["C", "W"])
         return Picture(values, embedded.of(image, profile), header.bits)
 

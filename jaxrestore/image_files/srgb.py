@@ -33,7 +33,7 @@ def read(
     *,
     keep_profiles: Sequence[str] = (),
 ) -> tuple[Shaped[np.ndarray, "h w c"], bytes]:
-    """Returns the values of an opened file, rows as they lie, and their profile.
+    """Returns the values of an opened file, of TIFF upright, and their profile.
 
     They are grey (1), grey and alpha (2), colour (3), or colour and alpha (4), of 16
     bits where the file has more than 8 and they can be had, in sRGB: without a profile.

@@ -74,6 +74,33 @@ def test_colours_of_16_bits_are_read_from_every_layout(byteorder, layout, channe
     np.testing.assert_array_equal(images.read(data).values, image)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "grey", "chunky", "planes"])
+def test_16_bits_are_turned_as_8_are(kind, orientation):
+    image = _image(1 if kind == "grey" else 3)
+    eight, exif = io.BytesIO(), Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(
+        np.zeros((11, 7, 3), np.uint8) + (image >> 8).astype(np.uint8)
+    ).save(eight, "PNG", exif=exif)
+    if kind == "png":
+        data = images.encoded(image, ".png")
+        chunk = b"eXIf" + exif.tobytes()[6:]
+        sized = len(chunk[4:]).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
+        data = data[:33] + sized + data[33:]
+    else:
+        tags = [(274, "H", 1, orientation)]
+        planar = {"planarconfig": "separate"} if kind == "planes" else {}
+        values = np.moveaxis(image, -1, 0).copy() if kind == "planes" else image
+        photometric = "minisblack" if kind == "grey" else "rgb"
+        values = values[..., 0] if kind == "grey" else values
+        data = _tiff(values, photometric=photometric, extratags=tags, **planar)
+    turned = images.decode(eight.getvalue())
+    found = images.read(data).values
+    assert found.shape[:2] == turned.shape[:2]
+    np.testing.assert_array_equal((found >> 8) + np.zeros(3, int), turned)
+
+
 def test_a_bigtiff_is_read_in_little_endian_order_alone():
     image = _image(3)
     data = _tiff(image, photometric="rgb", bigtiff=True)
