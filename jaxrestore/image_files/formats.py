@@ -23,12 +23,16 @@ class Format(NamedTuple):
     quality: int | None = None
     lossless: bool = False
 
+    def loses(self, quality: int | None) -> bool:
+        """Returns whether pixels change a little as they are written."""
+        return not self.lossless and (quality or self.quality) is not None
+
     def options(self, quality: int | None) -> dict[str, Any]:
         """Returns what Pillow's writer takes, for a quality of 1 to 100 or its own."""
         if self.lossless:
             return {}
-        if self.kind == "WEBP" and quality is None:
-            # exact: keep the colours under alpha 0, which are dropped otherwise.
+        if not self.loses(quality):
+            # WebP. exact: keep the colours under alpha 0, which are dropped otherwise.
             return {"lossless": True, "exact": True}
         full = {"JPEG": {"subsampling": 0}, "AVIF": {"subsampling": "4:4:4"}}
         return {"quality": quality or self.quality, **full.get(self.kind, {})}
@@ -62,7 +66,11 @@ class Writing(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """That of results in folders."""
+        """That of results in folders; raises `ConfigError` for an unknown format."""
+        if self.format not in (None, *FORMATS):
+            raise errors.ConfigError(
+                f"`format` is {self.format!r}; there are {', '.join(FORMATS)}"
+            )
         return FORMATS[self.format or "png"].suffixes[0]
 
 
@@ -87,16 +95,13 @@ def check(writing: Writing, suffix: str, *, name: str = "image") -> Format:
     Raises `ConfigError` for settings out of range or that do not go together, and
     `UserError` as `of_suffix`.
     """
-    if writing.format is not None and writing.format not in FORMATS:
-        raise errors.ConfigError(
-            f"`format` is {writing.format!r}; there are {', '.join(FORMATS)}"
-        )
+    asked = FORMATS[writing.format] if writing.suffix and writing.format else None
     if writing.quality is not None and not 1 <= writing.quality <= 100:
         raise errors.ConfigError(f"`quality` is {writing.quality}; it is 1 to 100")
     if writing.bits not in (None, 8, 16):
         raise errors.ConfigError(f"`bit_depth` is {writing.bits}; it is 8 or 16")
     found = of_suffix(suffix, name=name)
-    if writing.format not in (None, *(k for k, v in FORMATS.items() if v == found)):
+    if asked not in (None, found):
         raise errors.ConfigError(
             f"{name} is called like a file of {found.kind}, and `format` is "
             f"{writing.format}; leave one to the other"

@@ -135,9 +135,10 @@ def written(
         restored = levels.of_floats(levels.floats(restored), np.uint16)
     destination.parent.mkdir(parents=True, exist_ok=True)
     images.encode(restored, destination, quality=asked.quality, metadata=metadata)
-    if filled and destination.suffix.lower() in (".jpg", ".jpeg"):
+    if filled and into.loses(asked.quality):
+        kind = "an AVIF" if into.kind == "AVIF" else f"a {into.kind}"
         warnings.warn(
-            f"{destination} is a JPEG file, in which what was known changes a little "
+            f"{destination} is {kind} file, in which what was known changes a little "
             "too; PNG keeps it",
             errors.Notice,
             stacklevel=3,
