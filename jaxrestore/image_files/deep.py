@@ -93,7 +93,8 @@ def tiff(image: UInt16[np.ndarray, "h w c"], tags: Mapping[int, Any]) -> bytes:
     rows = max(1, 2**20 // (2 * width * channels))
     differences = np.diff(image, axis=1, prepend=np.zeros_like(image[:, :1]))
     values = differences.astype("<u2")
-    strips = [zlib.compress(values[y : y + rows]) for y in range(0, height, rows)]
+    cuts = range(0, height, rows)
+    strips = [zlib.compress(values[y : y + rows].tobytes()) for y in cuts]
     sizes = [len(strip) for strip in strips]
     ifd = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in tags.items():

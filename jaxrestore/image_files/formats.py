@@ -95,13 +95,13 @@ def check(writing: Writing, suffix: str, *, name: str = "image") -> Format:
     Raises `ConfigError` for settings out of range or that do not go together, and
     `UserError` as `of_suffix`.
     """
-    asked = FORMATS[writing.format] if writing.suffix and writing.format else None
+    asked = writing.format and of_suffix(writing.suffix)
     if writing.quality is not None and not 1 <= writing.quality <= 100:
         raise errors.ConfigError(f"`quality` is {writing.quality}; it is 1 to 100")
     if writing.bits not in (None, 8, 16):
         raise errors.ConfigError(f"`bit_depth` is {writing.bits}; it is 8 or 16")
     found = of_suffix(suffix, name=name)
-    if asked not in (None, found):
+    if asked and asked != found:
         raise errors.ConfigError(
             f"{name} is called like a file of {found.kind}, and `format` is "
             f"{writing.format}; leave one to the other"

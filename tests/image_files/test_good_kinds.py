@@ -299,7 +299,7 @@ CASES = {
     ),
     "jpeg, of rgb": lambda: flat(save(LOSSY, "JPEG", quality=98, keep_rgb=True)),
     "jpeg, 1 x 1": lambda: Case(
-        save(np.uint8([[[90, 90, 90]]]), "JPEG"), np.full((1, 1, 3), 90 / 255), 1
+        save(np.full((1, 1, 3), 90, np.uint8), "JPEG"), np.full((1, 1, 3), 90 / 255), 1
     ),
     "jpeg, inks with a profile": lambda: inked("JPEG", quality=100),
     "jpeg, with a preview": lambda: flat(
