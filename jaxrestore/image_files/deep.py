@@ -21,6 +21,7 @@ from jaxrestore.image_headers import Header
 
 _PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's colour types, by the count of channels
 _DEFLATED_OR_PLAIN = (1, 8, 32946)  # TIFF's compressions
+_ROWS = 256  # that are looked at together
 _ABOVE = 2  # the filter of a row that holds the difference to the one above
 
 # Grey and alpha of 16 bits, which Pillow does not open, are as many bytes as RGBA.
@@ -62,7 +63,8 @@ def read(
         stored = raw.replace("a", "A")  # not yet divided by alpha
         upper = _bytes(file, header, f"{stored};16{'B' if big else 'L'}")
         lower = _bytes(file, header, f"{stored};16{'L' if big else 'B'}")
-    values = 256 * upper.astype(np.uint16) + lower
+    values = upper.astype(np.uint16) << 8
+    values |= lower
     return _divided(values) if raw.endswith("a") else values
 
 
@@ -73,13 +75,19 @@ def png(image: UInt16[np.ndarray, "h w c"], chunks: bytes) -> bytes:
     https://www.w3.org/TR/png-3/.
     """
     height, width, channels = image.shape
-    rows = image.astype(">u2").view(np.uint8).reshape(height, -1)
-    differences = np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))
-    filtered = np.pad(differences, ((0, 0), (1, 0)), constant_values=_ABOVE)
+    compressor, data = zlib.compressobj(), []
+    above = np.zeros((1, 2 * width * channels), np.uint8)
+    for y in range(0, height, _ROWS):
+        part = image[y : y + _ROWS].astype(">u2").view(np.uint8)
+        part = np.concatenate([above, part.reshape(len(part), -1)])
+        differences = np.diff(part, axis=0)
+        filtered = np.pad(differences, ((0, 0), (1, 0)), constant_values=_ABOVE)
+        data.append(compressor.compress(filtered.tobytes()))
+        above = part[-1:]
     head = struct.pack(">2I5B", width, height, 16, _PNG_KINDS[channels], 0, 0, 0)
-    data = _chunk(b"IDAT", zlib.compress(filtered.tobytes()))
-    start = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head)
-    return start + chunks + data + _chunk(b"IEND")
+    start = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + chunks
+    pixels = _chunk(b"IDAT", b"".join([*data, compressor.flush()]))
+    return start + pixels + _chunk(b"IEND")
 
 
 def tiff(image: UInt16[np.ndarray, "h w c"], tags: Mapping[int, Any]) -> bytes:
@@ -91,10 +99,11 @@ def tiff(image: UInt16[np.ndarray, "h w c"], tags: Mapping[int, Any]) -> bytes:
     """
     height, width, channels = image.shape
     rows = max(1, 2**20 // (2 * width * channels))
-    differences = np.diff(image, axis=1, prepend=np.zeros_like(image[:, :1]))
-    values = differences.astype("<u2")
-    cuts = range(0, height, rows)
-    strips = [zlib.compress(values[y : y + rows].tobytes()) for y in cuts]
+    strips = []
+    for y in range(0, height, rows):
+        part = image[y : y + rows]
+        differences = np.diff(part, axis=1, prepend=np.zeros_like(part[:, :1]))
+        strips.append(zlib.compress(differences.astype("<u2").tobytes()))
     sizes = [len(strip) for strip in strips]
     ifd = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in tags.items():

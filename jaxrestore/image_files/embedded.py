@@ -42,7 +42,8 @@ def of(image: Image.Image, profile: bytes) -> Metadata:
     """
     info = image.info
     others = ["IPTC"] if _has_iptc(image) else []
-    if info.get("comment") or {*getattr(image, "text", ())} - {"XML:com.adobe.xmp"}:
+    text = {*getattr(image, "text", ())} - {"XML:com.adobe.xmp"}
+    if info.get("comment") or any(not t.startswith("Raw profile") for t in text):
         others.append("text")
     if info.get("icc_profile") and not profile:
         others.append("a colour profile")
@@ -66,9 +67,10 @@ def of(image: Image.Image, profile: bytes) -> Metadata:
 def orientation(image: Image.Image) -> int:
     """Returns EXIF's number, 1 to 8, of how an opened file lies; 1 if it says none."""
     try:
-        return int(image.getexif().get(274, 1))
+        found = image.getexif().get(274)
     except Exception:  # as Pillow's readers raise on damaged files
         return 1
+    return found if found in range(1, 9) else 1
 
 
 def upright(values: Shaped[np.ndarray, "h w c"], orientation: int) -> np.ndarray:

@@ -78,7 +78,7 @@ def eight_bit(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
     """Returns values of 8 or 16 bits in 8, rounded."""
     if values.dtype == np.uint8:
         return values
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return (values // 257 + (values % 257 > 128)).astype(np.uint8)
 
 
 def _with_key(values: np.ndarray, header: Header) -> np.ndarray:
