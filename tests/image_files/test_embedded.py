@@ -169,6 +169,26 @@ def test_another_reader_finds_the_tags_of_a_deep_tiff(tmp_path):
     assert tags["XResolution"] == (300, 1) and tags["ResolutionUnit"] == 2
 
 
+def test_a_jpeg_file_of_wide_colours_is_kept_to_like_any_other(tmp_path):
+    upright = Image.fromarray(PIXELS)
+    upright.save(tmp_path / "in.jpg", icc_profile=WIDE)
+    darker = restorer.Restorer(lambda x: x - 0.2, 1, 1, "darker")
+    options = {"confine": True}
+    assert folders.restore_file(
+        darker, tmp_path / "in.jpg", tmp_path / "out.png", **options
+    )
+    kept, stored = (
+        images.read(tmp_path / name, keep_profiles=("RGB",))
+        for name in ("out.png", "in.jpg")
+    )
+    assert kept.metadata.profile == WIDE
+    assert np.abs(kept.values.astype(int) - stored.values).mean() < 0.1 * 255
+    stripped = options | {"writing": images.Writing(metadata=False)}
+    assert not folders.restore_file(
+        darker, tmp_path / "in.jpg", tmp_path / "out.png", **stripped
+    )
+
+
 def test_what_a_bmp_cannot_hold_is_converted_and_told(tmp_path):
     place = plans.Place(tmp_path / "in", tmp_path / "out.bmp")
     place.source.write_bytes(source("JPEG"))

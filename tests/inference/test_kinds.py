@@ -77,6 +77,8 @@ def test_a_path_comes_back_as_an_array_with_all_its_bits(tmp_path):
     grey, deep = _values(6, 8, 1), _values(6, 8, 3, dtype=np.uint16)
     images.encode(grey, tmp_path / "grey.png")
     images.encode(deep, tmp_path / "deep.png")
+    images.encode(deep, tmp_path / "deep.tif")
+    np.testing.assert_array_equal(_there_and_back(tmp_path / "deep.tif"), deep)
     np.testing.assert_array_equal(_there_and_back(tmp_path / "grey.png"), grey)
     np.testing.assert_array_equal(_there_and_back(str(tmp_path / "deep.png")), deep)
     with pytest.raises(errors.ImageError, match="no such file"):
