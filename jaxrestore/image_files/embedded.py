@@ -160,11 +160,11 @@ def _exif(image: Image.Image) -> bytes:
     found = image.getexif()
     tiff = image.format == "TIFF"
     kept = Image.Exif()
-    for tag in found:
-        if tag in (_OF_PICTURES | {*_DIRECTORIES} if tiff else {*found} - _OF_PIXELS):
-            value = _value(found, tag)
-            if value not in ({}, None):
-                kept[tag] = value
+    told = _OF_PICTURES | {*_DIRECTORIES} if tiff else {*found} - _OF_PIXELS
+    for tag in told & {*found}:
+        value = _value(found, tag)
+        if value not in ({}, None):
+            kept[tag] = value
     if 274 in kept:
         kept[274] = 1
     says_more = {*kept} - {274, *((282, 283, 296) if tiff else ())}

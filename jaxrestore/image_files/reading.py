@@ -84,14 +84,17 @@ def picture(
 
 def beside(
     path: Path, *, keep_profiles: Sequence[str]
-) -> tuple[embedded.Metadata, int]:
-    """Returns the metadata and the bits that `picture` finds in a file it can read."""
+) -> tuple[embedded.Metadata, int, bool]:
+    """Returns the metadata and bits that `picture` finds in a file that it can read.
+
+    And whether it leaves 8 of the bits, since colours are converted by a profile.
+    """
     with open(path, "rb") as file:
         header = image_headers.read(file)
         with Image.open(file, formats=FORMATS) as image:
             image.seek(header.page)
-            profile = srgb.kept_profile(image, header, keep_profiles)
-            return embedded.of(image, profile), header.bits
+            profile, converted = srgb.kept_profile(image, header, keep_profiles)
+            return embedded.of(image, profile), header.bits, converted
 
 
 def _check(image: Image.Image, max_pixels: int) -> None:

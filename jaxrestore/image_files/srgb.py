@@ -64,14 +64,17 @@ def read(
 
 def kept_profile(
     image: Image.Image, header: Header, keep_profiles: Sequence[str]
-) -> bytes:
-    """Returns the profile that `read` would return, without reading a pixel."""
+) -> tuple[bytes, bool]:
+    """Returns the profile that `read` would return, and whether it would convert by it.
+
+    That is done in 8 bits. No pixel is read.
+    """
     profile = image.info.get("icc_profile") or b""
     grey = header.grey or image.mode in GREY_MODES or image.mode[0] == "I"
     mode = "CMYK" if image.mode == "CMYK" else "L" if grey else "RGB"
     transform = _to_srgb(profile, mode) if profile else None
     kept = transform is not None and _is_kept(transform, mode, keep_profiles)
-    return profile if kept else b""
+    return profile if kept else b"", transform is not None and not kept
 
 
 def eight_bit(values: np.ndarray) -> UInt8[np.ndarray, "..."]:

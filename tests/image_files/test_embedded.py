@@ -221,6 +221,21 @@ def test_a_profile_of_light_is_brought_to_srgb_and_told(tmp_path):
     assert folders.behind(place) == ["a colour profile"]
 
 
+def test_16_bits_that_are_converted_to_srgb_are_told(tmp_path):
+    place = plans.Place(tmp_path / "in.tif", tmp_path / "out.tif")
+    deep = RANDOM.integers(0, 65536, (4, 6, 3), np.uint16)
+    tags = [(34675, 7, len(WIDE), WIDE)]
+    tifffile.imwrite(place.source, deep, photometric="rgb", extratags=tags)
+    folders.restore_file(SAME, *place)
+    found = images.read(place.destination, keep_profiles=("RGB",))
+    np.testing.assert_array_equal(found.values, deep)
+    assert found.metadata.profile == WIDE and folders.behind(place) == []
+    stripped = images.Writing(metadata=False)
+    folders.restore_file(SAME, *place, writing=stripped)
+    assert images.read(place.destination).bits == 8
+    assert folders.behind(place, writing=stripped) == ["16 bits"]
+
+
 def test_a_grey_profile_is_kept_where_grey_is(tmp_path):
     # Grey of gamma 2.2, as editors write it.
     white = struct.pack(">4s4x3i", b"XYZ ", 0xF6D6, 0x10000, 0xD32D)
