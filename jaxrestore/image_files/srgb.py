@@ -20,10 +20,6 @@ from jaxrestore.image_headers import Header
 
 GREY_MODES = ("1", "L", "LA", "La", "F")
 
-# By how many levels of 255 the tone of a profile may differ from sRGB's where its own
-# values are kept: a gamma of 1.8 (ProPhoto RGB) does by 19, light itself by 72.
-_TONE_TOLERANCE = 24
-
 
 def read(
     file: io.BytesIO | io.BufferedReader,
@@ -37,8 +33,7 @@ def read(
 
     They are grey (1), grey and alpha (2), colour (3), or colour and alpha (4), of 16
     bits where the file has more than 8 and they can be had, in sRGB: without a profile.
-    Those of a mode in `keep_profiles`, L or RGB, are the file's own, with its profile,
-    if that has about the tone of sRGB.
+    Those of a mode in `keep_profiles`, L or RGB, are the file's own, with its profile.
 
     Raises `ImageError` where the values are not faithfully colours. Gives an
     `errors.Notice`, once for each `name`, of a profile that had to be left out, and of
@@ -73,7 +68,7 @@ def kept_profile(
     grey = header.grey or image.mode in GREY_MODES or image.mode[0] == "I"
     mode = "CMYK" if image.mode == "CMYK" else "L" if grey else "RGB"
     transform = _to_srgb(profile, mode) if profile else None
-    kept = transform is not None and _is_kept(transform, mode, keep_profiles)
+    kept = transform is not None and mode in keep_profiles
     return profile if kept else b"", transform is not None and not kept
 
 
@@ -123,7 +118,7 @@ def _in_colors(
     mode = {1: "L", 3: "RGB", 4: "CMYK"}[colors.shape[2]]
     transform = _to_srgb(profile, mode) if profile else None
     if transform is not None:
-        if _is_kept(transform, mode, keep_profiles):
+        if mode in keep_profiles:
             return colors, profile
         return _transformed(transform, eight_bit(colors), mode), b""
     if mode == "CMYK":
@@ -157,16 +152,6 @@ def _transformed(transform: Any, values: np.ndarray, mode: str) -> np.ndarray:
     picture = Image.frombytes(mode, flat.shape[1::-1], np.ascontiguousarray(flat))
     made = np.asarray(ImageCms.applyTransform(picture, transform))
     return made[..., :1] if mode == "L" else made
-
-
-def _is_kept(transform: Any, mode: str, keep_profiles: Sequence[str]) -> bool:
-    """Whether a profile has about the tone of sRGB, and its mode is to be kept."""
-    if mode not in keep_profiles:
-        return False
-    ramp = np.arange(256, dtype=np.uint8)[None, :, None]
-    greys = np.repeat(ramp, 1 if mode == "L" else 3, -1)
-    away = _transformed(transform, greys, mode).astype(int) - greys
-    return bool(np.abs(away).max() <= _TONE_TOLERANCE)
 
 
 def _curve(gamma: float, dtype: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from jaxrestore import errors, images
 from jaxrestore.cli import app
-from jaxrestore.inference import plans
+from jaxrestore.inference import plans, restorer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 GREY = PIXELS[..., 0]
@@ -212,12 +212,14 @@ def test_a_bad_file_is_refused_with_one_sentence_that_names_it(tmp_path, name):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_folder_of_all_of_them_ends_with_each_by_name(tmp_path):
+def test_a_folder_of_all_of_them_ends_with_each_by_name(tmp_path, monkeypatch):
     """Through the command: its code says that nothing could be read."""
+    network = restorer.Restorer(lambda x: x, 1, 1, "same")
+    monkeypatch.setattr(restorer, "load_weights", lambda _: network)
     for number, (data, _) in enumerate(CASES.values()):
         (tmp_path / f"{number}.jpg").write_bytes(data)
     words = ["restore", str(tmp_path), "-o", str(tmp_path.with_name("out"))]
-    result = CliRunner().invoke(app.app, [*words, "--task", "jpeg"])
+    result = CliRunner().invoke(app.app, [*words, "--weights", "x"])
     assert isinstance(result.exception, errors.NoInputError)
     assert f"none of the {len(CASES)} images" in str(result.exception)
 

@@ -200,27 +200,6 @@ def test_what_a_bmp_cannot_hold_is_converted_and_told(tmp_path):
     assert folders.behind(place) == ["EXIF", "XMP", "a colour profile"]
 
 
-def of_light():
-    """A profile of light itself: `curv` without a number is a straight line."""
-    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for name in (b"rTRC", b"gTRC", b"bTRC"):
-        entry = data.index(name, 128)
-        start, size = struct.unpack(">2I", data[entry + 4 : entry + 12])
-        data[start : start + size] = (b"curv" + bytes(8)).ljust(size, b"\0")
-    return bytes(data)
-
-
-def test_a_profile_of_light_is_brought_to_srgb_and_told(tmp_path):
-    place = plans.Place(tmp_path / "in.png", tmp_path / "out.png")
-    Image.fromarray(PIXELS).save(place.source, icc_profile=of_light())
-    folders.restore_file(SAME, *place)
-    light = PIXELS / 255.0
-    bent = 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055
-    golden = 255 * np.where(light <= 0.0031308, 12.92 * light, bent)
-    assert np.abs(images.decode(place.destination) - golden).max() < 1.5
-    assert folders.behind(place) == ["a colour profile"]
-
-
 def test_16_bits_that_are_converted_to_srgb_are_told(tmp_path):
     place = plans.Place(tmp_path / "in.tif", tmp_path / "out.tif")
     deep = RANDOM.integers(0, 65536, (4, 6, 3), np.uint16)
