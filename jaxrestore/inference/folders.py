@@ -207,7 +207,7 @@ def restore_all(
     tell_left_behind(lost)
     if free:
         warnings.warn(
-            "JPEG files that are turned, or hold other colours than sRGB, are restored "
+            "JPEG files that are turned, or are converted to sRGB, are restored "
             f"without the limits that they set: {errors.some(free)}",
             errors.Notice,
             stacklevel=2,
