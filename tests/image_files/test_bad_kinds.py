@@ -218,8 +218,10 @@ def test_a_folder_of_all_of_them_ends_with_each_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(restorer, "load_weights", lambda _: network)
     for number, (data, _) in enumerate(CASES.values()):
         (tmp_path / f"{number}.jpg").write_bytes(data)
+    weights = tmp_path.with_name("weights.pth")
+    weights.write_bytes(b"of a stand-in")
     words = ["restore", str(tmp_path), "-o", str(tmp_path.with_name("out"))]
-    result = CliRunner().invoke(app.app, [*words, "--weights", "x"])
+    result = CliRunner().invoke(app.app, [*words, "--weights", str(weights)])
     assert isinstance(result.exception, errors.NoInputError)
     assert f"none of the {len(CASES)} images" in str(result.exception)
 
