@@ -38,15 +38,13 @@ class Metadata(NamedTuple):
 def of(image: Image.Image, profile: bytes) -> Metadata:
     """Returns what stands in an opened file of which this profile is kept, or none.
 
-    EXIF that cannot be read is among the others, and so is another profile.
+    EXIF that cannot be read is among the others.
     """
     info = image.info
     others = ["IPTC"] if _has_iptc(image) else []
     text = {*getattr(image, "text", ())} - {"XML:com.adobe.xmp"}
     if info.get("comment") or any(not t.startswith("Raw profile") for t in text):
         others.append("text")
-    if info.get("icc_profile") and not profile:
-        others.append("a colour profile")
     if image.format == "MPO":
         others.append("a preview or gain map")
     try:

@@ -9,7 +9,7 @@ import pytest
 import tifffile  # of scikit-image
 from PIL import ExifTags, Image, ImageCms
 
-from jaxrestore import images
+from jaxrestore import errors, images
 from jaxrestore.image_files import embedded
 from jaxrestore.inference import folders, plans, restorer
 
@@ -241,6 +241,16 @@ def test_a_grey_profile_is_kept_where_grey_is(tmp_path):
             0 if kept else 1.5
         )
         assert folders.behind(place) == ([] if kept else ["a colour profile"])
+
+
+def test_a_broken_profile_is_told_once(tmp_path):
+    place = plans.Place(tmp_path / "in.png", tmp_path / "out.png")
+    Image.fromarray(PIXELS).save(place.source, icc_profile=WIDE[:200])
+    with pytest.warns(errors.Notice) as told:
+        folders.restore_all(SAME, {"in": place})
+    (notice,) = told
+    assert str(notice.message).startswith(f"{place.source}: its ICC profile is broken")
+    np.testing.assert_array_equal(images.decode(place.destination), PIXELS)
 
 
 @pytest.mark.filterwarnings("ignore")
