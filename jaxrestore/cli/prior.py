@@ -24,7 +24,7 @@ def limit(task: str, max_pixels: int | None) -> int:
     return max_pixels or most
 
 
-@ending.flags("iterations", "mask", "max_pixels", "overwrite", "scale")
+@ending.flags("bit_depth", "iterations", "mask", "max_pixels", "overwrite", "scale")
 def restore(
     places: Mapping[str, Any],
     *,
@@ -35,6 +35,7 @@ def restore(
     preview: Path | None,
     overwrite: bool,
     max_pixels: int,
+    writing: images.Writing,
     manifest: Any = None,
     others: bool = False,
     done: Callable[[Any], object] = lambda one: None,
@@ -55,6 +56,11 @@ def restore(
         raise errors.ConfigError(
             f"`scale` is of sr, which enlarges; leave it out with {task}"
         )
+    if writing.bits == 16 and task != "inpaint":
+        raise errors.ConfigError(
+            f"`bit_depth` 16 is of inpaint, and {task} computes pictures of 8 bits; "
+            "leave it out"
+        )
     count = _count(iterations)
     if preview is not None and not overwrite:
         files.refuse_existing([preview])
@@ -63,7 +69,8 @@ def restore(
     def restore_one(name, place):
         mask = None if masks is None else masks[name]
         deep = mask is not None  # as what fills holes takes it
-        picture, hole = folders.opened(place, mask, max_pixels=max_pixels, deep=deep)
+        options = {"max_pixels": max_pixels, "deep": deep, "writing": writing}
+        picture, hole, metadata = folders.opened(place, mask, **options)
         with _interruptible() as asked:
             parts = _parts(hole)
             told = _progress(name, parts, preview, asked)
@@ -76,11 +83,12 @@ def restore(
                 fit = functools.partial(_filled, hole=hole, parts=parts)
             made = fit(picture, **options)
         progress.line("")
-        folders.written(made.picture, place.destination, filled=hole is not None)
+        options = {"filled": hole is not None, "metadata": metadata}
+        folders.written(made.picture, place.destination, writing=writing, **options)
         if made.error is not None:
             made.error.args = (f"{made.error}; {made.said} is in {place.destination}",)
             raise made.error
-        behind.extend(folders.behind(place, deep=deep))
+        behind.extend(folders.behind(place, deep=deep, writing=writing))
         print(f"{place.destination}: {made.said}")
         return not asked  # another time more would become of it
 

@@ -17,17 +17,18 @@ from jaxrestore.cli import prior, progress
 class Work:
     """What is to be restored and why else is not, by name; and what became of it.
 
-    `by` says what restores, `options` how, and `limit` is `max_pixels`, if that is
-    given: parts of the `settings` that were asked for, ready for JSON. `plan`, `rest`
-    and `masks` are those of `inference.plans`, `references` the files that results are
-    scored against, and `unscored` why some are not. `done` has the `folders.Done` of
-    each file that was come to.
+    `by` says what restores, `options` how, `limit` is `max_pixels`, if that is given,
+    and `writing` an `images.Writing`: parts of the `settings` that were asked for,
+    which are ready for JSON. `plan`, `rest` and `masks` are those of `inference.plans`,
+    `references` the files that results are scored against, and `unscored` why some are
+    not. `done` has the `folders.Done` of each file that was come to.
     """
 
     output: Path
     by: Mapping[str, Any]
     options: Mapping[str, Any]
     limit: Mapping[str, Any]
+    writing: Any
     settings: Mapping[str, Any]
     plan: Any
     rest: Any = None
@@ -62,24 +63,29 @@ def planned(
     max_pixels: int | None,
     by: Mapping[str, Any],
     options: Mapping[str, Any],
+    writing: Any,
 ) -> Work:
     """Returns what is to be restored; tells what is left out, and what stays.
 
     `by` says what restores: one of `checkpoint`, perhaps with `step`, `weights`, `task`
-    and `prior`; `options` are those that change results. What is None is not given.
-    The manifest of a folder tells both. Raises as the functions of `inference.plans`.
+    and `prior`; `options` are those that change results, `writing` is how they are
+    written. What is None is not given. The manifest of a folder tells all of it. Raises
+    as the functions of `inference.plans`.
     """
     # Imported here: --help answers without loading jax.
     from jaxrestore.inference import masks, plans
 
     place, into = Path(output), output.endswith(("/", os.sep))
-    plan = plans.planned(sources, place, into=into, recursive=recursive)
+    plan = plans.planned(
+        sources, place, into=into, recursive=recursive, writing=writing
+    )
     if plan.left_out:
         _notice(errors.listed(plan.left_out, "left out"))
     limit = _given({"max_pixels": max_pixels})
     beside = {"mask": mask, "reference": reference, "recursive": recursive}
+    beside |= {"format": writing.format, **_as_written(writing)}
     settings = _given({**by, **options, **limit, **beside})
-    work = Work(place, _given(by), _given(options), limit, settings, plan)
+    work = Work(place, _given(by), _given(options), limit, writing, settings, plan)
     if mask is not None:
         given = mask if mask in masks.WORDS else Path(mask)
         work.masks, work.skipped = plans.masked(plan.places, given)
@@ -109,8 +115,9 @@ def _difference(work: Work) -> Callable[[str], str | None]:
     if not work.plan.into:
         return lambda name: None
     weights = fingerprint(work)
+    options = _given({**work.options, **_as_written(work.writing)})
     work.manifest = manifests.opened(
-        work.output, by=work.by, weights=weights, options=work.options
+        work.output, by=work.by, weights=weights, options=options
     )
     mask = lambda name: None if work.masks is None else work.masks[name]
     return lambda name: work.manifest.difference(work.plan.places[name], mask(name))
@@ -179,9 +186,17 @@ def _network(
     return restorer.load_weights(Path(weights)) if weights else shipped.load(task)
 
 
+def _as_written(writing: Any) -> dict[str, Any]:
+    """How results are written, but for the format: that stands in their names."""
+    stripped = None if writing.metadata else True
+    written = {"quality": writing.quality, "bit_depth": writing.bits}
+    return {**written, "strip_metadata": stripped}
+
+
 def _told(work: Work) -> dict[str, Any]:
-    """What `folders.each` is told of other results."""
-    return {"manifest": work.manifest, "others": bool(work.rest.kept)}
+    """How results are written, and what `folders.each` is told of other ones."""
+    others = bool(work.rest.kept)
+    return {"writing": work.writing, "manifest": work.manifest, "others": others}
 
 
 def _record(work: Work) -> Callable[[Any], object]:

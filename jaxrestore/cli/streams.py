@@ -13,10 +13,6 @@ from jaxrestore import errors, files
 
 WORD = "-"
 
-# By Pillow's name of the format of what is restored; of others, as of GIF, PNG.
-_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}
-_SUFFIXES |= {"TIFF": ".tif", "AVIF": ".avif"}
-
 
 @contextlib.contextmanager
 def as_files(
@@ -86,9 +82,11 @@ def _check(sources: Sequence[Path], output: str) -> None:
 
 def _suffix(source: Path) -> str:
     from jaxrestore import image_headers, images
+    from jaxrestore.image_files import formats
 
     kind, _ = image_headers.format_and_size(source, images.FORMATS)
-    return _SUFFIXES.get(kind, ".png")
+    suffixes = {one.kind: one.suffixes[0] for one in formats.FORMATS.values()}
+    return {**suffixes, "MPO": ".jpg"}.get(kind, ".png")
 
 
 @contextlib.contextmanager

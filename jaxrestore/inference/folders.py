@@ -12,8 +12,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxrestore import errors, folders, image_headers, images
-from jaxrestore.inference import deep_png, jpeg_cells, manifests, masks, plans
+from jaxrestore.image_files import formats
+from jaxrestore.inference import jpeg_cells, manifests, masks, plans
 from jaxrestore.inference import restorer as restorers
+from jaxrestore.ops import levels
 
 
 def restore_file(
@@ -28,24 +30,29 @@ def restore_file(
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     mask: plans.Mask | None = None,
+    writing: images.Writing | None = None,
     progress: Callable[[float], object] = lambda share: None,
 ) -> bool:
     """Writes the restored image of a file in the format of the destination's suffix.
 
-    Grey stays grey and alpha is kept. `level`, `strength`, `tile`, `progress` and what
-    is raised are those of `restorer.restore_image`, and `ImageError` for what cannot be
-    read, or has more than `max_pixels`. The folder of `destination` is made. With
-    `confine` what becomes of a JPEG file stays within what the file says of the
-    original: see `jpeg_cells`. Returns False where that could not be (see
-    `images.jpeg_planes`).
+    Grey stays grey and alpha is kept, and so are 16 bits, colours by another profile
+    than sRGB's and metadata where the format holds them and `writing` does not say
+    otherwise: see `images.Writing`, and `behind`. `level`, `strength`, `tile`,
+    `progress` and what is raised are those of `restorer.restore_image`, and
+    `ImageError` for what cannot be read, has more than `max_pixels`, or could not be
+    written. The folder of `destination` is made. With `confine` what becomes of a JPEG
+    file stays within what the file says of the original: see `jpeg_cells`. Returns
+    False where that could not be (see `images.jpeg_planes`).
 
     With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
-    filled; of an image whose own alpha says where they are the result is opaque. A
-    PNG file of 16 bits (see `deep_png`) becomes a PNG file of 16 bits.
+    filled; of an image whose own alpha says where they are the result is opaque.
     """
     place = plans.Place(source, destination)
-    image, hole = opened(place, mask, max_pixels=max_pixels)
-    planes = images.jpeg_planes(source, image) if confine else []
+    image, hole, metadata = opened(
+        place, mask, max_pixels=max_pixels, writing=writing, scale=restorer.scale
+    )
+    decoded = levels.of_floats(levels.floats(image), np.uint8) if confine else image
+    planes = images.jpeg_planes(source, decoded) if confine else []
     try:
         restored = restorers.restore_image(
             restorer,
@@ -60,8 +67,17 @@ def restore_file(
         )
     except images.ImageError as error:
         raise images.ImageError(f"{source}: {error}") from error
-    written(restored, destination, filled=hole is not None)
+    filled = hole is not None
+    written(restored, destination, filled=filled, metadata=metadata, writing=writing)
     return planes is not None
+
+
+class Opened(NamedTuple):
+    """An image [h, w, c], where it is missing, or None, and what is written beside."""
+
+    image: Any
+    hole: Bool[np.ndarray, "h w"] | None
+    metadata: images.Metadata
 
 
 def opened(
@@ -70,47 +86,74 @@ def opened(
     *,
     max_pixels: int = images.MAX_PIXELS,
     deep: bool = True,
-) -> tuple[Any, Bool[np.ndarray, "h w"] | None]:
-    """Returns the image [h, w, c] of a file, and where it is missing, or None.
+    writing: images.Writing | None = None,
+    scale: int = 1,
+) -> Opened:
+    """Returns the image of a file as it is restored, to be written as `writing` says.
 
-    It has 8 bits, or 16 where it may be `deep`, and is a PNG file of so many that
-    becomes a PNG file: see `deep_png`. Raises `ImageError` as `restore_file`.
+    It has 8 bits, or 16 where it may be `deep`, and its file has more than 8, or the
+    other shall. Raises `ImageError` as `restore_file`, also where what comes of it,
+    `scale` times as large, could not be written.
     """
-    image = images.decode_as_stored(place.source, max_pixels=max_pixels)
-    if deep and _stays_deep(*place):
-        image = deep_png.read(place.source)
+    asked = writing or images.Writing()
+    into = formats.of_suffix(place.destination.suffix, name=str(place.destination))
+    image, metadata, _ = images.read(
+        place.source,
+        max_pixels=max_pixels,
+        keep_profiles=into.profiles if asked.metadata else (),
+    )
+    if not deep:
+        image = levels.of_floats(levels.floats(image), np.uint8)
+    elif asked.bits == 16:
+        image = levels.of_floats(levels.floats(image), np.uint16)
     try:
-        return masks.with_hole(image, mask, place.source, max_pixels=max_pixels)
+        image, hole = masks.with_hole(image, mask, place.source, max_pixels=max_pixels)
     except images.ImageError as error:
         raise images.ImageError(f"{place.source}: {error}") from error
+    height, width, channels = image.shape
+    why = formats.refusal(into, (height * scale, width * scale, channels))
+    if why:
+        raise images.ImageError(f"{place.source}: {why}")
+    return Opened(image, hole, metadata if asked.metadata else images.Metadata())
 
 
-def written(restored: Any, destination: Path, *, filled: bool) -> None:
+def written(
+    restored: Any,
+    destination: Path,
+    *,
+    filled: bool,
+    metadata: images.Metadata | None = None,
+    writing: images.Writing | None = None,
+) -> None:
     """Writes what became of an `opened` image; its folder is made.
 
     Gives an `errors.Notice` where a file that is `filled`, and keeps what is known,
     cannot keep it.
     """
-    if restored.dtype == np.uint16:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        deep_png.write(restored, destination)
-    else:
-        folders.save([destination], [restored])
-    if filled and destination.suffix.lower() in (".jpg", ".jpeg"):
+    asked = writing or images.Writing()
+    into = formats.check(asked, destination.suffix, name=str(destination))
+    if asked.bits == 8 or not into.deep:
+        restored = levels.of_floats(levels.floats(restored), np.uint8)
+    elif asked.bits == 16:
+        restored = levels.of_floats(levels.floats(restored), np.uint16)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    images.encode(restored, destination, quality=asked.quality, metadata=metadata)
+    if filled and into.loses(asked.quality):
+        kind = "an AVIF" if into.kind == "AVIF" else f"a {into.kind}"
         warnings.warn(
-            f"{destination} is a JPEG file, in which what was known changes a little "
+            f"{destination} is {kind} file, in which what was known changes a little "
             "too; PNG keeps it",
             errors.Notice,
             stacklevel=3,
         )
 
 
-def behind(place: plans.Place, *, deep: bool = True) -> list[str]:
+def behind(
+    place: plans.Place, *, deep: bool = True, writing: images.Writing | None = None
+) -> list[str]:
     """Returns what a file holds that is not written; see `images.left_behind`."""
-    left = images.left_behind(place.source)
-    if deep and _stays_deep(*place):
-        left.remove("16 bits")
-    return left
+    suffix = place.destination.suffix
+    return images.left_behind(place.source, suffix, writing=writing, in_8_bits=not deep)
 
 
 class Done(NamedTuple):
@@ -136,6 +179,7 @@ def restore_all(
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     masks: Mapping[str, plans.Mask] | None = None,
+    writing: images.Writing | None = None,
     manifest: manifests.Manifest | None = None,
     others: bool = False,
     progress: Callable[[float], object] = lambda share: None,
@@ -146,8 +190,8 @@ def restore_all(
     `masks` has one for each name, if they have holes. `progress` is called with the
     share of a file that is restored; `manifest`, `others` and `done` are those of
     `each`, as is what is raised beside that of `restore_file`. Gives one
-    `errors.Notice` of what the sources held beside 8 bits of sRGB, which is all that is
-    written, and one of JPEG files that could not be confined.
+    `errors.Notice` of what the sources held that is not written though `writing` does
+    not leave it out, and one of JPEG files that could not be confined.
     """
     lost: list[str] = []
     free: list[str] = []
@@ -163,9 +207,10 @@ def restore_all(
             max_pixels=max_pixels,
             confine=confine,
             mask=masks[name] if masks else None,
+            writing=writing,
             progress=progress,
         )
-        lost.extend(behind(place))
+        lost.extend(behind(place, writing=writing))
         free.extend([] if confined else [name])
 
     skipped = each(
@@ -174,7 +219,7 @@ def restore_all(
     tell_left_behind(lost)
     if free:
         warnings.warn(
-            "JPEG files that are turned, or hold other colours than sRGB, are restored "
+            "JPEG files that are turned, or are converted to sRGB, are restored "
             f"without the limits that they set: {errors.some(free)}",
             errors.Notice,
             stacklevel=2,
@@ -231,15 +276,10 @@ def tell_left_behind(behind: Sequence[str]) -> None:
         counts = collections.Counter(behind).items()
         said = ", ".join(f"{what} (of {count})" for what, count in counts)
         warnings.warn(
-            f"images are written as pixels in sRGB alone; left behind is {said}.",
+            f"not all that the files held is written; left behind is {said}.",
             errors.Notice,
             stacklevel=3,
         )
-
-
-def _stays_deep(source: Path, destination: Path) -> bool:
-    """Whether all 16 bits are kept: of what is PNG before and after."""
-    return destination.suffix.lower() == ".png" and deep_png.holds(source)
 
 
 def _of_one_file(error: Exception, place: plans.Place) -> errors.UserError:

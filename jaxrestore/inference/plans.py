@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxrestore import errors, files, folders, images
+from jaxrestore.image_files import formats
 from jaxrestore.inference import masks
 from jaxrestore.inference import sources as given
 from jaxrestore.ops import hidden_colors
@@ -47,6 +48,7 @@ def planned(
     *,
     into: bool = False,
     recursive: bool = True,
+    writing: images.Writing | None = None,
 ) -> Plan:
     """Returns which file each image among, or below, the sources is restored to.
 
@@ -54,21 +56,25 @@ def planned(
     `into`, by several sources, a folder or a pattern among them, a file becomes
     `NAME.png` there, and each image below a folder `PATH.png`: see `sources.found`,
     which says what is taken where it is `recursive`. Where sources differ in their
-    suffix alone these keep it: `x.jpg.png`. Files that begin as images do are images,
-    and what is none is left out.
+    suffix alone these keep it: `x.jpg.png`. With a format in `writing` its suffix takes
+    the place of PNG's. Files that begin as images do are images, and what is none is
+    left out.
 
     Raises besides `ConfigError` for an `output` that is of no use: a file, or called
-    like one, for several; a folder inside a source.
+    like one, for several; a folder inside a source; and for `writing` that it cannot
+    be, as `formats.check`.
     """
-    first = sources[0]
+    asked, first = writing or images.Writing(), sources[0]
     several = len(sources) > 1 or first.is_dir() or given.is_pattern(first)
     into = into or output.is_dir()
     if not (several or into):
+        formats.check(asked, output.suffix, name=str(output))
         return Plan({first.stem: Place(first, output)}, {}, False)
     _refuse_as_folder(output, into)
+    formats.check(asked, asked.suffix, name=f"results in {output}")
     found, left_out = given.found(sources, output, recursive=recursive)
     places = {
-        stem: Place(path, *folders.places(output, stem, ("",)))
+        stem: Place(path, output / f"{stem}{asked.suffix}")
         for stem, path in folders.distinct_stems(found).items()
     }
     return Plan(places, left_out, True)
@@ -191,8 +197,9 @@ def _check(place: Place, into: bool, max_pixels: int, opaque: bool) -> None:
     image = images.decode_as_stored(place.source, max_pixels=max_pixels)
     if opaque and hidden_colors.has_alpha(image):
         image = image[..., :-1]
-    # One pixel of as many channels: whether the suffix is known and can hold them.
-    images.encoded(image[:1, :1], place.destination.suffix, name=str(place.destination))
+    why = formats.refusal(formats.of_suffix(place.destination.suffix), image.shape)
+    if why:
+        raise errors.UserError(f"{place.destination}: {why}.")
     if not into and not place.destination.parent.is_dir():
         raise errors.ConfigError(
             f"{place.destination}: its folder does not exist; create it first"

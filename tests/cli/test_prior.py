@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from jaxrestore import errors, images
 from jaxrestore.cli import app, prior, progress
-from jaxrestore.inference import deep_png
 from jaxrestore.prior import deep_image, pictures
 
 RUNNER = CliRunner()
@@ -88,12 +87,12 @@ def test_the_options_reach_the_fit(picture, fitted, tmp_path):
 
 def test_sixteen_bits_of_a_picture_with_a_hole_are_kept(fitted, tmp_path):
     image = np.full((4, 6, 3), 40_001, np.uint16)
-    deep_png.write(image, tmp_path / "in.png")
+    images.encode(image, tmp_path / "in.png")
     images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
     words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
     done = run(tmp_path / "in.png", "-o", tmp_path / "out.png", *words)
     assert done.exit_code == 0, done.exception
-    kept = deep_png.read(tmp_path / "out.png")
+    kept = images.read(tmp_path / "out.png").values
     np.testing.assert_array_equal(kept[~np.eye(4, 6, dtype=bool)], 40_001)
 
 
@@ -126,11 +125,13 @@ def test_a_fit_of_holes_that_goes_bad_leaves_its_picture(fitted, tmp_path, pictu
 
 def test_what_a_file_loses_is_told(fitted, tmp_path):
     image = np.full((4, 6, 3), 90, np.uint8)
-    Image.fromarray(image).save(tmp_path / "in.png", dpi=(300, 300))
+    Image.fromarray(image.astype(np.uint8)[..., 0] / np.float32(255)).save(
+        tmp_path / "in.png", "TIFF"
+    )
     images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
     words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
     with (
-        pytest.warns(errors.Notice, match="pixels in sRGB alone; left behind is"),
+        pytest.warns(errors.Notice, match="held is written; left behind is 32 bits"),
         pytest.warns(errors.Notice, match="is a JPEG file, in which what was known"),
     ):
         run(tmp_path / "in.png", "-o", tmp_path / "out.jpg", *words)

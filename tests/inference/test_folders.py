@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore import errors, images
-from jaxrestore.inference import deep_png, folders, plans, restorer
+from jaxrestore.inference import folders, plans, restorer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 4), np.uint8)
 
@@ -253,12 +253,70 @@ def test_what_is_left_behind_is_told_once(tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (3, 2)).save(tmp_path / name, exif=exif)
     Image.fromarray(np.full((2, 3), 40_000, np.uint16)).save(tmp_path / "c.tif")
-    plan = plans.planned([tmp_path], tmp_path.with_name("out"))
+    writing = images.Writing("bmp")
+    plan = plans.planned([tmp_path], tmp_path.with_name("out"), writing=writing)
     with pytest.warns(errors.Notice) as told:
-        folders.restore_all(_network(), plan.places)
+        folders.restore_all(_network(), plan.places, writing=writing)
     (notice,) = told
-    expected = "pixels in sRGB alone; left behind is EXIF (of 2), 16 bits (of 1)."
+    expected = "held is written; left behind is EXIF (of 2), 16 bits (of 1)."
     assert str(notice.message).endswith(expected)
+    with warnings.catch_warnings():  # nothing is, or none of it was asked for
+        warnings.simplefilter("error")
+        for format, bits, metadata in (("tiff", None, True), ("bmp", 8, False)):
+            asked = images.Writing(format, None, bits, metadata)
+            out = tmp_path.with_name(f"of {format}")
+            plan = plans.planned([tmp_path], out, writing=asked)
+            folders.restore_all(_network(), plan.places, writing=asked)
+
+
+def test_16_bits_of_8_are_what_the_network_computed(pictures, tmp_path):
+    place = plans.Place(pictures / "colour.png", tmp_path / "out.tif")
+    folders.restore_file(_network(), *place, writing=images.Writing(bits=16))
+    restored = images.read(place.destination).values
+    # Halves of 8 bits lie between these; float32 has 24.
+    np.testing.assert_allclose(restored, PIXELS[..., :3] * (257 / 2), atol=0.51)
+    assert np.unique(restored % 257).size > 1
+    folders.restore_file(
+        _network(),
+        place.destination,
+        tmp_path / "8.png",
+        writing=images.Writing(bits=8),
+    )
+    eight = images.read(tmp_path / "8.png").values
+    np.testing.assert_array_equal(eight, np.rint(restored / 2 / 257.0))
+
+
+def test_a_jpeg_file_is_kept_to_in_16_bits_too(tmp_path):
+    smooth = np.linspace(0, 255, 48).astype(np.uint8).reshape(1, 48, 1)
+    smooth = np.repeat(np.repeat(smooth, 32, 0), 3, -1)
+    images.encode(smooth, tmp_path / "in.jpg", quality=60)
+    darker = _network(lambda x: x - 0.2)
+    for name, bits in (("8.png", None), ("16.png", 16)):
+        writing = images.Writing(bits=bits)
+        options = {"confine": True, "writing": writing}
+        place = tmp_path / "in.jpg", tmp_path / name
+        assert folders.restore_file(darker, *place, **options)
+    eight = images.read(tmp_path / "8.png").values.astype(float)
+    deep = images.read(tmp_path / "16.png").values
+    assert deep.dtype == np.uint16 and np.unique(deep % 257).size > 1
+    np.testing.assert_allclose(deep / 257, eight, atol=0.51)
+    assert np.abs(eight - images.decode(tmp_path / "in.jpg")).mean() < 0.1 * 255
+
+
+def test_what_a_format_cannot_hold_is_skipped_before_it_is_restored(pictures, tmp_path):
+    writing = images.Writing("jpeg", quality=90)
+    plan = plans.planned([pictures], tmp_path / "out", writing=writing)
+    assert plan.places["colour"].destination == tmp_path / "out" / "colour.jpg"
+    seen = []
+    watched = _network(lambda x: (seen.append(x.shape), x)[1])
+    skipped = folders.restore_all(watched, plan.places, writing=writing)
+    assert [*skipped] == ["clear", "text"] and len(seen) == 2
+    assert skipped["clear"].endswith(
+        "clear.png: JPEG keeps no alpha; write .png or .webp"
+    )
+    large = restorer.Restorer(lambda x: x, 2000, 1, "large")
+    with pytest.raises(images.ImageError, match="24000x18000 px are more than WEBP"):
+        folders.restore_file(large, pictures / "colour.png", tmp_path / "x.webp")
 
 
 # Masks
@@ -355,18 +413,18 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
     pixels = np.random.default_rng(0).integers(0, 65536, (9, 12, 4), np.uint16)
     pixels = pixels[..., -channels:]
     source, mask = tmp_path / "in.png", tmp_path / "mask.png"
-    deep_png.write(pixels, source)
+    images.encode(pixels, source)
     images.encode(HOLE[..., None].astype(np.uint8) * 255, mask)
     places = plans.planned([source], tmp_path / "out", into=True).places
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folders.restore_all(_filling(), places, masks={"in": mask})
-    restored = deep_png.read(tmp_path / "out" / "in.png")
+    restored = images.read(tmp_path / "out" / "in.png").values
     assert restored.shape == pixels.shape
     np.testing.assert_array_equal(restored[~HOLE], pixels[~HOLE])
     assert (restored[HOLE, 0] != pixels[HOLE, 0]).any()
     with pytest.warns(errors.Notice, match="left behind is 16 bits"):
-        out = plans.Place(source, tmp_path / "out.tif")
+        out = plans.Place(source, tmp_path / "out.webp")
         folders.restore_all(_filling(), {"in": out}, masks={"in": mask})
 
 
@@ -374,12 +432,12 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
 def test_a_png_file_of_16_bits_becomes_one_of_16_bits(tmp_path, channels):
     pixels = np.random.default_rng(0).integers(1, 65536, (9, 12, channels), np.uint16)
     source, out = tmp_path / "in.png", tmp_path / "out.png"
-    deep_png.write(pixels, source)
+    images.encode(pixels, source)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folders.restore_all(_network(), {"in": plans.Place(source, out)})
     colors = channels - (channels in (2, 4))
-    restored, expected = deep_png.read(out), pixels.copy()
+    restored, expected = images.read(out).values, pixels.copy()
     halved = pixels[..., :colors] / 65535 / 2
     expected[..., :colors] = np.rint(halved * 65535)
     np.testing.assert_allclose(restored, expected, atol=1)

@@ -16,14 +16,17 @@ commands = typer.Typer()
 
 @commands.command()
 @ending.flags(
+    "bit_depth",
     "checkpoint",
     "confine",
+    "format",
     "level",
     "mask",
     "max_pixels",
     "overwrite",
     "part",
     "prior",
+    "quality",
     "skip_existing",
     "step",
     "strength",
@@ -120,6 +123,22 @@ def restore(
             "denoise, jpeg or sr 1,048,576.",
         ),
     ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Of results in folders: png, jpeg, webp, tiff, bmp or avif."),
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="Of jpeg, webp or avif, 1 to 100.")
+    ] = None,
+    bit_depth: Annotated[
+        int | None, typer.Option(help="8, or 16 in png and tiff; as IN if not given.")
+    ] = None,
+    strip_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--strip-metadata", help="Leave out EXIF, XMP, resolution and profile."
+        ),
+    ] = False,
 ) -> None:
     """Restore images, or all below folders, with a network of yours or ours.
 
@@ -137,7 +156,16 @@ def restore(
     if prior is not None:
         max_pixels = deep_image_prior.limit(prior, max_pixels)
     options = {**of_networks, "scale": scale, "iterations": iterations}
-    with streams.as_files(sources, output) as (pictures, place, spelled):
+    # Imported here: --help answers without it.
+    from jaxrestore import images
+
+    writing = images.Writing(format, quality, bit_depth, not strip_metadata)
+    streamed = writing.suffix if format else None
+    with streams.as_files(sources, output, suffix=streamed) as (
+        pictures,
+        place,
+        spelled,
+    ):
         work = restorations.planned(
             pictures,
             place,
@@ -149,6 +177,7 @@ def restore(
             max_pixels=max_pixels,
             by={**by, "step": step},
             options=options | ({"confine": True} if task == "jpeg" else {}),
+            writing=writing,
         )
         with reports.written(json, work, spelled) as scores:
             if prior is not None:

@@ -292,3 +292,60 @@ def test_a_folder_of_pictures_is_not_put_in_a_file(halving, pictures, tmp_path):
     result = run("restore", pictures, "-o", tmp_path / "taken", "--weights", "x")
     assert "is a file" in str(result.exception)
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+# How results are written
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("x.tif", "--quality", 90), "--quality is of JPEG, WebP and AVIF, and TIFF"),
+        (("x.png", "--format", "jpeg"), "like a file of PNG, and --format is jpeg"),
+        (("x.jpg", "--bit-depth", 16), "--bit-depth 16 is of PNG and TIFF, and JPEG"),
+        (("x.png", "--bit-depth", 12), "--bit-depth is 12; it is 8 or 16"),
+        (("x.jpg", "--quality", 0), "--quality is 0; it is 1 to 100"),
+        (("out/", "--quality", 90), "--quality is of JPEG, WebP and AVIF, and PNG"),
+        (("out/", "--format", "gif"), "--format is 'gif'; there are avif, bmp, jpeg,"),
+        (("out/", "--format", "bmp", "--bit-depth", 16), "and BMP holds 8"),
+    ],
+)
+def test_what_does_not_go_together_is_told_before_a_network_is_sought(
+    pictures, tmp_path, words, message
+):
+    where, *words = words
+    words = ("-o", f"{tmp_path}/{where}", "--checkpoint", tmp_path, *words)
+    result = run("restore", pictures / "colour.png", *words)
+    assert isinstance(result.exception, errors.ConfigError)
+    assert message in str(result.exception)
+    assert [*tmp_path.iterdir()] == [pictures]
+
+
+def test_results_have_the_format_that_is_asked_for(halving, pictures, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    deep = np.full((4, 6), 40_001, np.uint16)
+    Image.fromarray(deep).save(pictures / "deep.png", exif=exif, dpi=(300, 300))
+    for format, suffix, options in [
+        ("webp", "webp", ("--quality", "30", "--bit-depth", "8")),
+        ("tiff", "tif", ("--bit-depth", "16", "--strip-metadata")),
+        ("tiff", "tif", ()),
+    ]:
+        out = tmp_path / f"of {format}"
+        words = ("--weights", "x", "--format", format, *options, "--overwrite")
+        result = run("restore", pictures, "-o", out, *words)
+        assert result.exit_code == 0, result.output
+        written = {path.relative_to(out).as_posix() for path in out.rglob("*.*[fp]")}
+        assert written == {f"{n}.{suffix}" for n in ("colour", "deep", "below/grey")}
+        bits = [images.read(out / f"{n}.{suffix}").bits for n in ("deep", "colour")]
+        made = images.read(out / f"deep.{suffix}")
+        if format == "webp":
+            assert bits == [8, 8]
+            lossless = images.encoded(images.decode(out / "colour.webp"), ".webp")
+            assert (out / "colour.webp").stat().st_size < len(lossless)
+        elif options:
+            assert bits == [16, 16] and made.metadata == images.Metadata()
+        else:
+            assert bits == [16, 8] and made.values.max() == 20_000
+            assert b"a camera" in made.metadata.exif
+            assert np.allclose(made.metadata.dpi, 300, atol=0.01)

@@ -98,7 +98,9 @@ def test_a_bad_file_is_told_each_time(halving, tmp_path):
         assert counted in result.output
 
 
-@pytest.mark.parametrize("option", [("--strength", "0.5"), ("--weights", "y")])
+@pytest.mark.parametrize(
+    "option", [("--strength", "0.5"), ("--weights", "y"), ("--bit-depth", "16")]
+)
 def test_other_options_make_other_results(halving, tmp_path, option):
     pictures, out = _folder(tmp_path / "in", 2), tmp_path / "out"
     words = (pictures, "-o", out)
