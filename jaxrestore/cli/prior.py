@@ -52,15 +52,7 @@ def restore(
 
     tasks.named(task)
     _check_mask(task, masks)
-    if scale is not None and task != "sr":
-        raise errors.ConfigError(
-            f"`scale` is of sr, which enlarges; leave it out with {task}"
-        )
-    if writing.bits == 16 and task != "inpaint":
-        raise errors.ConfigError(
-            f"`bit_depth` 16 is of inpaint, and {task} computes pictures of 8 bits; "
-            "leave it out"
-        )
+    _check_output(task, scale, writing)
     count = _count(iterations)
     if preview is not None and not overwrite:
         files.refuse_existing([preview])
@@ -160,6 +152,18 @@ def _filled(picture, *, hole, parts, iterations, progress):
 
 def _told(ended: str, iterations: int) -> str:
     return f"the fit {_SAID[ended]}; this is iteration {iterations}"
+
+
+def _check_output(task: str, scale: int | None, writing: images.Writing) -> None:
+    if scale is not None and task != "sr":
+        raise errors.ConfigError(
+            f"`scale` is of sr, which enlarges; leave it out with {task}"
+        )
+    if writing.bits == 16 and task != "inpaint":
+        raise errors.ConfigError(
+            f"`bit_depth` 16 is of inpaint, and {task} computes pictures of 8 bits; "
+            "leave it out"
+        )
 
 
 def _check_mask(task: str, masks: Mapping[str, Any] | None) -> None:
