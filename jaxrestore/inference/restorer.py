@@ -189,13 +189,19 @@ def restore_image(
     count = image.shape[2] - hidden_colors.has_alpha(image)
     before, after = image[..., :count], joined[..., :count]
     if strength is not None:
-        change = after.astype(np.float32) - before
-        changed = before + np.float32(strength) * change
-        joined[..., :count] = levels.rounded(changed, image.dtype)
+        _blended(before, after, strength)
     elif restorer.caution:
-        joined[..., :count] = cautions.believed(restorer.caution, before, after)
+        cautions.believed(restorer.caution, before, after)
     joined[..., count:] = image[..., count:]
     return joined
+
+
+def _blended(before, after, strength):
+    """Leaves so much of the change, in place, in bands of rows: memory stays small."""
+    for rows in levels.bands(before.shape):
+        change = after[rows].astype(np.float32) - before[rows]
+        changed = before[rows] + np.float32(strength) * change
+        after[rows] = levels.rounded(changed, before.dtype)
 
 
 def check_options(
@@ -265,11 +271,15 @@ def _confined(image: Any, restored: Any, cells: Sequence[jpeg_cells.Component]) 
     if len(cells) != image.shape[2]:
         return restored
     step = levels.white(image.dtype) // 255
-    if not step or (image % step).any():
+    if not step or (step > 1 and (image % step).any()):
         raise errors.ConfigError(
             f"an image is {image.dtype}, but what a JPEG file says is of 8 bits; give "
             "what was read from it as it is, or 257 times that in 16 bits"
         )
-    levels_of_255 = restored.astype(np.float32) / step
-    confined = jpeg_cells.confined(levels_of_255, image // step, cells)
-    return levels.rounded(confined.clip(0, 255) * step, image.dtype)
+    made, decoded = restored, image
+    if step > 1:
+        made, decoded = restored / np.float32(step), image // step
+    for rows, confined in jpeg_cells.confined_bands(made, decoded, cells):
+        changed = confined.clip(0, 255) * step
+        restored[rows] = levels.rounded(changed, image.dtype)
+    return restored
