@@ -65,10 +65,10 @@ def of(image: Image.Image, profile: bytes) -> Metadata:
 def orientation(image: Image.Image) -> int:
     """Returns EXIF's number, 1 to 8, of how an opened file lies; 1 if it says none."""
     try:
-        found = image.getexif().get(274)
+        found = int(image.getexif().get(274, 1))
     except Exception:  # as Pillow's readers raise on damaged files
         return 1
-    return found if found in range(1, 9) else 1
+    return found if 1 <= found <= 8 else 1
 
 
 def upright(values: Shaped[np.ndarray, "h w c"], orientation: int) -> np.ndarray:

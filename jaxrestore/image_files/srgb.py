@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Shaped, UInt8, UInt16
 from PIL import Image, ImageCms
 
 from jaxrestore import errors
@@ -77,6 +77,11 @@ def eight_bit(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
     if values.dtype == np.uint8:
         return values
     return (values // 257 + (values % 257 > 128)).astype(np.uint8)
+
+
+def sixteen_bit(values: np.ndarray) -> UInt16[np.ndarray, "..."]:
+    """Returns values of 8 or 16 bits in 16."""
+    return values if values.dtype == np.uint16 else values * np.uint16(257)
 
 
 def _with_key(values: np.ndarray, header: Header) -> np.ndarray:

@@ -12,10 +12,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxrestore import errors, folders, image_headers, images
-from jaxrestore.image_files import formats
+from jaxrestore.image_files import formats, srgb
 from jaxrestore.inference import jpeg_cells, manifests, masks, plans
 from jaxrestore.inference import restorer as restorers
-from jaxrestore.ops import levels
 
 
 def restore_file(
@@ -51,8 +50,7 @@ def restore_file(
     image, hole, metadata = opened(
         place, mask, max_pixels=max_pixels, writing=writing, scale=restorer.scale
     )
-    decoded = levels.of_floats(levels.floats(image), np.uint8) if confine else image
-    planes = images.jpeg_planes(source, decoded) if confine else []
+    planes = images.jpeg_planes(source, srgb.eight_bit(image)) if confine else []
     try:
         restored = restorers.restore_image(
             restorer,
@@ -103,9 +101,9 @@ def opened(
         keep_profiles=into.profiles if asked.metadata else (),
     )
     if not deep:
-        image = levels.of_floats(levels.floats(image), np.uint8)
+        image = srgb.eight_bit(image)
     elif asked.bits == 16:
-        image = levels.of_floats(levels.floats(image), np.uint16)
+        image = srgb.sixteen_bit(image)
     try:
         image, hole = masks.with_hole(image, mask, place.source, max_pixels=max_pixels)
     except images.ImageError as error:
@@ -133,9 +131,9 @@ def written(
     asked = writing or images.Writing()
     into = formats.check(asked, destination.suffix, name=str(destination))
     if asked.bits == 8 or not into.deep:
-        restored = levels.of_floats(levels.floats(restored), np.uint8)
+        restored = srgb.eight_bit(restored)
     elif asked.bits == 16:
-        restored = levels.of_floats(levels.floats(restored), np.uint16)
+        restored = srgb.sixteen_bit(restored)
     destination.parent.mkdir(parents=True, exist_ok=True)
     images.encode(restored, destination, quality=asked.quality, metadata=metadata)
     if filled and into.loses(asked.quality):

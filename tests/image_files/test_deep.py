@@ -89,7 +89,7 @@ def test_16_bits_are_turned_as_8_are(kind, orientation):
         sized = len(chunk[4:]).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
         data = data[:33] + sized + data[33:]
     else:
-        tags = [(274, "H", 1, orientation)]
+        tags = [(274, "H", 1, orientation, True)]
         planar = {"planarconfig": "separate"} if kind == "planes" else {}
         values = np.moveaxis(image, -1, 0).copy() if kind == "planes" else image
         photometric = "minisblack" if kind == "grey" else "rgb"

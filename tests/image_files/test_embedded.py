@@ -173,20 +173,13 @@ def test_a_jpeg_file_of_wide_colours_is_kept_to_like_any_other(tmp_path):
     upright = Image.fromarray(PIXELS)
     upright.save(tmp_path / "in.jpg", icc_profile=WIDE)
     darker = restorer.Restorer(lambda x: x - 0.2, 1, 1, "darker")
-    options = {"confine": True}
-    assert folders.restore_file(
-        darker, tmp_path / "in.jpg", tmp_path / "out.png", **options
-    )
-    kept, stored = (
-        images.read(tmp_path / name, keep_profiles=("RGB",))
-        for name in ("out.png", "in.jpg")
-    )
+    place = tmp_path / "in.jpg", tmp_path / "out.png"
+    assert folders.restore_file(darker, *place, confine=True)
+    stored, kept = (images.read(path, keep_profiles=("RGB",)) for path in place)
     assert kept.metadata.profile == WIDE
     assert np.abs(kept.values.astype(int) - stored.values).mean() < 0.1 * 255
-    stripped = options | {"writing": images.Writing(metadata=False)}
-    assert not folders.restore_file(
-        darker, tmp_path / "in.jpg", tmp_path / "out.png", **stripped
-    )
+    stripped = images.Writing(metadata=False)
+    assert not folders.restore_file(darker, *place, confine=True, writing=stripped)
 
 
 def test_what_a_bmp_cannot_hold_is_converted_and_told(tmp_path):
@@ -203,7 +196,7 @@ def test_what_a_bmp_cannot_hold_is_converted_and_told(tmp_path):
 def test_16_bits_that_are_converted_to_srgb_are_told(tmp_path):
     place = plans.Place(tmp_path / "in.tif", tmp_path / "out.tif")
     deep = RANDOM.integers(0, 65536, (4, 6, 3), np.uint16)
-    tags = [(34675, 7, len(WIDE), WIDE)]
+    tags = [(34675, 7, len(WIDE), WIDE, True)]
     tifffile.imwrite(place.source, deep, photometric="rgb", extratags=tags)
     folders.restore_file(SAME, *place)
     found = images.read(place.destination, keep_profiles=("RGB",))

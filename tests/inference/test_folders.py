@@ -293,9 +293,8 @@ def test_a_jpeg_file_is_kept_to_in_16_bits_too(tmp_path):
     darker = _network(lambda x: x - 0.2)
     for name, bits in (("8.png", None), ("16.png", 16)):
         writing = images.Writing(bits=bits)
-        options = {"confine": True, "writing": writing}
         place = tmp_path / "in.jpg", tmp_path / name
-        assert folders.restore_file(darker, *place, **options)
+        assert folders.restore_file(darker, *place, confine=True, writing=writing)
     eight = images.read(tmp_path / "8.png").values.astype(float)
     deep = images.read(tmp_path / "16.png").values
     assert deep.dtype == np.uint16 and np.unique(deep % 257).size > 1
