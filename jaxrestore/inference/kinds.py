@@ -38,7 +38,8 @@ def opened(image: Any) -> Opened:
     Raises `ConfigError` for another kind, and for Pillow's modes that have no colours
     of sRGB, and `ImageError` for a file that cannot be read.
 
-    Arrays of the other byte order come back in it.
+    Arrays of the other byte order come back in it. A deep file whose colours are
+    brought to sRGB by a profile has 8 bits.
     """
     if isinstance(image, (list, tuple)):
         return _several([opened(one) for one in image])
