@@ -26,7 +26,6 @@ def run(*words, given=None):
     return RUNNER.invoke(app.app, words, input=given)
 
 
-@pytest.mark.filterwarnings("ignore:images are written")  # BMP has a resolution
 @pytest.mark.parametrize(
     ("suffix", "kind"),
     [
@@ -57,6 +56,14 @@ def test_what_is_not_written_becomes_png_and_a_file_may_stand_at_either_end(tmp_
     assert run(source, "-o", "-").stdout_bytes.startswith(b"RIFF")
     assert run("-", "-o", out, given=source.read_bytes()).exit_code == 0
     np.testing.assert_array_equal(images.decode(out), 255 - PIXELS)
+
+
+def test_a_stream_has_the_format_that_is_asked_for():
+    given = images.encoded(PIXELS, ".png")
+    result = run("-", "-o", "-", "--format", "tiff", "--bit-depth", "16", given=given)
+    assert result.stdout_bytes.startswith(b"II*")
+    found = images.read(result.stdout_bytes).values
+    np.testing.assert_array_equal(found, (255 - PIXELS.astype(np.uint16)) * 257)
 
 
 def test_all_else_that_is_told_goes_to_the_standard_error(tmp_path):
