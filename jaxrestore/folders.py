@@ -27,20 +27,37 @@ def find(root: Path) -> tuple[list[Path], dict[str, str]]:
     return paths, unlisted
 
 
-def find_by_content(root: Path) -> tuple[list[Path], dict[str, str]]:
+def find_by_content(
+    root: Path, *, recursive: bool = True
+) -> tuple[list[Path], dict[str, str]]:
     """Returns as `find` image files, and why what else is there is left out.
+
+    What is an image says `by_content`. Folders below are looked into where it is
+    `recursive`.
+    """
+    paths, unlisted = _below(root, recursive)
+    found, left_out = by_content(paths)
+    _refuse_none(found, root, recursive)
+    return found, unlisted | left_out
+
+
+def by_content(paths: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:
+    """Returns those of some files that are images, and why the others are left out.
 
     Beside those that have the suffix of an image, whether they are one or not, these
     are files that begin as one does, whatever they are called.
     """
-    paths, left_out = _below(root)
-    found = [path for path in paths if _is_named(path) or images.is_image(path)]
-    _refuse_none(found, root)
     what = f"it is no {', '.join(images.FORMATS)} image"
-    return found, left_out | {str(path): what for path in paths if path not in {*found}}
+    found, left_out = [], {}
+    for path in paths:
+        if _is_named(path) or images.is_image(path):
+            found.append(path)
+        else:
+            left_out[str(path)] = what
+    return found, left_out
 
 
-def _below(root: Path) -> tuple[list[Path], dict[str, str]]:
+def _below(root: Path, recursive: bool = True) -> tuple[list[Path], dict[str, str]]:
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise errors.NoInputError(
@@ -59,15 +76,16 @@ def _below(root: Path) -> tuple[list[Path], dict[str, str]]:
             continue
         seen.add((status.st_dev, status.st_ino))
         # Sorted, for it decides which of two ways into a folder is the first.
-        below[:] = sorted(name for name in below if not name.startswith("."))
+        below[:] = sorted(n for n in below if recursive and not n.startswith("."))
         paths += [Path(folder, name) for name in files if not name.startswith(".")]
     return sorted(paths, key=lambda path: path.relative_to(root).as_posix()), unlisted
 
 
-def _refuse_none(paths: Sequence[Path], root: Path) -> None:
+def _refuse_none(paths: Sequence[Path], root: Path, recursive: bool = True) -> None:
     if not paths:
+        where = "there and below" if recursive else "there, not below,"
         raise errors.NoInputError(
-            f"{root} holds no image files; looked there and below for "
+            f"{root} holds no image files; looked {where} for "
             f"{', '.join(images.SUFFIXES)}."
         )
 

@@ -88,6 +88,15 @@ def test_a_model_of_ncnn_is_scored_whole_and_in_tiles(load, tmp_path):
     assert content["environment"]["versions"]["ncnn"] and "ncnn" not in row
 
 
+@pytest.mark.slow
+def test_colours_of_a_profile_lose_by_way_of_srgb(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("color_profiles").main(["--small", "--output", str(output)])
+    (row,) = json.loads(output.read_text())["records"]
+    assert float(row["own"]) > float(row["converted"]) > float(row["noisy"]) + 5
+    assert float(row["own in sRGB"]) > float(row["converted in sRGB"])
+
+
 def test_pictures_of_many_sizes_are_timed(load, tmp_path):
     output = tmp_path / "result.json"
     load("many_sizes").main(["--small", "--output", str(output)])
