@@ -44,6 +44,7 @@ FLOORS = {
     "perceptual": 4,
     "inference": 4,
     "prior": 4,
+    "exporting": 5,
     "pairs": 5,
     "evaluation": 6,
     "training": 7,
@@ -79,6 +80,7 @@ DOORS = {
         "jaxrestore/inference/deep_png.py",
         "jaxrestore/inference/kinds.py",
     ),
+    "onnx": ("jaxrestore/exporting/onnx_files.py",),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),
     "scipy": (
