@@ -8,14 +8,23 @@ import onnx
 import onnxruntime
 from jax import export
 
-from jaxrestore.exporting import onnx_files
+from jaxrestore.exporting import onnx_files, stablehlo_files
+
+
+def any_images(channels):
+    """Returns the shape of any number of images [b, h, w, c] of any size."""
+    names = export.symbolic_shape("b, h, w")
+    return jax.ShapeDtypeStruct((*names, channels), jnp.float32)
 
 
 def traced(function, channels):
-    """Returns the function as a jaxpr of images [b, h, w, c] of any size."""
-    names = export.symbolic_shape("b, h, w")
-    image = jax.ShapeDtypeStruct((*names, channels), jnp.float32)
-    return jax.make_jaxpr(function)(image)
+    """Returns the function as a jaxpr of images of any size."""
+    return jax.make_jaxpr(function)(any_images(channels))
+
+
+def program_of(function, channels):
+    """Returns the StableHLO file of a function of images of so many channels."""
+    return bytearray(stablehlo_files.written(function, any_images(channels)))
 
 
 def file_of(function, channels, scale=1):

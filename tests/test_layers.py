@@ -155,7 +155,7 @@ def floor_complaints(path, source):
         here, package = CONFIGS, "configs"
     elif path == "jaxrestore/__init__.py":
         # What it names for type checkers; that it imports nothing has its own test.
-        here, package = FLOORS["perceptual"] + 1, ""
+        here, package = FLOORS["exporting"] + 1, ""
     elif _package(path) not in FLOORS:
         return [f"{path}: {_package(path)} has no floor; give it one in {__file__}"]
     else:

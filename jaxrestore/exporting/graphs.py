@@ -14,6 +14,8 @@ INPUT, OUTPUT = "image", "restored"
 # The names of the sides of what is taken, [b, h, w, c], and their places in the tensor.
 SIDES = {"b": 0, "h": 2, "w": 3}
 
+_SMALL = 256  # bytes: such constants are written once
+
 
 class Node(NamedTuple):
     """One operation: names in, names out. An attribute may be a `Graph`, a body."""
@@ -54,7 +56,7 @@ class Graph:
         self.nodes.append(Node(op, inputs, outputs, attributes))
         return outputs
 
-    def rename(self, old: str, new: str) -> None:
+    def relabel(self, old: str, new: str) -> None:
         """Calls a tensor by another name."""
 
         def renamed(names):
@@ -64,18 +66,23 @@ class Graph:
             node = Node(op, renamed(inputs), renamed(outputs), attributes)
             self.nodes[at] = node
             for body in bodies(node):
-                body.rename(old, new)
+                body.relabel(old, new)
 
     def constant(self, array: Any) -> str:
         """Returns the name of an array; whole numbers are int64, as sides are."""
         array = np.asarray(array)
         if np.issubdtype(array.dtype, np.integer):
             array = array.astype(np.int64)
-        key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self.root._known:
-            self.root._known[key] = self.name("constant")
-            self.root.arrays[self.root._known[key]] = array
-        return self.root._known[key]
+        key = None
+        if array.nbytes <= _SMALL:
+            key = (array.dtype.str, array.shape, array.tobytes())
+            if key in self.root._known:
+                return self.root._known[key]
+        name = self.name("constant")
+        self.root.arrays[name] = array
+        if key is not None:
+            self.root._known[key] = name
+        return name
 
     def shape(self, sizes: Sequence[Any]) -> str:
         """Returns the name of a vector of sizes, each a number or a polynomial."""

@@ -35,7 +35,7 @@ def graph_of(traced: core.ClosedJaxpr) -> graphs.Graph:
         result = dataclasses.replace(
             result, tensor=graph.add("Identity", result.tensor)
         )
-    graph.rename(result.tensor, graphs.OUTPUT)
+    graph.relabel(result.tensor, graphs.OUTPUT)
     return graph
 
 

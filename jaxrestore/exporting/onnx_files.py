@@ -11,6 +11,7 @@ from jaxrestore import errors
 from jaxrestore.exporting import graphs, jaxprs, tidying
 
 OPSET, FORMAT = 18, 8  # what ONNX Runtime reads since 1.14
+MOST = 2**31 - 2**24  # bytes of weights: a file has fewer than 2 GiB
 
 
 def written(
@@ -32,6 +33,8 @@ def written(
         ) from error
     graph = jaxprs.graph_of(traced)
     tidying.tidy(graph)
+    if sum(array.nbytes for array in graph.arrays.values()) > MOST:
+        raise NotImplementedError("weights of 2 GiB")
     takes = traced.in_avals[0].shape[-1]
     sides = ["height", "width"]
     larger = sides if scale == 1 else [f"{scale} * {side}" for side in sides]

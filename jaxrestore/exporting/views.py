@@ -159,10 +159,8 @@ def arranged(
     if any(scale != 1 for scale in scales):
         tensor = _repeated(graph, tensor, scales)
         held = [axis if own else own for axis, own in pairs]
-    if whole and any(axis and not own for axis, own in zip(targets, held, strict=True)):
-        sizes = [
-            1 if own else size_of(axis) for axis, own in zip(targets, held, strict=True)
-        ]
+    if whole and any(axis and not own for axis, own in pairs):
+        sizes = [1 if own else size_of(axis) for axis, own in pairs]
         tensor = graph.add("Expand", tensor, graph.shape(sizes))
         held = targets
     return View(tensor, tuple(held), view.logical)

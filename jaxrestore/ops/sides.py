@@ -9,11 +9,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import export
 from jaxtyping import Array, Float
 
 
-def are_unknown(x: jax.Array | jax.ShapeDtypeStruct) -> bool:
+def are_unknown(x: jax.Array | np.ndarray | jax.ShapeDtypeStruct) -> bool:
     """Returns whether a side of `x`, or how many images it has, is a name.
 
     >>> sides.are_unknown(jnp.zeros((1, 8, 8, 3)))
@@ -43,5 +44,5 @@ def mirrored(
         there = last - jnp.abs(last - jnp.abs(place))
         if fits is not True:
             there = jnp.where(fits, there, jnp.clip(place, 0, last))
-        images = jnp.take(images, there, axis, mode="clip")
+        images = jnp.take(images, there, axis=axis, mode="clip")
     return images

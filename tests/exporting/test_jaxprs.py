@@ -90,6 +90,7 @@ FUNCTIONS = {
     "prelu": lambda x: jnp.where(x >= 0, x, SHIFT * x),
     "product": lambda x: x @ MATRIX + jnp.tensordot(x, MATRIX, ((3,), (1,))),
     "repeated": lambda x: x.repeat(2, 1).repeat(3, 2),
+    "repeated_channels": lambda x: x.repeat(2, 3),
     "rows_of_channels": lambda x: (x.reshape(-1, CHANNELS) @ MATRIX).reshape(x.shape),
     "shuffled": lambda x: patches.pixel_shuffle(x, 2),
     "to_depth": lambda x: patches.space_to_depth(patches.pad_to_multiple(x, 4), 4),

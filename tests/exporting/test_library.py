@@ -8,18 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import exported
 import jax
 import numpy as np
 import onnx
 import pytest
 import untrained
+from jax import export as jax_export
 from typer.testing import CliRunner
 
 import jaxrestore
 from jaxrestore import errors, images
 from jaxrestore.cli import app
-from jaxrestore.exporting import library
-from jaxrestore.weights import cards, weight_files
+from jaxrestore.exporting import library, onnx_files
+from jaxrestore.inference import shipped
+from jaxrestore.weights import cards, inputs, weight_files
 
 PAGE = (Path(__file__).parents[2] / "docs" / "exporting.md").read_text()
 SCRIPTS = re.findall(r"^```py\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -60,6 +63,25 @@ def test_a_script_of_the_page_restores_without_jaxrestore(script, absent, folder
     np.testing.assert_allclose(made, wanted, atol=1e-5)
     levels = np.rint(255 * made.clip(0, 1))
     np.testing.assert_array_equal(images.decode(folder / "OUT.png"), levels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", shipped.tasks())
+def test_every_network_that_ships_gives_its_numbers(task, tmp_path):
+    network = jaxrestore.Restorer.load(task)
+    for suffix in library.SUFFIXES:
+        library.export(task, tmp_path / f"out{suffix}")
+    program = bytearray((tmp_path / "out.stablehlo").read_bytes())
+    call = jax.jit(jax_export.deserialize(program).call)
+    random = np.random.default_rng(0)
+    for sides in ((64, 64), (33, 70)):
+        image = random.random((1, *sides, inputs.channels(network.takes)), np.float32)
+        if "mask" in network.takes:
+            image[..., -1] = image[..., -1] > 0.7
+        wanted = network.apply(image)
+        made = exported.run(str(tmp_path / "out.onnx"), image)
+        np.testing.assert_allclose(made, wanted, atol=1e-5)
+        np.testing.assert_allclose(call(image), wanted, atol=1e-5)
 
 
 def test_files_say_what_they_take_and_whose_they_are(folder):
@@ -112,10 +134,13 @@ RESIDUAL = {"name": "rrdbnet", "width": 4, "blocks": 0, "residual": True}
 PIX2PIX = {"name": "pix2pix_unet", "filters": 4, "downs": 2}
 
 
-@pytest.mark.parametrize("suffix", library.SUFFIXES)
 @pytest.mark.parametrize(
-    ("generator", "channels"),
-    [(DEEPFILL, 4), ({**LOCAL, "local_statistics": 8}, 3), (RESIDUAL, 3)],
+    ("generator", "channels", "suffix"),
+    [
+        pytest.param(DEEPFILL, 4, ".onnx", marks=pytest.mark.slow),
+        ({**LOCAL, "local_statistics": 8}, 3, ".stablehlo"),
+        (RESIDUAL, 3, ".onnx"),
+    ],
     ids=lambda value: str(value)[:20],
 )
 def test_a_network_that_depends_on_the_size_is_refused(
@@ -130,6 +155,13 @@ def test_a_network_that_depends_on_the_size_is_refused(
 def test_what_draws_random_numbers_is_refused_as_onnx(weights, tmp_path):
     given = weights(PIX2PIX, statistics="pix2pix")
     with pytest.raises(errors.ConfigError, match="asks for random numbers"):
+        library.export(given, tmp_path / "out.onnx")
+
+
+def test_weights_that_no_file_holds_are_refused(weights, tmp_path, monkeypatch):
+    given = weights({"name": "fcn", "width": 4, "blocks": 1})
+    monkeypatch.setattr(onnx_files, "MOST", 1000)
+    with pytest.raises(errors.ConfigError, match="asks for weights of 2 GiB"):
         library.export(given, tmp_path / "out.onnx")
 
 
