@@ -14,6 +14,7 @@ INPUT, OUTPUT = "image", "restored"
 # The names of the sides of what is taken, [b, h, w, c], and their places in the tensor.
 SIDES = {"b": 0, "h": 2, "w": 3}
 
+_NONE: Mapping[str, Any] = {}
 _SMALL = 256  # bytes: such constants are written once
 
 
@@ -44,16 +45,16 @@ class Graph:
         self.root._count += 1
         return f"{kind.lower()}_{self.root._count}"
 
-    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Returns the name of what a new node of these inputs makes."""
-        return self.several(op, 1, *inputs, **attributes)[0]
+    def add(self, op: str, *inputs: str, options: Mapping[str, Any] = _NONE) -> str:
+        """Returns the name of what a new node makes; `options` are its attributes."""
+        return self.several(op, 1, *inputs, options=options)[0]
 
     def several(
-        self, op: str, count: int, *inputs: str, **attributes: Any
+        self, op: str, count: int, *inputs: str, options: Mapping[str, Any] = _NONE
     ) -> tuple[str, ...]:
         """Returns the names of the tensors, so many, that a new node makes."""
         outputs = tuple(self.name(op) for _ in range(count))
-        self.nodes.append(Node(op, inputs, outputs, attributes))
+        self.nodes.append(Node(op, inputs, outputs, options))
         return outputs
 
     def relabel(self, old: str, new: str) -> None:
@@ -101,7 +102,7 @@ class Graph:
             return names[0]
         key = ("shape", *names)
         if key not in self.root._known:
-            self.root._known[key] = self.root.add("Concat", *names, axis=0)
+            self.root._known[key] = self.root.add("Concat", *names, options={"axis": 0})
         return self.root._known[key]
 
     def size(self, size: Any) -> str:
@@ -122,7 +123,8 @@ class Graph:
                 return self.constant([value])
             case ast.Name(name):
                 place = SIDES[name]
-                return self.add("Shape", INPUT, start=place, end=place + 1)
+                options = {"start": place, "end": place + 1}
+                return self.add("Shape", INPUT, options=options)
             case ast.UnaryOp(ast.USub(), operand):
                 return self.add("Neg", self._side(operand))
             case ast.BinOp(left, ast.Pow(), ast.Constant(int(power))):

@@ -136,7 +136,7 @@ def _loop(graph, equation, operands):
     ]
     body.outputs = [body.add("Identity", name) for name in (goes_on, *results)]
     rounds = graph.constant(params["length"])
-    last = graph.several("Loop", count, rounds, "", *starts, body=body)
+    last = graph.several("Loop", count, rounds, "", *starts, options={"body": body})
     return [
         dataclasses.replace(view, tensor=name)
         for name, view in zip(last, carried, strict=True)

@@ -99,7 +99,7 @@ def _converted(graph, equation, operands):
     if (after.kind == "f" and after != np.float32) or after.kind not in names:
         raise NotImplementedError(f"numbers of type {after}")
     (view,) = operands
-    tensor = graph.add("Cast", view.tensor, to=names[after.kind])
+    tensor = graph.add("Cast", view.tensor, options={"to": names[after.kind]})
     return views.View(tensor, view.axes, view.logical)
 
 

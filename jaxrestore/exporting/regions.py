@@ -43,7 +43,7 @@ def _cut(graph, operand, starts, ends, dropped=()):
         logical[axis] = views.axis_of(ends[axis] - starts[axis])
     if len(cut) == 1 and cut == [*dropped] and isinstance(starts[cut[0]], int):
         index, place = graph.constant(starts[cut[0]]), order.index(cut[0])
-        tensor = graph.add("Gather", view.tensor, index, axis=place)
+        tensor = graph.add("Gather", view.tensor, index, options={"axis": place})
         order = [axis for axis in order if axis not in dropped]
     else:
         last = [_END if ends[axis] == sizes[axis] else ends[axis] for axis in cut]
@@ -79,7 +79,9 @@ def _looked_up(graph, equation, operands):
     view, order = whole(graph, operand)
     (axis,) = axes
     rows, _ = whole(graph, views.reshaped(whole(graph, indices)[0], shape[axis:][:1]))
-    tensor = graph.add("Gather", view.tensor, rows.tensor, axis=order.index(axis))
+    tensor = graph.add(
+        "Gather", view.tensor, rows.tensor, options={"axis": order.index(axis)}
+    )
     return views.of_tensor(tensor, shape, order)
 
 
@@ -88,7 +90,9 @@ def _split(graph, equation, operands):
     sizes = graph.constant([int(size) for size in equation.params["sizes"]])
     place = order.index(equation.params["axis"])
     parts = [variable.aval.shape for variable in equation.outvars]
-    names = graph.several("Split", len(parts), view.tensor, sizes, axis=place)
+    names = graph.several(
+        "Split", len(parts), view.tensor, sizes, options={"axis": place}
+    )
     return [views.of_tensor(n, s, order) for n, s in zip(names, parts, strict=True)]
 
 
@@ -118,7 +122,7 @@ def _joined(graph, pairs, axis, shape):
     known = [operand for operand, _ in pairs if isinstance(operand, views.View)]
     order = views.usual_order(known[0])
     names = [whole(graph, operand, s, order)[0].tensor for operand, s in pairs]
-    tensor = graph.add("Concat", *names, axis=order.index(axis))
+    tensor = graph.add("Concat", *names, options={"axis": order.index(axis)})
     return views.of_tensor(tensor, shape, order)
 
 

@@ -17,15 +17,14 @@ def _convolution(graph, equation, operands):
         raise NotImplementedError("a transposed convolution that is not one by phases")
     x, _ = regions.whole(graph, operands[0], None, numbers.lhs_spec)
     below, above = zip(*params["padding"], strict=True)
-    tensor = graph.add(
-        "Conv",
-        x.tensor,
-        _weights(graph, operands[1], numbers.rhs_spec),
-        strides=[*params["window_strides"]],
-        pads=[*below, *above],
-        dilations=[*params["rhs_dilation"]],
-        group=params["feature_group_count"],
-    )
+    options = {
+        "strides": [*params["window_strides"]],
+        "pads": [*below, *above],
+        "dilations": [*params["rhs_dilation"]],
+        "group": params["feature_group_count"],
+    }
+    weights = _weights(graph, operands[1], numbers.rhs_spec)
+    tensor = graph.add("Conv", x.tensor, weights, options=options)
     return views.of_tensor(tensor, equation.outvars[0].aval.shape, numbers.out_spec)
 
 
@@ -35,7 +34,7 @@ def _depthwise(graph, equation, operands):
     shape = equation.outvars[0].aval.shape
     weights = _weights(graph, operands[1], (3, 2, 0, 1))
     pads = {"pads": [1, 1, 1, 1], "group": shape[-1]}
-    tensor = graph.add("Conv", x.tensor, weights, **pads)
+    tensor = graph.add("Conv", x.tensor, weights, options=pads)
     return views.of_tensor(tensor, shape, views.IMAGES)
 
 
@@ -70,7 +69,7 @@ def _reduced(op):
         gone = equation.params["axes"]
         view, order = regions.whole(graph, operands[0])
         at = graph.constant(sorted(order.index(axis) for axis in gone))
-        tensor = graph.add(op, view.tensor, at, keepdims=1)
+        tensor = graph.add(op, view.tensor, at, options={"keepdims": 1})
         axes = (() if axis in gone else view.logical[axis] for axis in order)
         rest = (axis for at, axis in enumerate(view.logical) if at not in gone)
         return views.View(tensor, tuple(axes), tuple(rest))

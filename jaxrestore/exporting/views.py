@@ -168,15 +168,13 @@ def arranged(
 
 def _repeated(graph, tensor, scales):
     """Every place so many times, as `jnp.repeat` along each axis."""
-    return graph.add(
-        "Resize",
-        tensor,
-        "",
-        graph.constant(np.array(scales, np.float32)),
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-    )
+    options = {
+        "mode": "nearest",
+        "coordinate_transformation_mode": "asymmetric",
+        "nearest_mode": "floor",
+    }
+    scales = graph.constant(np.array(scales, np.float32))
+    return graph.add("Resize", tensor, "", scales, options=options)
 
 
 def _moved(graph, view, targets):
@@ -201,7 +199,7 @@ def _moved(graph, view, targets):
         blocks += [axis[a:b] for a, b in itertools.pairwise([*starts, len(axis)])]
     tensor = _in_shape(graph, view.tensor, view.axes, blocks)
     order = sorted(range(len(blocks)), key=lambda at: place[blocks[at][0]])
-    tensor = graph.add("Transpose", tensor, perm=order)
+    tensor = graph.add("Transpose", tensor, options={"perm": order})
     return _in_shape(graph, tensor, [blocks[at] for at in order], targets)
 
 
@@ -239,10 +237,10 @@ def _shuffled(graph, view, targets):
         square = tuple(factor for axis in rest for factor in axis)
         if len({factor.size for factor in square}) != 1:
             continue
-        size = {"blocksize": square[0].size}
+        options = {"blocksize": square[0].size}
         if deep[1] == (*square, *wide[1]):
-            mode = {"mode": "DCR"} if op == "DepthToSpace" else {}
-            return graph.add(op, view.tensor, **size, **mode)
+            options |= {"mode": "DCR"} if op == "DepthToSpace" else {}
+            return graph.add(op, view.tensor, options=options)
         if deep[1] == (*wide[1], *square) and op == "DepthToSpace":
-            return graph.add(op, view.tensor, **size, mode="CRD")
+            return graph.add(op, view.tensor, options={**options, "mode": "CRD"})
     return None

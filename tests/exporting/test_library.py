@@ -10,6 +10,7 @@ from pathlib import Path
 
 import exported
 import jax
+import jax.numpy as jnp
 import numpy as np
 import onnx
 import pytest
@@ -78,7 +79,7 @@ def test_every_network_that_ships_gives_its_numbers(task, tmp_path):
         image = random.random((1, *sides, inputs.channels(network.takes)), np.float32)
         if "mask" in network.takes:
             image[..., -1] = image[..., -1] > 0.7
-        wanted = network.apply(image)
+        wanted = network.apply(jnp.asarray(image))
         made = exported.run(str(tmp_path / "out.onnx"), image)
         np.testing.assert_allclose(made, wanted, atol=1e-5)
         np.testing.assert_allclose(call(image), wanted, atol=1e-5)
