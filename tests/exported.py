@@ -4,6 +4,7 @@ import collections
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import onnx
 import onnxruntime
 from jax import export
@@ -41,7 +42,7 @@ def run(file, images):
     options.log_severity_level = 4  # of functions that enlarge and are not said to
     session = onnxruntime.InferenceSession(file, options)
     (made,) = session.run(None, {"image": images.transpose(0, 3, 1, 2)})
-    return made.transpose(0, 2, 3, 1)
+    return np.asarray(made).transpose(0, 2, 3, 1)
 
 
 def operations(content):

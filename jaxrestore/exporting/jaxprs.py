@@ -114,10 +114,11 @@ def _reckoned(equation, operands):
 
 def _loop(graph, equation, operands):
     """A loop of a fixed number of rounds, which hands on what it made to the next."""
-    params = equation.params
-    given, count = params["num_consts"], params["num_carry"]
-    if len(operands) != given + count or len(equation.outvars) != count:
+    inside, count = equation.params["jaxpr"], len(equation.outvars)
+    outer = [atom.aval.shape for atom in (*equation.invars, *equation.outvars)]
+    if outer != [aval.shape for aval in (*inside.in_avals, *inside.out_avals)]:
         raise NotImplementedError("a loop over an array")
+    given = len(operands) - count  # what is the same in each round
     body = graphs.Graph(graph)
     goes_on = body.name("goes_on")
     body.inputs = [(body.name("round"), np.int64, 0), (goes_on, bool, 0)]
@@ -129,13 +130,13 @@ def _loop(graph, equation, operands):
         name = body.name("carried")
         body.inputs.append((name, variable.aval.dtype, len(order)))
         carried.append(views.View(name, view.axes, view.logical))
-    made = _run(body, params["jaxpr"], [*operands[:given], *carried])
+    made = _run(body, inside, [*operands[:given], *carried])
     results = [
         regions.whole(body, result, variable.aval.shape, order)[0].tensor
         for result, variable, order in zip(made, equation.outvars, orders, strict=True)
     ]
     body.outputs = [body.add("Identity", name) for name in (goes_on, *results)]
-    rounds = graph.constant(params["length"])
+    rounds = graph.constant(equation.params["length"])
     last = graph.several("Loop", count, rounds, "", *starts, options={"body": body})
     return [
         dataclasses.replace(view, tensor=name)
