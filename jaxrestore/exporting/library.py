@@ -75,14 +75,15 @@ def export(
             contents = {path: program, places[1]: beside.encode()}
     except NotImplementedError as error:
         raise errors.ConfigError(
-            f"{what} cannot be exported: {network.name} asks for {error}, of which no "
-            f"{path.suffix} file is made here"
+            f"{what} cannot be written as ONNX: {network.name} asks for {error}, for "
+            "which there is no rule; write it as .stablehlo"
         ) from error
     except (jax.errors.InconclusiveDimensionOperation, TypeError, ValueError) as error:
         why = str(error).partition("\n")[0]
         raise errors.ConfigError(
             f"{what} cannot be exported: {network.name} does other things to images of "
-            f"other sizes, and a file holds one program for all ({why:.200})"
+            f"other sizes, and a file holds one program for all ({why:.200}); restore "
+            "with it here, or export a network without that"
         ) from error
     files.write_all(contents)
     return said
