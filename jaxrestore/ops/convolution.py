@@ -25,10 +25,10 @@ from jaxrestore.ops import patches, products, sides, winograd
 _FEW_CHANNELS = 6
 
 # On CPUs: the gradient by a kernel of so many channels is quicker by Winograd's form,
-# and so are convolutions of maps of so few numbers. Of other kernels and strides the
+# and so are convolutions of maps of so few pixels. Of other kernels and strides the
 # gradient by a kernel of so many features is quicker as products.
 _MANY_CHANNELS = 64
-_SMALL_MAP = 2**19
+_FEW_PIXELS = 2**13
 _MANY_FEATURES = 128
 
 # A dilated convolution is one of images of a phase each; where these are smaller, there
@@ -243,8 +243,8 @@ def _convolve(x, kernel, stride, padding, dilation):
     if stride > 1 and x.shape[-1] <= _FEW_CHANNELS:
         return _by_windows(x, kernel, stride, padding)
     plain = lambda x, kernel: _plain(x, kernel, stride, pads, dilation)
-    small = x.size <= _SMALL_MAP
-    if small and _takes_winograd(x, kernel.shape, stride, padding, dilation):
+    few = x.size <= _FEW_PIXELS * x.shape[-1]
+    if few and _takes_winograd(x, kernel.shape, stride, padding, dilation):
         return jax.lax.platform_dependent(
             x, kernel, cpu=winograd.convolve, default=plain
         )
