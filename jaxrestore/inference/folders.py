@@ -3,7 +3,7 @@
 import collections
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +168,11 @@ def restore_all(
     return skipped
 
 
-def tell_left_behind(behind: Sequence[str]) -> None:
-    """Gives one `errors.Notice` of what `images.left_behind` found in several files."""
+def tell_left_behind(behind: Iterable[str]) -> None:
+    """Gives one `errors.Notice` of what `images.left_behind` found in several files.
+
+    What it found comes as a list of all of it, or as a `collections.Counter`.
+    """
     if behind:
         counts = collections.Counter(behind).items()
         said = ", ".join(f"{what} (of {count})" for what, count in counts)

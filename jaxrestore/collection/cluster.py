@@ -1,0 +1,148 @@
+"""A plan carried out by Ray Data: the only place that knows of Ray.
+
+Rows are lines of text: entries of the plan on the way in, what became of them on the
+way out. The order in which they come back is that in which they are done.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jaxrestore import errors
+from jaxrestore.collection import keys, listing
+from jaxrestore.collection import worker as workers_
+
+ROWS = 64  # of a block, which one worker restores and a killed one begins again
+_BLOCKS = 8  # for each worker, at least, where there are few pictures
+
+
+def run(
+    plan: listing.Plan,
+    job: workers_.Job,
+    table: keys.Table,
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+) -> Iterator[list[str]]:
+    """Yields what became of the pictures of a plan, lines of `Told`, as it becomes so.
+
+    On the cluster at an `address`, as Ray has it, such as "auto", or on one that is
+    begun on this machine and ended. There are as many `workers` as the cluster has GPUs
+    or, without any, machines, unless it is said. A worker that ends, or whose machine
+    does, is begun again elsewhere, with the pictures that it has not told of.
+
+    Raises `ConfigError` where Ray is not installed, cannot be reached, or has fewer
+    GPUs than `workers`; and as `worker.Worker`.
+    """
+    with _connected(address) as ray:
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        if gpus and workers and workers > gpus:
+            raise errors.ConfigError(
+                f"there are {gpus} GPUs for {workers} `workers`; each needs one"
+            )
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = sum(resources.get("CPU", 0) > 0 for resources in alive)
+        count = workers or gpus or nodes
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        # A block of large pictures may take longer than the half hour of the default.
+        context.execution_no_progress_timeout_s = -1
+        rows = min(ROWS, max(1, plan.count // (count * _BLOCKS)))
+        told = (
+            ray.data.read_text([str(part) for part in plan.parts])
+            .repartition(target_num_rows_per_block=rows)
+            .map_batches(
+                _Actor,
+                fn_constructor_args=[job, ray.put(table)],
+                batch_size=None,
+                batch_format="numpy",
+                compute=ray.data.ActorPoolStrategy(size=count),
+                num_gpus=1 if gpus else 0,
+                scheduling_strategy="SPREAD",
+            )
+        )
+        try:
+            for batch in told.iter_batches(batch_size=None, batch_format="numpy"):
+                yield batch["text"].tolist()
+        except Exception as error:
+            ours = _ours(error)
+            if ours is None:
+                raise
+            raise ours from error
+
+
+class _Actor:
+    """A `worker.Worker` as Ray Data calls it."""
+
+    def __init__(self, job: workers_.Job, table: Any):
+        import ray
+
+        # Shared by all workers of a machine, not copied.
+        self._worker = workers_.Worker(job, ray.get(table))
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        return {"text": self._worker(batch["text"].tolist())}
+
+
+@contextlib.contextmanager
+def _connected(address: str | None) -> Iterator[Any]:
+    """Yields Ray, connected; a cluster of our own asks others for a secret."""
+    with _variables(_OURS if address is None else _ALL):
+        ray = _ray()
+        try:
+            ray.init(
+                address or "local",
+                include_dashboard=False if address is None else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise errors.ConfigError(
+                f"Ray cannot be reached at `address` {address or 'local'} "
+                f"({error!s:.200}); give that of a cluster's head, such as "
+                "10.0.0.1:6379, or leave it out"
+            ) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+_ALL = {"RAY_USAGE_STATS_ENABLED": "0"}
+_OURS = {**_ALL, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": ""}
+
+
+@contextlib.contextmanager
+def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Sets those of these variables that are not set, for a while; "" is a secret."""
+    missing = [name for name in wanted if name not in os.environ]
+    try:
+        for name in missing:
+            os.environ[name] = wanted[name] or secrets.token_hex(32)
+        yield
+    finally:
+        for name in missing:
+            del os.environ[name]
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise errors.ConfigError(
+            f"collections are restored by Ray Data, which is not here ({error}); "
+            "pip install 'jaxrestore[ray]'"
+        ) from error
+    return ray
+
+
+def _ours(error: BaseException | None) -> errors.UserError | None:
+    """Returns the error of ours that a worker met and Ray has wrapped, if it is one."""
+    while error is not None and not isinstance(error, errors.UserError):
+        error = getattr(error, "cause", None) or error.__cause__
+    return error

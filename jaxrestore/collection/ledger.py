@@ -1,0 +1,199 @@
+"""What a collection knows of itself, in the folder of its results.
+
+`.collection/settings.json` says by what it is restored, `.collection/done/*.jsonl` has
+a row for each result, and `failed.jsonl` one for each picture that could not be
+restored. Each file appears whole or not at all, and none is changed: what a row of a
+later run says of a result replaces what earlier ones said.
+"""
+
+import array
+import contextlib
+import json
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxrestore import __version__, errors, files
+from jaxrestore.collection import keys
+
+FORMAT = "jaxrestore collection 1"
+REPORT = "failed.jsonl"
+_HOME = ".collection"
+
+
+class Done(NamedTuple):
+    """A result: of which source, under which key, its size in bytes, and its hash."""
+
+    source: str
+    output: str
+    key: str
+    size: int
+    result: str
+
+
+class Failed(NamedTuple):
+    """A picture that could not be restored: the hash of what it held, and why."""
+
+    source: str
+    content: str
+    reason: str
+
+
+def begin(
+    destination: Path, settings: Mapping[str, Any], *, overwrite: bool = False
+) -> int:
+    """Returns the number of the run that begins in a folder, which is made.
+
+    The folder is empty, or holds a collection with these `settings`, or one of which
+    nothing is done; else `ConfigError` is raised unless `overwrite`.
+    """
+    place = destination / _HOME / "settings.json"
+    wanted = {"format": FORMAT, **settings}
+    if place.exists():
+        known = {k: v for k, v in _settings(place).items() if k != "jaxrestore"}
+        if known != wanted and _parts(destination) and not overwrite:
+            differing = [k for k in wanted if known.get(k) != wanted[k]]
+            raise errors.ConfigError(
+                f"{destination} was restored with other settings "
+                f"({', '.join(differing)}); give another folder, or `overwrite` to "
+                "restore all of it anew"
+            )
+    elif not overwrite and _holds_others(destination):
+        raise errors.ConfigError(
+            f"{destination} holds files that are no collection; give an empty folder, "
+            "or `overwrite` to let results replace them"
+        )
+    try:
+        for folder in ("done", "attempts"):
+            (destination / _HOME / folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.disk_error(error, destination) from error
+    files.write_json(place, {**wanted, "jaxrestore": __version__})
+    return 1 + max((run for run, _ in _parts(destination)), default=0)
+
+
+def _holds_others(destination: Path) -> bool:
+    """Whether there are files of others; a run may be killed before it has settings."""
+    return destination.is_dir() and any(p.name != _HOME for p in destination.iterdir())
+
+
+@contextlib.contextmanager
+def alone(destination: Path) -> Iterator[None]:
+    """Keeps other runs out of a collection; a run that was killed keeps nobody out.
+
+    Raises `ConfigError` while another run is at work.
+    """
+    import fcntl  # not on Windows, where there is no Ray cluster either
+
+    lock = os.open(destination / _HOME / "lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise errors.ConfigError(
+            f"another run is restoring to {destination}; wait until it has ended"
+        ) from error
+    finally:
+        os.close(lock)
+
+
+def settings(destination: Path) -> dict[str, Any]:
+    """Returns what a collection is restored by; `NoInputError` where there is none."""
+    place = destination / _HOME / "settings.json"
+    if not place.exists():
+        raise errors.NoInputError(
+            f"{destination} holds no collection; give the folder of its results"
+        )
+    return _settings(place)
+
+
+def _settings(place: Path) -> dict[str, Any]:
+    found = files.read_json(place)
+    if found.get("format") != FORMAT:
+        raise errors.MismatchError(
+            f"{place} is of another version of jaxrestore ({found.get('format')}); "
+            f"this one reads {FORMAT!r}"
+        )
+    return found
+
+
+def room(destination: Path, name: str) -> Path:
+    """Returns a folder of a run's own files: "plan", or "attempts"."""
+    return destination / _HOME / name
+
+
+def add(destination: Path, run: int, rows: Sequence[Done]) -> None:
+    """Writes rows of results that a run has made, which lie on the disk already."""
+    place = destination / _HOME / "done" / f"{run:04}-{uuid.uuid4().hex}.jsonl"
+    files.write_text(place, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def rows(destination: Path) -> Iterator[Done]:
+    """Yields all rows of results, those of later runs later.
+
+    A file that is damaged is left out with a notice: what it told is done again.
+    """
+    for _, part in _parts(destination):
+        try:
+            yield from [
+                Done(*json.loads(text)) for text in part.read_bytes().splitlines()
+            ]
+        except (OSError, ValueError, TypeError) as error:
+            warnings.warn(
+                f"{part} is damaged ({error!s:.100}); what it tells of is taken for "
+                "not restored",
+                errors.Notice,
+                stacklevel=2,
+            )
+
+
+def _parts(destination: Path) -> list[tuple[int, Path]]:
+    found = (destination / _HOME / "done").glob("*.jsonl")
+    return sorted((int(part.name.partition("-")[0]), part) for part in found)
+
+
+def table(
+    told: Iterable[Done], *kinds: Callable[[Done], Sequence[str]]
+) -> list[keys.Table]:
+    """Returns for each kind a table of the words that it makes of rows.
+
+    Of several rows of one result the last is taken. The memory of a row is 8 bytes, and
+    8 a kind, until the tables are made; 8 a kind afterwards.
+    """
+    places, words = array.array("Q"), [array.array("Q") for _ in kinds]
+    for row in told:
+        places.append(keys.fingerprint([row.output]))
+        for kind, values in zip(kinds, words, strict=True):
+            values.append(keys.fingerprint(kind(row)))
+    ends = np.frombuffer(places, np.uint64)
+    order = np.argsort(ends, kind="stable")
+    last = order[np.append(np.diff(ends[order]) != 0, True)] if len(ends) else order
+    del ends, order
+    return [keys.Table(np.unique(np.frombuffer(v, np.uint64)[last])) for v in words]
+
+
+def report(destination: Path, failed: Iterable[Failed]) -> Path:
+    """Writes the report of what failed, sorted by path, and returns its path."""
+    place = destination / REPORT
+    lines = [json.dumps(row._asdict()) + "\n" for row in sorted(failed)]
+    files.write_text(place, "".join(lines))
+    return place
+
+
+def reported(destination: Path) -> list[Failed]:
+    """Returns what the last run that has ended found it could not restore."""
+    place = destination / REPORT
+    if not place.exists():
+        return []
+    try:
+        return [Failed(**json.loads(text)) for text in place.read_bytes().splitlines()]
+    except (ValueError, TypeError) as error:
+        raise errors.DamagedError(
+            f"{place} is damaged ({error!s:.100}); restore the collection again, which "
+            "does only what is missing"
+        ) from error

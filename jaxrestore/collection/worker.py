@@ -1,0 +1,196 @@
+"""What one device does: pictures restored to files, line by line of a plan.
+
+Nothing here knows of Ray. Whoever kills a worker loses nothing: results appear whole or
+not at all, and count once a row in the ledger says so.
+"""
+
+import contextlib
+import json
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from jaxrestore import errors, images
+from jaxrestore.collection import keys, ledger, listing
+from jaxrestore.inference import folders, plans, restorer, shipped
+
+DONE, THERE, FAILED = "done", "there", "failed"
+ATTEMPTS = 3  # of a picture whose worker ends without a word
+SECONDS = 10.0  # of work that a killed worker may lose, and the picture it is at
+
+
+class Job(NamedTuple):
+    """What a run asks of all its workers.
+
+    `network` is the hash of its weights, which are those of a `task` that ships, or
+    those of a file.
+    """
+
+    source: Path
+    destination: Path
+    run: int
+    network: str
+    task: str | None = None
+    weights: Path | None = None
+    options: keys.Options = keys.Options()
+    max_pixels: int = images.MAX_PIXELS
+
+
+class Told(NamedTuple):
+    """What became of a picture: `DONE`, `THERE` already, or `FAILED` with the reason.
+
+    `content` is the hash of what it held, "" where it cannot be read; `behind` is what
+    it held beside 8 bits of sRGB, which is not written.
+    """
+
+    state: str
+    source: str
+    content: str = ""
+    reason: str = ""
+    behind: tuple[str, ...] = ()
+
+
+def weights(task: str | None, file: Path | None) -> Path:
+    """Returns the file of weights that a task means, or a path.
+
+    Raises `NoInputError` where there is no file, and as `shipped.path`.
+    """
+    if task is not None:
+        return shipped.path(task)
+    if file is None or not file.is_file():
+        raise errors.NoInputError(f"{file} is no file; give the path of weights")
+    return file
+
+
+class Worker:
+    """Restores pictures of a collection with one network, which it loads when needed.
+
+    `table` has (output, key, size) of the results that need not be made.
+    """
+
+    def __init__(self, job: Job, table: keys.Table):
+        """Loads nothing yet."""
+        self._job, self._table = job, table
+        self._network: restorer.Restorer | None = None
+        self._setting = keys.of_setting(job.network, job.options)
+
+    def __call__(self, lines: Iterable[str]) -> list[str]:
+        """Restores what stands in lines of a plan; returns a line of `Told` for each.
+
+        Raises `DiskError` where results cannot be written, `MismatchError` where this
+        machine has other weights than the job's, or no folder of sources, and
+        `ConfigError` where the options are of no use to the network.
+        """
+        if not self._job.source.is_dir():
+            raise errors.MismatchError(
+                f"{self._job.source} is no folder on {platform.node()}; both folders "
+                "of a collection must lie on all machines under the same path"
+            )
+        told, made, since = [], [], time.monotonic()
+        for text in lines:
+            told.append(self._visited(listing.of_line(text), made))
+            if made and time.monotonic() - since > SECONDS:
+                ledger.add(self._job.destination, self._job.run, made)
+                made, since = [], time.monotonic()
+        if made:
+            ledger.add(self._job.destination, self._job.run, made)
+        return [json.dumps(one) for one in told]
+
+    def _visited(self, entry: listing.Entry, made: list[ledger.Done]) -> Told:
+        source = self._job.source / entry.source
+        output = self._job.destination / entry.output
+        try:
+            content = keys.of_file(source)
+        except OSError as error:
+            return Told(FAILED, entry.source, reason=f"it cannot be read ({error})")
+        key = keys.of_result(content, self._setting)
+        with contextlib.suppress(OSError):
+            if self._table.holds(entry.output, key, str(output.stat().st_size)):
+                return Told(THERE, entry.source, content)
+        network = self._loaded()  # what it raises is of the job, not of this picture
+        try:
+            behind = self._restored(network, entry)
+        except errors.DiskError:
+            raise
+        except Exception as error:
+            why = str(error).removeprefix(f"{source}: ")
+            if not isinstance(error, errors.UserError):
+                why = f"{type(error).__name__}: {why}"
+            return Told(FAILED, entry.source, content, why)
+        size, result = output.stat().st_size, keys.of_file(output)
+        made.append(ledger.Done(*entry, key, size, result))
+        return Told(DONE, entry.source, content, behind=tuple(behind))
+
+    def _restored(self, network: restorer.Restorer, entry: listing.Entry) -> list[str]:
+        """Restores one picture; returns what of it is not written."""
+        job, room = self._job, ledger.room(self._job.destination, "attempts")
+        source, output = job.source / entry.source, job.destination / entry.output
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise errors.disk_error(error, output) from error
+        with _attempt(room / keys.of_bytes(listing.line(entry).encode())):
+            folders.restore_file(
+                network,
+                source,
+                output,
+                max_pixels=job.max_pixels,
+                **job.options._asdict(),
+            )
+        return folders.behind(plans.Place(source, output))
+
+    def _loaded(self) -> restorer.Restorer:
+        if self._network is None:
+            job, place = self._job, weights(self._job.task, self._job.weights)
+            if keys.of_network(place) != job.network:
+                raise errors.MismatchError(
+                    f"{place} on {platform.node()} is not the network that the run "
+                    "began with; install one version of jaxrestore, and of its "
+                    "weights, on all machines"
+                )
+            if job.task is None:
+                network = restorer.load_weights(place)
+            else:
+                network = shipped.load(job.task)
+            options = job.options
+            restorer.check_options(
+                network,
+                level=options.level,
+                strength=options.strength,
+                confine=options.confine,
+                masked=options.mask is not None,
+                tile=options.tile,
+            )
+            self._network = network
+        return self._network
+
+
+@contextlib.contextmanager
+def _attempt(mark: Path) -> Iterator[None]:
+    """Refuses a picture that has ended its workers, by folders that they left behind.
+
+    Without it one that makes a decoder crash, or takes all memory, would be tried
+    forever: Ray starts a worker that has ended anew, with the same pictures.
+    """
+    made = []
+    for number in range(ATTEMPTS):
+        made.append(mark.with_name(f"{mark.name}-{number}"))
+        try:
+            made[-1].mkdir()
+            break
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise errors.disk_error(error, made[-1]) from error
+    else:
+        raise images.ImageError(
+            f"it has ended {ATTEMPTS} workers that tried to restore it; look at the "
+            "file, and at the memory of the machines"
+        )
+    try:
+        yield
+    finally:
+        for folder in made:
+            folder.rmdir()
