@@ -44,7 +44,7 @@ def make(root: Path, count: int) -> list[str]:
         height, width = generator.integers(24, 65, 2)
         place = root / f"{number // 100:03}" / f"{number:06}.png"
         place.parent.mkdir(parents=True, exist_ok=True)
-        rows, columns = np.mgrid[:height, :width, np.newaxis][:2]
+        rows, columns = np.mgrid[:height, :width][..., np.newaxis]
         waves = np.sin(rows / 5 + columns / 7 + generator.random(3) * 6)
         images.encode(np.rint(127.5 + 120 * waves).astype(np.uint8), place)
         if number % DAMAGED == DAMAGED // 2:
@@ -173,7 +173,7 @@ def tabled(count: int) -> dict[str, float]:
         ledger.Done(f"{n}.jpg", f"{n}.png", f"{n:032x}", n, f"{n:032x}")
         for n in range(count)
     )
-    (table,) = ledger.table(rows, lambda row: (row.output, row.key, str(row.size)))
+    (table,) = ledger.table(rows, ledger.sized)
     kept = memory() - before
     size = table.fingerprints.nbytes / 1e6
     return {"results": count, "table_mb": size, "kept_mb": kept, **_used(before, since)}

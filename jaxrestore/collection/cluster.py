@@ -15,8 +15,7 @@ from jaxrestore import errors
 from jaxrestore.collection import keys, listing
 from jaxrestore.collection import worker as workers_
 
-ROWS = 64  # of a block, which one worker restores and a killed one begins again
-_BLOCKS = 8  # for each worker, at least, where there are few pictures
+_CORES = 0.5  # of a worker, as Ray counts: what lists for it has to fit in beside it
 
 
 def run(
@@ -49,21 +48,19 @@ def run(
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        # A block of large pictures may take longer than the half hour of the default.
+        # A part of large pictures may take longer than the half hour of the default.
         context.execution_no_progress_timeout_s = -1
-        rows = min(ROWS, max(1, plan.count // (count * _BLOCKS)))
-        told = (
-            ray.data.read_text([str(part) for part in plan.parts])
-            .repartition(target_num_rows_per_block=rows)
-            .map_batches(
-                _Actor,
-                fn_constructor_args=[job, ray.put(table)],
-                batch_size=None,
-                batch_format="numpy",
-                compute=ray.data.ActorPoolStrategy(size=count),
-                num_gpus=1 if gpus else 0,
-                scheduling_strategy="SPREAD",
-            )
+        parts = [str(part) for part in plan.parts]
+        told = ray.data.read_text(
+            parts, override_num_blocks=len(parts), num_cpus=_CORES / 2
+        ).map_batches(
+            _Actor,
+            fn_constructor_args=[job, ray.put(table)],
+            batch_size=listing.LINES,
+            batch_format="numpy",
+            compute=ray.data.ActorPoolStrategy(size=count),
+            num_cpus=_CORES,
+            num_gpus=1 if gpus else 0,
         )
         try:
             for batch in told.iter_batches(batch_size=None, batch_format="numpy"):
@@ -94,12 +91,13 @@ def _connected(address: str | None) -> Iterator[Any]:
     with _variables(_OURS if address is None else _ALL):
         ray = _ray()
         try:
-            ray.init(
-                address or "local",
-                include_dashboard=False if address is None else None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            with _silenced():
+                ray.init(
+                    address or "local",
+                    include_dashboard=False if address is None else None,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise errors.ConfigError(
                 f"Ray cannot be reached at `address` {address or 'local'} "
@@ -112,7 +110,8 @@ def _connected(address: str | None) -> Iterator[Any]:
             ray.shutdown()
 
 
-_ALL = {"RAY_USAGE_STATS_ENABLED": "0"}
+# Ray Data's actors make Ray say "error" of what is none; real ones come as exceptions.
+_ALL = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 _OURS = {**_ALL, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": ""}
 
 
@@ -129,10 +128,25 @@ def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Keeps from the terminal what Ray's code in C++ says of its own settings."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _ray() -> Any:
     try:
         import ray
         import ray.data
+
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
     except ImportError as error:
         raise errors.ConfigError(
             f"collections are restored by Ray Data, which is not here ({error}); "

@@ -133,12 +133,12 @@ def add(destination: Path, run: int, rows: Sequence[Done]) -> None:
     files.write_text(place, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def rows(destination: Path) -> Iterator[Done]:
-    """Yields all rows of results, those of later runs later.
+def rows(destination: Path, run: int | None = None) -> Iterator[Done]:
+    """Yields the rows of results, of one run or of all, those of later runs later.
 
     A file that is damaged is left out with a notice: what it told is done again.
     """
-    for _, part in _parts(destination):
+    for _, part in _parts(destination, run):
         try:
             yield from [
                 Done(*json.loads(text)) for text in part.read_bytes().splitlines()
@@ -152,9 +152,15 @@ def rows(destination: Path) -> Iterator[Done]:
             )
 
 
-def _parts(destination: Path) -> list[tuple[int, Path]]:
-    found = (destination / _HOME / "done").glob("*.jsonl")
+def _parts(destination: Path, run: int | None = None) -> list[tuple[int, Path]]:
+    which = "*" if run is None else f"{run:04}"
+    found = (destination / _HOME / "done").glob(f"{which}-*.jsonl")
     return sorted((int(part.name.partition("-")[0]), part) for part in found)
+
+
+def sized(row: Done) -> Sequence[str]:
+    """Returns the words by which a result is known without a look into it."""
+    return row.output, row.key, str(row.size)
 
 
 def table(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from jaxrestore import files, folders
 
-LINES = 10_000  # of a part
+LINES = 100  # of a part, which one worker restores at a time
 
 
 class Entry(NamedTuple):

@@ -72,10 +72,7 @@ def restore(
     )
     with ledger.alone(destination):
         plan = _planned(source, ledger.room(destination, "plan"))
-        (table,) = ledger.table(
-            ledger.rows(destination),
-            lambda row: (row.output, row.key, str(row.size)),
-        )
+        (table,) = ledger.table(ledger.rows(destination), ledger.sized)
         _clear(ledger.room(destination, "attempts"))
         try:
             return _carried(carry(plan, job, table), plan.count, destination, progress)

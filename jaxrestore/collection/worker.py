@@ -67,14 +67,17 @@ def weights(task: str | None, file: Path | None) -> Path:
 class Worker:
     """Restores pictures of a collection with one network, which it loads when needed.
 
-    `table` has (output, key, size) of the results that need not be made.
+    `table` has what is `ledger.sized` of the results that need not be made.
     """
 
     def __init__(self, job: Job, table: keys.Table):
-        """Loads nothing yet."""
+        """Loads no network yet."""
         self._job, self._table = job, table
         self._network: restorer.Restorer | None = None
         self._setting = keys.of_setting(job.network, job.options)
+        # Of a worker that was killed, whose pictures are handed to this one.
+        rows = ledger.rows(job.destination, job.run)
+        (self._since,) = ledger.table(rows, ledger.sized)
 
     def __call__(self, lines: Iterable[str]) -> list[str]:
         """Restores what stands in lines of a plan; returns a line of `Told` for each.
@@ -107,8 +110,11 @@ class Worker:
             return Told(FAILED, entry.source, reason=f"it cannot be read ({error})")
         key = keys.of_result(content, self._setting)
         with contextlib.suppress(OSError):
-            if self._table.holds(entry.output, key, str(output.stat().st_size)):
+            known = entry.output, key, str(output.stat().st_size)
+            if self._table.holds(*known):
                 return Told(THERE, entry.source, content)
+            if self._since.holds(*known):
+                return Told(DONE, entry.source, content)
         network = self._loaded()  # what it raises is of the job, not of this picture
         try:
             behind = self._restored(network, entry)

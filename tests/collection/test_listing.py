@@ -33,7 +33,7 @@ def test_folders_are_listed_when_they_are_asked_for(pictures, monkeypatch):
     assert len([*found]) == 4 and len(listed) == 3
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 4, 7])
+@pytest.mark.parametrize("count", [0, 1, 3, 7])
 def test_a_plan_has_each_entry_once(tmp_path, monkeypatch, count):
     monkeypatch.setattr(listing, "LINES", 3)
     entries = [listing.Entry(f"{n}.jpg", f"{n}.png") for n in range(count)]
@@ -41,9 +41,10 @@ def test_a_plan_has_each_entry_once(tmp_path, monkeypatch, count):
     (tmp_path / "plan" / "of_a_killed_run").write_text("")
     plan = listing.plan(iter(entries), tmp_path / "plan")
     assert plan.count == count and {*plan.parts} == {*(tmp_path / "plan").iterdir()}
-    lines = [line for part in plan.parts for line in part.read_text().splitlines()]
-    assert [listing.of_line(line) for line in lines] == entries
-    assert len(plan.parts) == -(-count // 3)
+    parts = [part.read_text().splitlines() for part in plan.parts]
+    assert [listing.of_line(line) for part in parts for line in part] == entries
+    assert all(len(part) == 3 for part in parts[:-1])
+    assert len(parts) == -(-count // 3)
 
 
 def test_a_line_is_ascii_whatever_a_file_is_called():

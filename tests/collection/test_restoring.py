@@ -131,6 +131,22 @@ def test_a_worker_says_of_each_line_what_became_of_it(restore, pictures, tmp_pat
         assert (one.state == worker.DONE) == (tmp_path / "out" / entry.output).exists()
 
 
+def test_a_worker_goes_on_where_one_was_killed(restore, halving, tmp_path, monkeypatch):
+    """Ray hands the same lines to another one, which finds the rows of the first."""
+
+    def carried(plan, job, table):
+        (part,) = plan.parts
+        lines = part.read_text().splitlines()
+        worker.Worker(job, table)(lines[:3])
+        loaded.append(halving.loaded)
+        yield worker.Worker(job, table)(lines[:3])
+        loaded.append(halving.loaded)
+        yield worker.Worker(job, table)(lines[3:])
+
+    loaded = []
+    assert _counts(restore(carry=carried)) == (5, 4, 0, 1) and loaded == [1, 1]
+
+
 def test_pictures_that_nobody_answers_for_are_told(restore):
     with pytest.raises(errors.PartialError, match="0 of 5 pictures were answered for"):
         restore(carry=lambda *job: iter([]))
