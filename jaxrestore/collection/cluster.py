@@ -5,9 +5,11 @@ way out. The order in which they come back is that in which they are done.
 """
 
 import contextlib
+import functools
 import logging
 import os
 import secrets
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -62,18 +64,19 @@ def run(
             num_cpus=_CORES,
             num_gpus=1 if gpus else 0,
         )
-        try:
-            for batch in told.iter_batches(batch_size=None, batch_format="numpy"):
-                yield batch["text"].tolist()
-        except Exception as error:
-            ours = _ours(error)
-            if ours is None:
-                raise
-            raise ours from error
+        for batch in told.iter_batches(batch_size=None, batch_format="numpy"):
+            for name, text in zip(batch["error"], batch["text"], strict=True):
+                if name:
+                    raise getattr(errors, name)(text)
+            yield batch["text"].tolist()
 
 
 class _Actor:
-    """A `worker.Worker` as Ray Data calls it."""
+    """A `worker.Worker` as Ray Data calls it, on a "text" column.
+
+    An error that ends the run is a row too, with its class as "error": of one that is
+    raised Ray passes on a string.
+    """
 
     def __init__(self, job: workers_.Job, table: Any):
         import ray
@@ -82,7 +85,11 @@ class _Actor:
         self._worker = workers_.Worker(job, ray.get(table))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        return {"text": self._worker(batch["text"].tolist())}
+        try:
+            told = self._worker(batch["text"].tolist())
+        except errors.UserError as error:
+            return {"text": [str(error)], "error": [type(error).__name__]}
+        return {"text": told, "error": [""] * len(told)}
 
 
 @contextlib.contextmanager
@@ -91,6 +98,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     with _variables(_OURS if address is None else _ALL):
         ray = _ray()
         try:
+            _knock(address or "")
             with _silenced():
                 ray.init(
                     address or "local",
@@ -98,7 +106,7 @@ def _connected(address: str | None) -> Iterator[Any]:
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise errors.ConfigError(
                 f"Ray cannot be reached at `address` {address or 'local'} "
                 f"({error!s:.200}); give that of a cluster's head, such as "
@@ -115,17 +123,30 @@ _ALL = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 _OURS = {**_ALL, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": ""}
 
 
+@functools.cache
+def _secret() -> str:
+    """One for this process, since Ray reads its token once."""
+    return secrets.token_hex(32)
+
+
 @contextlib.contextmanager
 def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
     """Sets those of these variables that are not set, for a while; "" is a secret."""
     missing = [name for name in wanted if name not in os.environ]
     try:
         for name in missing:
-            os.environ[name] = wanted[name] or secrets.token_hex(32)
+            os.environ[name] = wanted[name] or _secret()
         yield
     finally:
         for name in missing:
             del os.environ[name]
+
+
+def _knock(address: str) -> None:
+    """Raises `OSError` where nobody answers at HOST:PORT, for which Ray would wait."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 @contextlib.contextmanager
@@ -146,17 +167,10 @@ def _ray() -> Any:
         import ray
         import ray.data
 
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     except ImportError as error:
         raise errors.ConfigError(
             f"collections are restored by Ray Data, which is not here ({error}); "
             "pip install 'jaxrestore[ray]'"
         ) from error
     return ray
-
-
-def _ours(error: BaseException | None) -> errors.UserError | None:
-    """Returns the error of ours that a worker met and Ray has wrapped, if it is one."""
-    while error is not None and not isinstance(error, errors.UserError):
-        error = getattr(error, "cause", None) or error.__cause__
-    return error
