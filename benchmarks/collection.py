@@ -6,12 +6,15 @@ Pictures of 24 to 64 px, one in a hundred damaged, through `pixel_shuffle`. They
 restored by a bare loop in this process, by `jaxrestore restore`, and by `jaxrestore
 collection` on a cluster of two nodes on this machine, once undisturbed, once more in
 vain, and once with a worker killed by SIGKILL on the way. The results of all must be
-equal to the byte. Then as many paths as are asked for, which are no files, are planned,
-and a table of as many results is read, each in a process of its own.
+equal to the byte. "steady" is the rate between the first result and the last, without
+the start of processes.
+
+Then, each in a process of its own: as many paths as are asked for, which are no files,
+are planned; a table of as many results is read; and a tenth of the paths goes through
+Ray, to workers that find no file. `most_mb` is the most that the process held.
 """
 
 import os
-import resource
 import secrets
 import signal
 import subprocess
@@ -29,10 +32,11 @@ import numpy as np
 from benchmarks import harness
 from benchmarks.many_sizes import memory
 from jaxrestore import errors, images
-from jaxrestore.collection import ledger, listing
+from jaxrestore.collection import cluster, keys, ledger, listing, worker
 from jaxrestore.inference import folders, shipped
 
-COLUMNS = ["what", "seconds", "pictures/s", "restored", "there", "failed", "code"]
+COLUMNS = ["what", "seconds", "pictures/s", "steady", "restored", "there", "failed"]
+COLUMNS += ["code"]
 TASK = "pixel_shuffle"
 DAMAGED = 100  # one picture of so many
 
@@ -53,15 +57,20 @@ def make(root: Path, count: int) -> list[str]:
     return damaged
 
 
-def loop(source: Path, output: Path) -> int:
-    """Restores what can be, file by file; returns how many cannot."""
+def loop(source: str, output: str) -> dict[str, float]:
+    """Restores what can be, file by file, after a few; returns seconds and failures."""
     network, failed = shipped.load(TASK), 0
-    for place in sorted(source.rglob("*.png")):
+    places = sorted(Path(source).rglob("*.png"))
+    for place in places[:20]:
+        folders.restore_file(network, place, Path(f"{output}-warm", place.name))
+    since = time.perf_counter()
+    for place in places:
         try:
-            folders.restore_file(network, place, output / place.relative_to(source))
+            to = Path(output) / place.relative_to(source)
+            folders.restore_file(network, place, to)
         except errors.ImageError:
             failed += 1
-    return failed
+    return {"seconds": time.perf_counter() - since, "failed": failed}
 
 
 def command(*words: Any) -> tuple[int, float]:
@@ -123,11 +132,12 @@ def at(address: str) -> list[str]:
 
 
 def of_run(what: str, output: Path, code: int, seconds: float) -> dict[str, Any]:
-    """Returns a row of a run that has ended."""
+    """Returns a row of a run that has ended; its report, if any, says what failed."""
     failed = len(ledger.reported(output))
-    made = len(contents(output))
+    times = [place.stat().st_mtime for place in output.rglob("*.png")]
     row = {"what": what, "seconds": seconds, "code": code, "failed": failed}
-    return {**row, "restored": made, "pictures/s": (made + failed) / seconds}
+    row |= {"restored": len(times), "pictures/s": (len(times) + failed) / seconds}
+    return {**row, "steady": (len(times) - 1) / (max(times) - min(times))}
 
 
 def on_two_nodes(source: Path, home: Path, count: int) -> list[dict[str, Any]]:
@@ -137,33 +147,51 @@ def on_two_nodes(source: Path, home: Path, count: int) -> list[dict[str, Any]]:
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     from ray import cluster_utils
 
-    cluster = cluster_utils.Cluster(
+    nodes = cluster_utils.Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 1, "include_dashboard": False},
     )
     try:
-        cluster.add_node(num_cpus=1)
+        nodes.add_node(num_cpus=1)
         words = ("collection", source, home / "whole", "--task", TASK)
-        words = (*words, *at(cluster.address))
+        words = (*words, *at(nodes.address))
         rows = [of_run("collection, two nodes", home / "whole", *command(*words))]
         again = of_run("collection, again", home / "whole", *command(*words))
         rows.append({**again, "there": again["restored"], "restored": 0})
-        killed = disturbed(source, home / "killed", cluster.address, count // 5)
+        del rows[-1]["steady"]
+        killed = disturbed(source, home / "killed", nodes.address, count // 5)
         return [*rows, killed]
     finally:
-        cluster.shutdown()
+        nodes.shutdown()
+
+
+def synthetic(count: int) -> Iterator[listing.Entry]:
+    """Yields entries of files that are not there, a thousand a folder."""
+    root = Path("/collection")
+    each = [f"{number:04}.jpg" for number in range(1000)]
+    walked = ((root / f"{n:05}", each) for n in range(-(-count // 1000)))
+    return listing.entries(root, walked)
 
 
 def planned(count: int) -> dict[str, float]:
     """Returns seconds and MB of planning paths that are no files."""
-    root = Path("/collection")
-    each = [f"{number:04}.jpg" for number in range(1000)]
-    walked = ((root / f"{n:05}", each) for n in range(-(-count // 1000)))
     with tempfile.TemporaryDirectory() as home:
         before, since = memory(), time.perf_counter()
-        found = listing.plan(listing.entries(root, walked), Path(home) / "plan")
+        found = listing.plan(synthetic(count), Path(home) / "plan")
         size = sum(part.stat().st_size for part in found.parts)
         return {"paths": found.count, "plan_mb": size / 1e6, **_used(before, since)}
+
+
+def streamed(count: int) -> dict[str, float]:
+    """Returns seconds and MB of a driver whose workers find no file at any path."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        found = listing.plan(synthetic(count), home / "plan")
+        before, since = memory(), time.perf_counter()
+        job = worker.Job(home, home, 1, "none", task=TASK)
+        table = keys.Table(np.zeros(0, np.uint64))
+        told = sum(map(len, cluster.run(found, job, table, workers=2)))
+        return {"paths": told, **_used(before, since)}
 
 
 def tabled(count: int) -> dict[str, float]:
@@ -180,15 +208,16 @@ def tabled(count: int) -> dict[str, float]:
 
 
 def _used(before: float, since: float) -> dict[str, float]:
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    status = Path("/proc/self/status").read_text()
+    most = int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
     seconds = time.perf_counter() - since
     return {"before_mb": before, "most_mb": most, "seconds": seconds}
 
 
-def apart(function: Any, count: int) -> dict[str, float]:
+def apart(function: Any, *given: Any) -> dict[str, float]:
     """Returns what a function gives in a process of its own, rounded."""
     with futures.ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        found = pool.submit(function, count).result()
+        found = pool.submit(function, *given).result()
     return {name: round(value, 1) for name, value in found.items()}
 
 
@@ -197,40 +226,41 @@ def main(argv: Sequence[str] | None = None):
     made = harness.parser(__doc__)
     made.add_argument("--paths", type=int, help="to plan; 10,000,000 if not small")
     options = harness.parse(made, argv)
-    count, paths = (100, 20_000) if options.small else (2000, 10_000_000)
+    count = 250 if options.small else 2000
+    paths = options.paths or (20_000 if options.small else 10_000_000)
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        source = home / "source"
-        damaged = make(source, count)
-        loop(source / "000", home / "warm")
-        since = time.perf_counter()
-        failed = loop(source, home / "loop")
-        seconds = time.perf_counter() - since
-        rows = [of_run("a bare loop", home / "loop", 0, seconds) | {"failed": failed}]
-        words = ("restore", source, "-o", home / "folder", "--task", TASK)
-        rows.append(of_run("restore, one process", home / "folder", *command(*words)))
-        rows[-1]["failed"] = failed
-        rows += on_two_nodes(source, home, count)
-        expected = contents(home / "folder")
-        facts = {
-            "pictures": count,
-            "damaged": damaged,
-            "missing": sorted({*expected} - {*contents(home / "killed")}),
-            "equal_to_the_byte": all(
-                contents(home / name) == expected
-                for name in ("loop", "whole", "killed")
-            ),
-            "named_in_the_report": [
-                row.source for row in ledger.reported(home / "killed")
-            ],
-        }
-        verified = command("collection", source, home / "killed", "--verify")
-        facts["verify_ends_with"] = verified[0]
-    facts["planned"] = apart(planned, options.paths or paths)
-    facts["tabled"] = apart(tabled, options.paths or paths)
+        rows, facts = restored(Path(folder), count)
+    facts["planned"] = apart(planned, paths)
+    facts["tabled"] = apart(tabled, paths)
+    facts["streamed"] = apart(streamed, paths // 10)
     harness.finish(
         "collection", options, rows, columns=COLUMNS, facts=facts, packages=["ray"]
     )
+
+
+def restored(home: Path, count: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Returns a row of each run, and whether they agree."""
+    source, bare, one = home / "source", home / "loop", home / "folder"
+    damaged = make(source, count)
+    found = apart(loop, str(source), str(bare))
+    rows = [of_run("a bare loop", bare, 0, found["seconds"])]
+    words = ("restore", source, "-o", one, "--task", TASK)
+    rows.append(of_run("restore, one process", one, *command(*words)))
+    for row in rows:  # there is no report
+        row["failed"] = int(found["failed"])
+    rows += on_two_nodes(source, home, count)
+    expected, killed = contents(one), home / "killed"
+    same = [contents(home / name) == expected for name in ("loop", "whole", "killed")]
+    code, _ = command("collection", source, killed, "--verify")
+    facts = {
+        "pictures": count,
+        "damaged": damaged,
+        "missing": sorted({*expected} - {*contents(killed)}),
+        "equal_to_the_byte": all(same),
+        "named_in_the_report": [row.source for row in ledger.reported(killed)],
+        "verify_ends_with": code,
+    }
+    return rows, facts
 
 
 if __name__ == "__main__":
