@@ -81,8 +81,8 @@ def command(*words: Any) -> tuple[int, float]:
 def started(*words: Any) -> tuple[subprocess.Popen, float]:
     """Starts `jaxrestore`, whose output goes nowhere."""
     line = [sys.executable, "-m", "jaxrestore", *map(str, words)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(line, **quiet), time.perf_counter()
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(line, stdout=quiet, stderr=quiet), time.perf_counter()
 
 
 def ended(process: subprocess.Popen, since: float) -> tuple[int, float]:

@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from jaxrestore import errors
@@ -27,7 +27,7 @@ def run(
     *,
     address: str | None = None,
     workers: int | None = None,
-) -> Iterator[list[str]]:
+) -> Generator[list[str], None, None]:
     """Yields what became of the pictures of a plan, lines of `Told`, as it becomes so.
 
     On the cluster at an `address`, as Ray has it, such as "auto", or on one that is
@@ -79,10 +79,8 @@ class _Actor:
     """
 
     def __init__(self, job: workers_.Job, table: Any):
-        import ray
-
-        # Shared by all workers of a machine, not copied.
-        self._worker = workers_.Worker(job, ray.get(table))
+        # The table is shared by all workers of a machine, not copied.
+        self._worker = workers_.Worker(job, _ray().get(table))
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         try:
@@ -164,8 +162,8 @@ def _silenced() -> Iterator[None]:
 
 def _ray() -> Any:
     try:
-        import ray
-        import ray.data
+        import ray  # pyright: ignore[reportMissingImports]
+        import ray.data  # pyright: ignore[reportMissingImports]
 
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     except ImportError as error:

@@ -44,20 +44,18 @@ class Failed(NamedTuple):
     reason: str
 
 
-def begin(
+def refuse_other(
     destination: Path, settings: Mapping[str, Any], *, overwrite: bool = False
-) -> int:
-    """Returns the number of the run that begins in a folder, which is made.
+) -> None:
+    """Refuses a folder that is not empty and holds no collection with these `settings`.
 
-    The folder is empty, or holds a collection with these `settings`, or one of which
-    nothing is done; else `ConfigError` is raised unless `overwrite`.
+    One of which nothing is done is none. Raises `ConfigError`, unless `overwrite`.
     """
     place = destination / _HOME / "settings.json"
-    wanted = {"format": FORMAT, **settings}
     if place.exists():
-        known = {k: v for k, v in _settings(place).items() if k != "jaxrestore"}
-        if known != wanted and _parts(destination) and not overwrite:
-            differing = [k for k in wanted if known.get(k) != wanted[k]]
+        known = _settings(place)
+        differing = [k for k, value in settings.items() if known.get(k) != value]
+        if differing and _parts(destination) and not overwrite:
             raise errors.ConfigError(
                 f"{destination} was restored with other settings "
                 f"({', '.join(differing)}); give another folder, or `overwrite` to "
@@ -68,12 +66,13 @@ def begin(
             f"{destination} holds files that are no collection; give an empty folder, "
             "or `overwrite` to let results replace them"
         )
-    try:
-        for folder in ("done", "attempts"):
-            (destination / _HOME / folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.disk_error(error, destination) from error
-    files.write_json(place, {**wanted, "jaxrestore": __version__})
+
+
+def begin(destination: Path, settings: Mapping[str, Any]) -> int:
+    """Returns the number of the run that begins in a folder that is `alone`."""
+    place = destination / _HOME / "settings.json"
+    told = {"format": FORMAT, **settings, "jaxrestore": __version__}
+    files.write_json(place, told)
     return 1 + max((run for run, _ in _parts(destination)), default=0)
 
 
@@ -84,13 +83,18 @@ def _holds_others(destination: Path) -> bool:
 
 @contextlib.contextmanager
 def alone(destination: Path) -> Iterator[None]:
-    """Keeps other runs out of a collection; a run that was killed keeps nobody out.
+    """Keeps other runs out of a folder, which is made; one that was killed keeps none.
 
     Raises `ConfigError` while another run is at work.
     """
     import fcntl  # not on Windows, where there is no Ray cluster either
 
-    lock = os.open(destination / _HOME / "lock", os.O_RDWR | os.O_CREAT)
+    try:
+        for folder in ("done", "attempts"):
+            (destination / _HOME / folder).mkdir(parents=True, exist_ok=True)
+        lock = os.open(destination / _HOME / "lock", os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise errors.disk_error(error, destination) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -1,10 +1,11 @@
 """A folder of any number of pictures restored to another: `jaxrestore collection`."""
 
 import collections
+import contextlib
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ from jaxrestore.collection import cluster, keys, ledger, listing, worker
 from jaxrestore.inference import folders as restored_folders
 
 # What carries out a plan: `cluster.run`, but for its options.
-Carry = Callable[[listing.Plan, worker.Job, keys.Table], Iterator[list[str]]]
+Lines = Generator[list[str], None, None]
+Carry = Callable[[listing.Plan, worker.Job, keys.Table], Lines]
 
 
 class Outcome(NamedTuple):
@@ -66,16 +68,18 @@ def restore(
     network = keys.of_network(worker.weights(task, weights))
     said = {"task": task, "weights": None if weights is None else str(weights)}
     settings = {**said, "network": network, "options": options._asdict()}
-    run = ledger.begin(destination, settings, overwrite=overwrite)
-    job = worker.Job(
-        source, destination, run, network, task, weights, options, max_pixels
-    )
+    ledger.refuse_other(destination, settings, overwrite=overwrite)
     with ledger.alone(destination):
+        run = ledger.begin(destination, settings)
         plan = _planned(source, ledger.room(destination, "plan"))
         (table,) = ledger.table(ledger.rows(destination), ledger.sized)
         _clear(ledger.room(destination, "attempts"))
+        job = worker.Job(
+            source, destination, run, network, task, weights, options, max_pixels
+        )
         try:
-            return _carried(carry(plan, job, table), plan.count, destination, progress)
+            with contextlib.closing(carry(plan, job, table)) as told:
+                return _carried(told, plan.count, destination, progress)
         finally:
             shutil.rmtree(ledger.room(destination, "plan"), ignore_errors=True)
 
@@ -122,6 +126,6 @@ def _carried(lines, count, destination, progress) -> Outcome:
             f"{states.total()} of {count} pictures were answered for; give the same "
             "command again, which does only what is missing"
         )
+    done, there = states[worker.DONE], states[worker.THERE]
     reasons = {row.source: row.reason for row in sorted(failed)[:10]}
-    by_state = (states[s] for s in (worker.DONE, worker.THERE, worker.FAILED))
-    return Outcome(count, *by_state, report, reasons)
+    return Outcome(count, done, there, len(failed), report, reasons)

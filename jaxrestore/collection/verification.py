@@ -58,8 +58,8 @@ def verify(
         if counts.total() % 100 == 0:
             progress(counts.total())
     counts["wrong"] += len(unlisted)
-    named |= unlisted
-    return Verdict(counts.total(), *(counts[k] for k in (DONE, FAILED, "wrong")), named)
+    wrong, named = counts["wrong"], named | unlisted
+    return Verdict(counts.total(), counts[DONE], counts[FAILED], wrong, named)
 
 
 class _Judge:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,11 +35,11 @@ def test_variables_are_set_for_a_while_and_no_choice_is_overruled(monkeypatch):
     assert "RAY_AUTH_TOKEN" not in os.environ
 
 
-def test_an_error_that_ends_a_run_is_a_row(monkeypatch):
+def test_an_error_that_ends_a_run_is_a_row():
     def fail(lines):
         raise errors.DiskError("full")
 
-    actor = object.__new__(cluster._Actor)
+    actor: Any = object.__new__(cluster._Actor)
     actor._worker = fail
     batch = {"text": np.array(["a line"])}
     assert actor(batch) == {"text": ["full"], "error": ["DiskError"]}

@@ -12,41 +12,52 @@ def _done(output, key, size=1):
     return ledger.Done("a.jpg", output, key, size, "result")
 
 
+def _begin(out, settings=SETTINGS, **options):
+    ledger.refuse_other(out, settings, **options)
+    with ledger.alone(out):
+        return ledger.begin(out, settings)
+
+
 def test_a_collection_is_begun_and_gone_on_with(tmp_path):
-    out = tmp_path / "new" / "out"
-    assert ledger.begin(out, SETTINGS) == 1
+    out, other = tmp_path / "new" / "out", {**SETTINGS, "options": {"strength": 1}}
+    assert _begin(out, other) == 1
+    assert _begin(out) == 1  # nothing was done with the others
     ledger.add(out, 1, [_done("a.png", "key")])
-    assert ledger.begin(out, SETTINGS) == 2
+    assert _begin(out) == 2
     assert ledger.settings(out)["network"] == "n"
-    other = {**SETTINGS, "options": {"strength": 1}}
-    with pytest.raises(
-        errors.ConfigError, match=r"other settings \(options\).*another"
-    ):
-        ledger.begin(out, other)
-    assert ledger.begin(out, other, overwrite=True) == 2
+    with pytest.raises(errors.ConfigError, match=r"other settings \(options\)"):
+        _begin(out, other)
+    assert _begin(out, other, overwrite=True) == 2
     assert ledger.settings(out)["options"] == {"strength": 1}
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path):
     (tmp_path / "mine.png").write_text("mine")
     with pytest.raises(errors.ConfigError, match="no collection; give an empty folder"):
-        ledger.begin(tmp_path, SETTINGS)
+        _begin(tmp_path)
     with pytest.raises(errors.NoInputError, match="holds no collection"):
         ledger.settings(tmp_path)
-    assert ledger.begin(tmp_path, SETTINGS, overwrite=True) == 1
+    assert [*tmp_path.iterdir()] == [tmp_path / "mine.png"]
+    assert _begin(tmp_path, overwrite=True) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(errors.DiskError, match="Not a directory"):
+        _begin(tmp_path / "file" / "out")
 
 
 def test_a_collection_of_another_version_is_refused(tmp_path):
-    ledger.begin(tmp_path, SETTINGS)
+    _begin(tmp_path)
     place = tmp_path / ".collection" / "settings.json"
     place.write_text(json.dumps({"format": "jaxrestore collection 7"}))
-    for look in (ledger.settings, lambda out: ledger.begin(out, SETTINGS)):
+    for look in (ledger.settings, _begin):
         with pytest.raises(errors.MismatchError, match="collection 7"):
             look(tmp_path)
 
 
 def test_one_run_at_a_time(tmp_path):
-    ledger.begin(tmp_path, SETTINGS)
+    _begin(tmp_path)
     with (
         ledger.alone(tmp_path),
         pytest.raises(errors.ConfigError, match="another run is restoring"),
@@ -58,7 +69,7 @@ def test_one_run_at_a_time(tmp_path):
 
 
 def test_a_table_takes_the_last_row_of_a_result(tmp_path):
-    ledger.begin(tmp_path, SETTINGS)
+    _begin(tmp_path)
     # Written in another order than that of the runs, of which 10 follows 9.
     ledger.add(tmp_path, 10, [_done("a.png", "third"), _done("b.png", "b")])
     ledger.add(tmp_path, 9, [_done("a.png", "second"), _done("c.png", "c")])
@@ -76,13 +87,13 @@ def test_a_table_takes_the_last_row_of_a_result(tmp_path):
 
 
 def test_a_table_of_nothing_is_empty(tmp_path):
-    ledger.begin(tmp_path, SETTINGS)
+    _begin(tmp_path)
     (table,) = ledger.table(ledger.rows(tmp_path), lambda row: (row.output,))
     assert not len(table.fingerprints) and not table.holds("a.png")
 
 
 def test_a_damaged_file_is_left_out_with_a_notice(tmp_path):
-    ledger.begin(tmp_path, SETTINGS)
+    _begin(tmp_path)
     ledger.add(tmp_path, 1, [_done("a.png", "key")] * 2)
     (part,) = (tmp_path / ".collection" / "done").iterdir()
     part.write_text(part.read_text()[:-9])

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxrestore import errors, files, images
 from jaxrestore.collection import keys, ledger, listing, restoring, worker
@@ -131,12 +132,12 @@ def test_a_worker_says_of_each_line_what_became_of_it(restore, pictures, tmp_pat
         assert (one.state == worker.DONE) == (tmp_path / "out" / entry.output).exists()
 
 
-def test_a_worker_goes_on_where_one_was_killed(restore, halving, tmp_path, monkeypatch):
+def test_a_worker_goes_on_where_one_was_killed(restore, halving):
     """Ray hands the same lines to another one, which finds the rows of the first."""
 
     def carried(plan, job, table):
         (part,) = plan.parts
-        lines = part.read_text().splitlines()
+        lines = sorted(part.read_text().splitlines())
         worker.Worker(job, table)(lines[:3])
         loaded.append(halving.loaded)
         yield worker.Worker(job, table)(lines[:3])
@@ -149,7 +150,7 @@ def test_a_worker_goes_on_where_one_was_killed(restore, halving, tmp_path, monke
 
 def test_pictures_that_nobody_answers_for_are_told(restore):
     with pytest.raises(errors.PartialError, match="0 of 5 pictures were answered for"):
-        restore(carry=lambda *job: iter([]))
+        restore(carry=lambda *job: (line for line in []))
 
 
 @pytest.mark.parametrize("killed", [worker.ATTEMPTS - 1, worker.ATTEMPTS])
@@ -203,8 +204,6 @@ def test_a_source_that_cannot_be_read_is_named(restore, pictures):
 def test_what_is_not_written_is_said_once(restore, pictures):
     deep = np.full((9, 12), 40_000, np.uint16)
     for name in ("deep.tif", "deeper.tif"):
-        from PIL import Image
-
         Image.fromarray(deep).save(pictures / name)
     with pytest.warns(errors.Notice, match=r"16 bits \(of 2\)"):
         restore()
