@@ -104,14 +104,17 @@ def collection(
 ) -> None:
     """Restore all pictures below SRC to DST, on one machine or on many.
 
-    The same command goes on where one has stopped, and does only what is missing or has
-    changed. Pictures that cannot be restored are named in DST/failed.jsonl.
+    The same command goes on where one has stopped, and does only what is
+    missing or has changed. DST/failed.jsonl names what cannot be restored.
     """
     if verify:
-        if task is not None or weights is not None:
+        given = {"--task": task, "--weights": weights, "--level": level}
+        given |= {"--strength": strength, "--tile": tile, "--mask": mask}
+        given |= {"--confine": confine or None, "--ensemble": ensemble or None}
+        if said := [name for name, value in given.items() if value is not None]:
             raise errors.ConfigError(
-                "--verify looks at what DST was restored by; leave --task and "
-                "--weights out"
+                f"--verify knows what DST was restored by; leave {' and '.join(said)} "
+                "out"
             )
         _verify(source, destination)
         return
