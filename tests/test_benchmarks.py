@@ -26,10 +26,11 @@ TINY = {
     "convolution_gradients": [],
     "dilated_convolution": [],
     "arms": [],
+    "cold_start": [],
 }
 
 
-SLOW = ("ms_ssim", "arms", "pixel_shuffle")
+SLOW = ("ms_ssim", "arms", "pixel_shuffle", "cold_start")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,14 @@ def test_pictures_of_many_sizes_are_timed(load, tmp_path):
     load("many_sizes").main(["--small", "--output", str(output)])
     (row,) = json.loads(output.read_text())["records"]
     assert row["pictures"] == 3 and row["more memory, MB"] < 300
+
+
+def test_the_memory_of_large_pictures_is_told(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("large_pictures").main(["--small", "--output", str(output)])
+    rows = json.loads(output.read_text())["records"]
+    assert [row["megapixels"] for row in rows] == [0.04, 0.08]
+    assert all(-1 < row["beside these, MB"] < 300 for row in rows)
 
 
 def test_a_hole_with_a_cast_gets_the_border_of_the_original(load, tmp_path):

@@ -27,11 +27,11 @@ def rows(*, toy: bool) -> Iterator[contests.Row]:
         for column in range(16):
             holes[64 + row :: 512, 64 + column :: 512] = True
     for task in shipped.names():
-        asked = {"mask": holes} if "mask" in shipped.load(task).takes else {}
+        mask = holes if "mask" in shipped.load(task).takes else None
         seconds = []
         for _ in range(2 if toy else 4):
             started = time.perf_counter()
-            jaxrestore.restore(photograph, task, **asked)
+            jaxrestore.restore(photograph, task, mask=mask)
             seconds.append(time.perf_counter() - started)
         median = float(np.median(seconds[1:]))
         row = {
@@ -40,14 +40,13 @@ def rows(*, toy: bool) -> Iterator[contests.Row]:
             "MP/s": size[0] * size[1] / 1e6 / median,
             "first call s": seconds[0],
         }
-        if asked:
-            asked = {"mask": holes[:CORNER, :CORNER]}
-        yield row | {"levels from the host's": _distance(photograph, task, asked)}
+        yield row | {"levels from the host's": _distance(photograph, task, mask)}
 
 
-def _distance(photograph, task, asked):
+def _distance(photograph, task, mask):
     corner = photograph[:CORNER, :CORNER].astype(np.float32) / 255
-    here = jaxrestore.restore(corner, task, **asked)
+    mask = None if mask is None else mask[:CORNER, :CORNER]
+    here = jaxrestore.restore(corner, task, mask=mask)
     with jax.default_device(jax.devices("cpu")[0]):
-        there = jaxrestore.restore(corner, shipped.load(task), **asked)
+        there = jaxrestore.restore(corner, shipped.load(task), mask=mask)
     return float(255 * np.abs(here - there).max())

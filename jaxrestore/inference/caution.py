@@ -3,7 +3,7 @@
 A blind network changes clean pictures too: it takes some of their texture for noise.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from jaxrestore.ops import levels
 
 _SIDE = 5  # px of a patch: that one of 5x5 noisy pixels recurs is as good as impossible
-_BAND = 2**22  # pixels that are searched at a time
+_BAND = 2**20  # pixels that are searched at a time
 
 
 class Caution(NamedTuple):
@@ -44,25 +44,50 @@ def believed(
     square and e that of a clean photograph of this contrast, as a Wiener filter does: a
     picture that is hardly changed is not damaged. What recurs counts for neither, so
     that a white margin hides no noise; see `Caution` for when it is kept to the bit.
+    It is moved where it lies, so that memory is that of a band of rows.
 
     Source: the positive-part estimator of James and Stein, "Estimation with quadratic
     loss", 1961, with a variance that is known.
     """
-    kept = recurring(image)
-    change = restored.astype(np.float32) - image
-    share = _share(caution, change[~kept], restored[~kept])
-    result = levels.rounded(image + np.float32(share) * change, image.dtype)
-    if caution.repeats:
-        result[kept] = image[kept]
-    return result
+    kept, moments = [], _Moments()
+    for rows, again in _bands(image):
+        kept.append((rows, np.packbits(again, 1)))
+        moments.add(restored[rows][~again], image[rows][~again])
+    share = np.float32(moments.share(caution.change))
+    for rows, bits in kept:
+        before, after = image[rows], restored[rows]
+        change = after.astype(np.float32) - before
+        after[...] = levels.rounded(before + share * change, image.dtype)
+        if caution.repeats:
+            again = np.unpackbits(bits, 1, count=image.shape[1]).astype(bool)
+            after[again] = before[again]
+    return restored
 
 
-def _share(caution, changes, colors):
-    power = np.square(changes).mean(dtype=np.float64) if changes.size else 0.0
-    if not power:
-        return 0.0
-    contrast = colors.var(0, dtype=np.float64).mean()
-    return max(0.0, 1 - caution.change**2 * contrast / power)
+class _Moments:
+    """Sums over pixels, of which the share of a change that is believed is made."""
+
+    def __init__(self):
+        self._count, self._power = 0, 0.0
+        self._colors: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, restored, image):
+        """Takes in pixels [n, c] that count."""
+        colors = restored.astype(np.float64)
+        self._count += len(colors)
+        self._power += np.square(colors - image).sum()
+        self._colors += colors.sum(0)
+        self._squares += np.square(colors).sum(0)
+
+    def share(self, change):
+        """What of a change is more than that of a clean photograph, a share of it."""
+        if not self._power:
+            return 0.0
+        means = self._colors / self._count
+        contrast = (self._squares / self._count - np.square(means)).mean()
+        channels = len(means)
+        return max(0.0, 1 - change**2 * contrast * self._count * channels / self._power)
 
 
 def recurring(image: levels.Image) -> Bool[np.ndarray, "h w"]:
@@ -74,13 +99,19 @@ def recurring(image: levels.Image) -> Bool[np.ndarray, "h w"]:
     enlarged to many; in flat areas, text, dithered and drawn pictures nearly all do. A
     large image is searched in bands.
     """
+    return np.concatenate([found for _, found in _bands(image)])
+
+
+def _bands(image) -> Iterator[tuple[slice, np.ndarray]]:
+    """The rows of each band, and which of their pixels recur."""
     height, width = image.shape[:2]
-    found = np.zeros((height, width), bool)
-    rows = max(_SIDE, _BAND // width)
-    for top in range(0, height, rows):
-        band = slice(top, top + rows + _SIDE - 1)  # and the patches that reach out
-        found[band] |= _recurring(image[band])
-    return found
+    count = max(_SIDE, _BAND // width)
+    reached = np.zeros((0, width), bool)  # by the patches of the band before
+    for top in range(0, height, count):
+        found = _recurring(image[top : top + count + _SIDE - 1])
+        found[: len(reached)] |= reached
+        reached = found[count:]
+        yield slice(top, min(top + count, height)), found[:count]
 
 
 def _recurring(image):

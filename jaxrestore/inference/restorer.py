@@ -189,13 +189,19 @@ def restore_image(
     count = image.shape[2] - hidden_colors.has_alpha(image)
     before, after = image[..., :count], joined[..., :count]
     if strength is not None:
-        change = after.astype(np.float32) - before
-        changed = before + np.float32(strength) * change
-        joined[..., :count] = levels.rounded(changed, image.dtype)
+        _blended(before, after, strength)
     elif restorer.caution:
-        joined[..., :count] = cautions.believed(restorer.caution, before, after)
+        cautions.believed(restorer.caution, before, after)
     joined[..., count:] = image[..., count:]
     return joined
+
+
+def _blended(before, after, strength):
+    """Leaves so much of the change, in place, in bands of rows: memory stays small."""
+    for rows in levels.bands(before.shape):
+        change = after[rows].astype(np.float32) - before[rows]
+        changed = before[rows] + np.float32(strength) * change
+        after[rows] = levels.rounded(changed, before.dtype)
 
 
 def check_options(
@@ -269,5 +275,6 @@ def _confined(image: Any, restored: Any, cells: Sequence[jpeg_cells.Component]) 
             f"an image is {image.dtype}, but what a JPEG file says is of 8 bits; give "
             "what was read from it as it is"
         )
-    confined = jpeg_cells.confined(restored.astype(np.float32), image, cells)
-    return levels.rounded(confined.clip(0, 255), np.uint8)
+    for rows, confined in jpeg_cells.confined_bands(restored, image, cells):
+        restored[rows] = levels.rounded(confined.clip(0, 255), np.uint8)
+    return restored

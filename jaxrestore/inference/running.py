@@ -91,11 +91,9 @@ def _ensemble(apply: Any, images: np.ndarray) -> np.ndarray:
 
 
 def _joined(restorer, image, plan, level, ensemble, progress):
-    whole = tiles.padded(image, plan)
-
     def restored():
         for number, part in enumerate(plan, 1):
-            yield _restored(restorer, tiles.cut(whole, part), level, ensemble)
+            yield _restored(restorer, tiles.cut(image, part), level, ensemble)
             progress(number / len(plan))
 
     return tiles.join(plan, restored(), scale=restorer.scale)

@@ -1,9 +1,9 @@
 """A large image as tiles: where it is cut, and how what comes of them is joined.
 
-`plan` and its likes decide, `cut` takes a tile out of the `padded` image, and `join`
-puts the restored ones together. Plans are values and nothing here calls a network, so
-that a caller may restore the tiles of an image in any way, those of several images in
-one batch too.
+`plan` and its likes decide, `cut` takes a tile out of the image, and `join` puts the
+restored ones together. Plans are values and nothing here calls a network, so that a
+caller may restore the tiles of an image in any way, those of several images in one
+batch too.
 """
 
 import itertools
@@ -46,7 +46,7 @@ def plan(
 
     What is kept of them covers the image once. All are squares of `tile` px a side,
     rounded up to `multiple`, which is what the network divides sides by, so that one
-    program serves all images; where an image is smaller, its `padded` one is cut. Tiles
+    program serves all images; where an image is smaller, `cut` mirrors it. Tiles
     begin at multiples of it, as they do inside the whole image, and of a longer side
     the last ones end where that ends, rounded up to `multiple`. Each pixel is kept of a
     tile that continues `overlap` px beyond it, or ends where the image does.
@@ -98,29 +98,22 @@ def _whole(height, width, multiple):
     return (Tile(*map(Span, (0, 0), sides, (0, 0), (height, width))),)
 
 
-def padded(
-    image: Shaped[np.ndarray, "h w c"], tiles: Sequence[Tile]
-) -> Shaped[np.ndarray, "hh ww c"]:
-    """Returns the image mirrored below and to the right, as far as tiles reach.
-
-    As `ops.patches.pad_to_multiple`, of values of any type: 8 bits stay 8 bits.
-    """
-    ends = (tiles[-1].rows.stop, tiles[-1].columns.stop)
-    room = [(0, end - side) for end, side in zip(ends, image.shape, strict=False)]
-    # A single row or column has nothing to mirror.
-    for axis, (_, more) in enumerate(room):
-        mode = "reflect" if image.shape[axis] > 1 else "edge"
-        lengths = [(0, more if axis == other else 0) for other in range(3)]
-        image = np.pad(image, lengths, mode) if more else image
-    return image
-
-
 def cut(
     image: Shaped[np.ndarray, "hh ww c"], tile: Tile
 ) -> Shaped[np.ndarray, "h w c"]:
-    """Returns a tile of a `padded` image, a view."""
+    """Returns a tile of an image, a view; mirrored where it reaches beyond the image.
+
+    As `ops.patches.pad_to_multiple`, of values of any type: 8 bits stay 8 bits.
+    """
     rows, columns = tile
-    return image[rows.start : rows.stop, columns.start : columns.stop]
+    part = image[rows.start : rows.stop, columns.start : columns.stop]
+    wanted = (rows.stop - rows.start, columns.stop - columns.start)
+    # A single row or column has nothing to mirror.
+    for axis, more in enumerate(np.subtract(wanted, part.shape[:2])):
+        mode = "reflect" if part.shape[axis] > 1 else "edge"
+        lengths = [(0, more if axis == other else 0) for other in range(3)]
+        part = np.pad(part, lengths, mode) if more else part
+    return part
 
 
 def join(

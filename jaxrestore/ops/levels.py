@@ -1,5 +1,6 @@
 """The values of an image by its type: 8 bits, 16 bits, or floats in [0, 1]."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,19 @@ Image = (
     | UInt16[np.ndarray, "h w c"]
     | Float[np.ndarray, "h w c"]
 )
+
+_BAND = 2**20  # px
+
+
+def bands(shape: Sequence[int], multiple: int = 1) -> Iterator[slice]:
+    """Yields the rows of an image, some 2^20 px at a time, whole multiples of rows.
+
+    >>> [*bands((5, 2**19, 3))]
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
+    count = max(_BAND // shape[1] // multiple, 1) * multiple
+    for top in range(0, shape[0], count):
+        yield slice(top, top + count)
 
 
 def white(dtype: Any) -> int:

@@ -37,10 +37,11 @@ def test_an_image_that_is_smaller_than_a_tile_is_mirrored_up_to_it():
     plan = tiles.plan(3, 5, tile=12, overlap=100, multiple=8)
     assert plan == (((0, 16, 0, 3), (0, 16, 0, 5)),)
     image = _picture(3, 5, 3)
-    cut = tiles.cut(tiles.padded(image, plan), plan[0])
+    cut = tiles.cut(image, plan[0])
     rows, columns = [0, 1, 2, 1] * 4, [0, 1, 2, 3, 4, 3, 2, 1] * 2
     np.testing.assert_array_equal(cut, image[rows][:, columns])
-    line = tiles.padded(image[:1], tiles.plan(1, 5, tile=8, overlap=0, multiple=1))
+    (tile,) = tiles.plan(1, 5, tile=8, overlap=0, multiple=1)
+    line = tiles.cut(image[:1], tile)
     np.testing.assert_array_equal(
         line, np.tile(image[:1, [0, 1, 2, 3, 4, 3, 2, 1]], (8, 1, 1))
     )
@@ -93,7 +94,7 @@ def test_tiles_of_two_images_that_were_restored_in_any_order_are_joined(
         for picture in pictures
     ]
     waiting = [
-        (number, place, tiles.cut(tiles.padded(picture, plan), tile))
+        (number, place, tiles.cut(picture, tile))
         for number, (picture, plan) in enumerate(zip(pictures, plans, strict=True))
         for place, tile in enumerate(plan)
     ]
