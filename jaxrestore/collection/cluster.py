@@ -108,7 +108,7 @@ def _connected(address: str | None) -> Iterator[Any]:
             raise errors.ConfigError(
                 f"Ray cannot be reached at `address` {address or 'local'} "
                 f"({error!s:.200}); give that of a cluster's head, such as "
-                "10.0.0.1:6379, or leave it out"
+                "10.0.0.1:6379, and its token as RAY_AUTH_TOKEN, or leave it out"
             ) from error
         try:
             yield ray

@@ -172,8 +172,8 @@ def table(
 ) -> list[keys.Table]:
     """Returns for each kind a table of the words that it makes of rows.
 
-    Of several rows of one result the last is taken. The memory of a row is 8 bytes, and
-    8 a kind, until the tables are made; 8 a kind afterwards.
+    Of several rows of one result the last is taken. A row takes 8 bytes a kind, and a
+    few times as many until the tables are made.
     """
     places, words = array.array("Q"), [array.array("Q") for _ in kinds]
     for row in told:
@@ -184,7 +184,13 @@ def table(
     order = np.argsort(ends, kind="stable")
     last = order[np.append(np.diff(ends[order]) != 0, True)] if len(ends) else order
     del ends, order
-    return [keys.Table(np.unique(np.frombuffer(v, np.uint64)[last])) for v in words]
+    return [_table(values, last) for values in words]
+
+
+def _table(values: array.array, chosen: np.ndarray) -> keys.Table:
+    fingerprints = np.frombuffer(values, np.uint64)[chosen]
+    fingerprints.sort()
+    return keys.Table(fingerprints)
 
 
 def report(destination: Path, failed: Iterable[Failed]) -> Path:

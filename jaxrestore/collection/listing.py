@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from jaxrestore import files, folders
 
-LINES = 100  # of a part, which one worker restores at a time
+LINES = 100  # of a part, at least, which one worker restores at a time
+SHARE = 2000  # a longer part is such a share, 1 / SHARE, of what came before
 
 
 class Entry(NamedTuple):
@@ -45,15 +46,23 @@ def entries(root: Path, walked: Iterable[tuple[Path, list[str]]]) -> Iterator[En
 
 
 def plan(found: Iterable[Entry], place: Path) -> Plan:
-    """Writes the entries as lines into files in the folder `place`, made anew."""
+    """Writes the entries as lines into files in the folder `place`, made anew.
+
+    Parts become longer as the list does, since Ray takes some 20 kB for each: of ten
+    million pictures there are ten thousand.
+    """
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     parts, count, left = [], 0, iter(found)
-    while lines := [line(entry) for entry in itertools.islice(left, LINES)]:
+    while lines := [line(x) for x in itertools.islice(left, _length(count))]:
         parts.append(place / f"{len(parts):06}.jsonl")
         files.write_text(parts[-1], "\n".join([*lines, ""]))
         count += len(lines)
     return Plan(parts, count)
+
+
+def _length(count: int) -> int:
+    return max(LINES, count // SHARE)
 
 
 def line(entry: Entry) -> str:

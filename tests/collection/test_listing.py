@@ -33,9 +33,10 @@ def test_folders_are_listed_when_they_are_asked_for(pictures, monkeypatch):
     assert len([*found]) == 4 and len(listed) == 3
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 7])
+@pytest.mark.parametrize("count", [0, 1, 3, 7, 70])
 def test_a_plan_has_each_entry_once(tmp_path, monkeypatch, count):
     monkeypatch.setattr(listing, "LINES", 3)
+    monkeypatch.setattr(listing, "SHARE", 5)
     entries = [listing.Entry(f"{n}.jpg", f"{n}.png") for n in range(count)]
     (tmp_path / "plan").mkdir()
     (tmp_path / "plan" / "of_a_killed_run").write_text("")
@@ -43,8 +44,11 @@ def test_a_plan_has_each_entry_once(tmp_path, monkeypatch, count):
     assert plan.count == count and {*plan.parts} == {*(tmp_path / "plan").iterdir()}
     parts = [part.read_text().splitlines() for part in plan.parts]
     assert [listing.of_line(line) for part in parts for line in part] == entries
-    assert all(len(part) == 3 for part in parts[:-1])
-    assert len(parts) == -(-count // 3)
+    lengths = [len(part) for part in parts]
+    assert (
+        lengths[:-1]
+        == [3, 3, 3, 3, 3, 3, 3, 4, 5, 6, 7, 8, 10][: max(len(parts) - 1, 0)]
+    )
 
 
 def test_a_line_is_ascii_whatever_a_file_is_called():
