@@ -24,6 +24,7 @@ from jaxrestore.collection import keys
 FORMAT = "jaxrestore collection 1"
 REPORT = "failed.jsonl"
 _HOME = ".collection"
+_COUNTING = ("network", "options")  # of the settings; others say where these are from
 
 
 class Done(NamedTuple):
@@ -49,12 +50,13 @@ def refuse_other(
 ) -> None:
     """Refuses a folder that is not empty and holds no collection with these `settings`.
 
-    One of which nothing is done is none. Raises `ConfigError`, unless `overwrite`.
+    Of which the network and the options count; where nothing is done yet none does.
+    Raises `ConfigError`, unless `overwrite`.
     """
     place = destination / _HOME / "settings.json"
     if place.exists():
         known = _settings(place)
-        differing = [k for k, value in settings.items() if known.get(k) != value]
+        differing = [k for k in _COUNTING if known.get(k) != settings[k]]
         if differing and _parts(destination) and not overwrite:
             raise errors.ConfigError(
                 f"{destination} was restored with other settings "
@@ -96,12 +98,13 @@ def alone(destination: Path) -> Iterator[None]:
     except OSError as error:
         raise errors.disk_error(error, destination) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise errors.ConfigError(
+                f"another run is restoring to {destination}; wait until it has ended"
+            ) from error
         yield
-    except BlockingIOError as error:
-        raise errors.ConfigError(
-            f"another run is restoring to {destination}; wait until it has ended"
-        ) from error
     finally:
         os.close(lock)
 

@@ -23,7 +23,7 @@ def test_a_collection_is_begun_and_gone_on_with(tmp_path):
     assert _begin(out, other) == 1
     assert _begin(out) == 1  # nothing was done with the others
     ledger.add(out, 1, [_done("a.png", "key")])
-    assert _begin(out) == 2
+    assert _begin(out, {**SETTINGS, "weights": "moved.pth"}) == 2
     assert ledger.settings(out)["network"] == "n"
     with pytest.raises(errors.ConfigError, match=r"other settings \(options\)"):
         _begin(out, other)
