@@ -129,13 +129,32 @@ _MAKE_ROOM = "free some space, then give the same command again"
 def disk_error(error: OSError, where: object) -> DiskError:
     """Returns the sentence for a path, or None, that the system refused."""
     why = error.strerror or str(error)
-    remedy = (
-        _MAKE_ROOM
-        if error.errno in _FULL
-        else "give a place that can be read and written"
-    )
+    remedy = "give a place that can be read and written"
+    if error.errno in _FULL:
+        remedy = _MAKE_ROOM
+    elif error.errno == errno.ENAMETOOLONG:
+        remedy = "give a shorter name"
     said = why if where is None else f"{where} cannot be used ({why})"
     return DiskError(f"{said}; {remedy}")
+
+
+def of_one_file(error: Exception) -> UserError:
+    """Returns as a sentence what one file of many has met, and others need not meet.
+
+    Raises anything else: a full disk, an interrupt, a bug.
+    """
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return OutOfMemoryError(
+            "it needs more memory than there is; make it smaller, or take a machine "
+            "with more"
+        )
+    cause = error if isinstance(error, OSError) else error.__cause__
+    full = isinstance(cause, OSError) and cause.errno in _FULL
+    if isinstance(error, OSError) and not full:
+        return disk_error(error, error.filename)
+    if full or isinstance(error, Interrupted) or not isinstance(error, UserError):
+        raise error
+    return error
 
 
 def raise_partial(skipped: Mapping[str, str], what: str) -> None:

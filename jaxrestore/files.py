@@ -70,6 +70,23 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+def append_line(path: Path, text: str) -> None:
+    """Writes one more line at the end of a file, in UTF-8; makes the file.
+
+    Whoever is killed on the way leaves part of a line, which the next one ends: readers
+    leave out a line that says nothing. Raises `DiskError`, naming the path.
+    """
+    try:
+        with path.open("a+b") as file:
+            end = b""
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                end = b"" if file.read() == b"\n" else b"\n"
+            file.write(end + text.encode("utf-8") + b"\n")
+    except OSError as error:
+        raise errors.disk_error(error, path) from error
+
+
 def read_json(path: Path) -> Any:
     """Returns what a file holds that `write_json` wrote.
 

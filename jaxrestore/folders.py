@@ -27,25 +27,45 @@ def find(root: Path) -> tuple[list[Path], dict[str, str]]:
     return paths, unlisted
 
 
-def find_by_content(root: Path) -> tuple[list[Path], dict[str, str]]:
+def find_by_content(
+    root: Path, *, recursive: bool = True
+) -> tuple[list[Path], dict[str, str]]:
     """Returns as `find` image files, and why what else is there is left out.
+
+    What is an image says `by_content`. Folders below are looked into where it is
+    `recursive`.
+    """
+    paths, unlisted = _below(root, recursive)
+    found, left_out = by_content(paths)
+    _refuse_none(found, root, recursive)
+    return found, unlisted | left_out
+
+
+def by_content(paths: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:
+    """Returns those of some files that are images, and why the others are left out.
 
     Beside those that have the suffix of an image, whether they are one or not, these
     are files that begin as one does, whatever they are called.
     """
-    paths, left_out = _below(root)
-    found = [path for path in paths if is_named(path.name) or images.is_image(path)]
-    _refuse_none(found, root)
     what = f"it is no {', '.join(images.FORMATS)} image"
-    return found, left_out | {str(path): what for path in paths if path not in {*found}}
+    found, left_out = [], {}
+    for path in paths:
+        if is_named(path.name) or images.is_image(path):
+            found.append(path)
+        else:
+            left_out[str(path)] = what
+    return found, left_out
 
 
-def walk(root: Path, unlisted: dict[str, str]) -> Iterator[tuple[Path, list[str]]]:
+def walk(
+    root: Path, unlisted: dict[str, str], *, recursive: bool = True
+) -> Iterator[tuple[Path, list[str]]]:
     """Yields each folder below `root`, itself first, and the names of its files.
 
     One folder is read when it is asked for, so that their number does not matter.
     Hidden files and folders are left out, links are followed, and each folder is met
-    once. `unlisted` is given the folders that cannot be listed, and why.
+    once; none below the first unless it is `recursive`. `unlisted` is given the folders
+    that cannot be listed, and why.
     """
     seen = set()
 
@@ -59,7 +79,7 @@ def walk(root: Path, unlisted: dict[str, str]) -> Iterator[tuple[Path, list[str]
             continue
         seen.add((status.st_dev, status.st_ino))
         # Sorted, for it decides which of two ways into a folder is the first.
-        below[:] = sorted(name for name in below if not name.startswith("."))
+        below[:] = sorted(n for n in below if recursive and not n.startswith("."))
         yield Path(folder), sorted(n for n in names if not n.startswith("."))
 
 
@@ -77,17 +97,22 @@ def is_named(name: str) -> bool:
     return name.lower().endswith(images.SUFFIXES)
 
 
-def _below(root: Path) -> tuple[list[Path], dict[str, str]]:
+def _below(root: Path, recursive: bool = True) -> tuple[list[Path], dict[str, str]]:
     refuse_no_folder(root)
     unlisted: dict[str, str] = {}
-    paths = [folder / name for folder, names in walk(root, unlisted) for name in names]
+    paths = [
+        folder / name
+        for folder, names in walk(root, unlisted, recursive=recursive)
+        for name in names
+    ]
     return sorted(paths, key=lambda path: path.relative_to(root).as_posix()), unlisted
 
 
-def _refuse_none(paths: Sequence[Path], root: Path) -> None:
+def _refuse_none(paths: Sequence[Path], root: Path, recursive: bool = True) -> None:
     if not paths:
+        where = "there and below" if recursive else "there, not below,"
         raise errors.NoInputError(
-            f"{root} holds no image files; looked there and below for "
+            f"{root} holds no image files; looked {where} for "
             f"{', '.join(images.SUFFIXES)}."
         )
 

@@ -8,9 +8,10 @@ cannot be brought to 8-bit sRGB by them is given its reason.
 import io
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 # How far a gamma may be from 1/2.2, and a primary from sRGB's, to be taken for sRGB:
 # png.h of libpng, PNG_GAMMA_THRESHOLD; between the rounding of writers and Adobe RGB.
@@ -19,7 +20,10 @@ _PRIMARY_TOLERANCE = 0.005
 _SRGB_PRIMARIES = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 _SRGB_CICP = bytes([1, 13, 0, 1])
 
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"MM*\0", b"II+\0", b"MM\0+")
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"MM*\0", b"II+\0")
+# Pillow 13 takes its first bytes for those of a smaller TIFF file.
+_BIG_ENDIAN_BIG_TIFF = "it is a BigTIFF file in big-endian order, which is not read; "
+_BIG_ENDIAN_BIG_TIFF += "save it in little-endian order, or as TIFF"
 _SAMPLES = {1: "unsigned integers", 2: "signed integers", 3: "floats"}
 _MODELS = {2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICC L*a*b*"}
 _MODELS |= {0: "grey, 0 is white", 1: "grey", 10: "ITU L*a*b*", 32803: "raw sensor"}
@@ -34,13 +38,15 @@ class Header(NamedTuple):
 
     refusal: str = ""
     kind: str = ""
+    format: str = ""  # PNG or TIFF
     bits: int = 8  # a sample
     white_is_zero: bool = False  # where Pillow does not turn it by itself
-    grey: bool = False  # a PNG of grey values, with alpha or without
-    key: int | None = None  # the grey value, of `bits`, that is transparent
+    grey: bool = False  # grey values, with alpha or without
+    key: tuple[int, ...] | None = None  # the value, of `bits`, that is transparent
     gamma: float | None = None  # a value is light to the power of it
     page: int = 0  # of a TIFF file
-    native: bool = False  # to be read by libtiff in its own order, as Pillow does not
+    native: bool = False  # floats that libtiff has to hand over in its own order
+    planes: bool = False  # 16-bit colours of which each has a part of the file
 
 
 def read(file: io.BytesIO | io.BufferedReader) -> Header:
@@ -53,6 +59,8 @@ def read(file: io.BytesIO | io.BufferedReader) -> Header:
     try:
         if start == b"\x89PNG\r\n\x1a\n":
             return _of_png(_chunks(file))
+        if start[:4] == b"MM\0+":
+            return Header(refusal=_BIG_ENDIAN_BIG_TIFF)
         if start[:4] in _TIFF_MAGIC:
             order = "big-endian" if start[:1] == b"M" else "little-endian"
             return _of_tiff(_pages(file), order)
@@ -61,6 +69,23 @@ def read(file: io.BytesIO | io.BufferedReader) -> Header:
     finally:
         file.seek(0)
     return Header()
+
+
+def format_and_size(
+    path: Path, formats: tuple[str, ...]
+) -> tuple[str, tuple[int, int]]:
+    """Returns which of the `formats` a file is in, and its width and height in px.
+
+    Pillow's names; no pixel is decoded. "" and (0, 0) where that cannot be told.
+    """
+    try:
+        with open(path, "rb") as file:
+            page = read(file).page
+            with Image.open(file, formats=formats) as image:
+                image.seek(page)
+                return image.format or "", image.size
+    except Exception:  # Pillow's readers raise all kinds; who decodes will say which
+        return "", (0, 0)
 
 
 def _chunks(file: io.BytesIO | io.BufferedReader) -> dict[bytes, bytes]:
@@ -85,15 +110,11 @@ def _of_png(chunks: Mapping[bytes, bytes]) -> Header:
     """
     bits, kind = chunks[b"IHDR"][8:10]
     grey = kind in (0, 4)
-    header = Header(bits=bits, grey=grey)
-    key = chunks.get(b"tRNS", b"")
-    if kind == 0 and len(key) >= 2:
-        header = header._replace(key=int.from_bytes(key[:2]) & (2**bits - 1))
-    if kind == 2 and bits == 16 and key:
-        return header._replace(
-            refusal="one of its 16-bit colours is marked as transparent (tRNS), and "
-            "of 16-bit colours the upper 8 bits are read; save it with an alpha channel"
-        )
+    header = Header(format="PNG", bits=bits, grey=grey)
+    key, count = chunks.get(b"tRNS", b""), {0: 1, 2: 3}.get(kind, 0)
+    if count and len(key) >= 2 * count:
+        values = struct.unpack(f">{count}H", key[: 2 * count])
+        header = header._replace(key=tuple(value & (2**bits - 1) for value in values))
     if b"iCCP" in chunks:
         return header
     if b"cICP" in chunks:
@@ -125,7 +146,7 @@ def _pages(file: io.BytesIO | io.BufferedReader) -> list[Mapping[int, Any]]:
     """The tags of each page of a TIFF file."""
     file.seek(0)
     start = file.read(8)
-    start += file.read(8) if start[2:4] in (b"+\0", b"\0+") else b""  # BigTIFF
+    start += file.read(8) if start[2:4] == b"+\0" else b""  # BigTIFF
     tags = TiffImagePlugin.ImageFileDirectory_v2(start)
     where, pages = tags.next, {}
     while where and where not in pages:
@@ -157,13 +178,16 @@ def _of_tiff(pages: list[Mapping[int, Any]], order: str) -> Header:
         )
     colours = _MODELS.get(model, f"colour model {model}")
     return Header(
+        format="TIFF",
         kind=f"{colours}, {count} to a pixel, {values} of {bits} bits, {order}",
         bits=bits,
+        grey=model in (0, 1),
         white_is_zero=model == 0 and (bits == 16 or fractional),
         page=pictures[0],
-        # Pillow 13 takes 8 bits of uncompressed planes, and turns compressed floats of
-        # big-endian files, which libtiff has turned already.
-        native=not plain if fractional else plain and bits == 16 and _in_planes(tags),
+        # Pillow 13 turns compressed floats of big-endian files, which libtiff has
+        # turned already; of planes it takes 8 bits.
+        native=fractional and not plain,
+        planes=bits == 16 and _in_planes(tags),
     )
 
 

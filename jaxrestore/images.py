@@ -1,49 +1,33 @@
 """The only door to image files.
 
-An image is uint8[h, w, channels], sRGB, upright, rows from the top. What a file holds
-decides how it is read; its name does not. No file is resized, and nothing is guessed:
-what cannot be brought to 8-bit sRGB faithfully is refused with an `ImageError`, as is
-CMYK without a colour profile: only that knows its inks. 16-bit colour is the exception
-Pillow makes: it hands over the upper 8 bits; and a profile of RGB or grey that is of no
-use is ours: it is left out, with a notice.
+An image is uint8[h, w, channels], or uint16 where `read` finds more than 8 bits, sRGB,
+upright, rows from the top. What a file holds decides how it is read; its name does not.
+No file is resized, and nothing is guessed: what cannot be brought to sRGB faithfully is
+refused with an `ImageError`, as is CMYK without a colour profile: only that knows its
+inks. The exception: a profile of RGB or grey that is of no use is left out, with a
+notice.
 """
 
 import io
-import os
-import stat
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageFile, UnidentifiedImageError
+from jaxtyping import Shaped, UInt8
+from PIL import Image
 
-from jaxrestore import errors, files, image_headers, srgb
+from jaxrestore import errors, files, image_headers
+from jaxrestore.image_files import deep, embedded, formats, reading, srgb
 
 MAX_PIXELS = 100_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+FORMATS = reading.FORMATS
 SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
 SUFFIXES += (".tif", ".tiff", ".webp")
 
-_WRITERS = {
-    ".avif": ("AVIF", {"quality": 95, "subsampling": "4:4:4"}),
-    ".bmp": ("BMP", {}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
-    ".png": ("PNG", {}),
-    ".tif": ("TIFF", {}),
-    ".tiff": ("TIFF", {}),
-    # exact: keep the colours under alpha 0, which lossless WebP drops otherwise.
-    ".webp": ("WEBP", {"lossless": True, "exact": True}),
-}
-
-# decode() has a limit of its own and an error for it, and says what it cannot read.
-# Pillow would print beside it; silencing that call by call is not safe among threads.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
-
-
 ImageError = errors.ImageError
+Writing = formats.Writing
+Metadata = embedded.Metadata
+Picture = reading.Picture
 
 
 def decode(
@@ -67,10 +51,38 @@ def decode_with_alpha(
 
     Alpha is straight, not premultiplied: the colours are those of the file.
     """
+    image = decode_as_stored(source, max_pixels=max_pixels)
+    grey = {1: [0, 0, 0], 2: [0, 0, 0, 1]}
+    return image if image.shape[2] > 2 else image[..., grey[image.shape[2]]]
+
+
+def decode_as_stored(
+    source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS
+) -> UInt8[np.ndarray, "h w c"]:
+    """Returns a file's image with its own channels: 1 (grey), 2 (and alpha), 3 or 4."""
+    return srgb.eight_bit(read(source, max_pixels=max_pixels).values)
+
+
+def read(
+    source: Path | str | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    keep_profiles: Sequence[str] = (),
+) -> Picture:
+    """Returns `decode_as_stored`'s image with 16 bits if its file has more than 8.
+
+    Values are kept to the bit, and of the modes in `keep_profiles`, L or RGB, so are
+    those that another profile than sRGB's belongs to; see `srgb.read`. Else the profile
+    of the metadata is empty. Raises as `decode`.
+
+    >>> read(encoded(np.full((4, 6, 3), 40_000, np.uint16), ".png")).values[0, 0, 0]
+    np.uint16(40000)
+    """
     name = f"the {len(source)} bytes" if isinstance(source, bytes) else str(source)
     try:
-        with _open(source) as file:
-            return _decoded(file, name, max_pixels)
+        with reading.opened(source) as file:
+            options = {"max_pixels": max_pixels, "keep_profiles": keep_profiles}
+            return reading.picture(file, name, **options)
     except MemoryError:
         raise
     except ImageError as error:
@@ -84,14 +96,6 @@ def decode_with_alpha(
         ) from error
 
 
-def decode_as_stored(
-    path: Path, *, max_pixels: int = MAX_PIXELS
-) -> UInt8[np.ndarray, "h w c"]:
-    """Returns a file's image with its own channels: 1 (grey), 2 (and alpha), 3 or 4."""
-    image = decode_with_alpha(path, max_pixels=max_pixels)
-    return np.delete(image, (1, 2), 2) if is_grey(path) else image
-
-
 def is_grey(file: Path | str) -> bool:
     """Returns whether an image file holds grey values; equal R, G and B are colour.
 
@@ -102,14 +106,14 @@ def is_grey(file: Path | str) -> bool:
         header = image_headers.read(opened)
         with Image.open(opened, formats=FORMATS) as image:
             image.seek(header.page)
-            grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode[0] == "I"
+            grey = image.mode in srgb.GREY_MODES or image.mode[0] == "I"
             return grey or header.grey
 
 
 def is_image(file: Path | str) -> bool:
     """Returns whether a file begins as one of the `FORMATS` does, whatever its name."""
     try:
-        with _open(file) as opened, Image.open(opened, formats=FORMATS):
+        with reading.opened(file) as opened, Image.open(opened, formats=FORMATS):
             return True
     except (ImageError, OSError):
         return False
@@ -142,25 +146,37 @@ def jpeg_planes(
     ]
 
 
-def left_behind(file: Path | str) -> list[str]:
-    """Returns what a file that `decode` can read holds beside its 8-bit sRGB pixels.
+def left_behind(
+    file: Path | str,
+    suffix: str,
+    *,
+    writing: Writing | None = None,
+    in_8_bits: bool = False,
+) -> list[str]:
+    """Returns what a file that `decode` can read holds, and one of `suffix` would not.
 
-    Of "16 bits" (or 12, 32), "EXIF", "a colour profile" and "a resolution", in dpi.
+    Of "16 bits" (or 12, 32), "EXIF", "XMP", "a colour profile" and what else is never
+    kept: "IPTC", "text", "a preview or gain map". What is left out by the `writing` is
+    not told; `in_8_bits`: all that is computed has no more.
     """
-    with open(file, "rb") as opened:
-        bits = image_headers.read(opened).bits
-        with Image.open(opened, formats=FORMATS) as image:
-            has = {
-                f"{bits} bits": bits > 8,
-                "EXIF": "exif" in image.info,
-                "a colour profile": bool(image.info.get("icc_profile")),
-                # Pillow gives a TIFF file that states none one of 1 dpi.
-                "a resolution": image.info.get("dpi", (1, 1)) != (1, 1),
-            }
-    return [what for what, there in has.items() if there]
+    asked = writing or Writing()
+    found = formats.of_suffix(suffix)
+    keep = found.profiles if asked.metadata else ()
+    metadata, bits, converted = reading.beside(Path(file), keep_profiles=keep)
+    most = 16 if found.deep and not (in_8_bits or converted) else 8
+    lost = [f"{bits} bits"] if bits > most and asked.bits is None else []
+    if asked.metadata:
+        lost += embedded.left_behind(metadata, found.kind)
+    return lost
 
 
-def encode(image: UInt8[np.ndarray, "h w c"], path: Path | str) -> None:
+def encode(
+    image: Shaped[np.ndarray, "h w c"],
+    path: Path | str,
+    *,
+    quality: int | None = None,
+    metadata: Metadata | None = None,
+) -> None:
     """Writes grey, colours, or either with alpha in the format of the path's suffix.
 
     The file appears whole or not at all. Raises what `encoded` and `files.write_all`
@@ -169,30 +185,43 @@ def encode(image: UInt8[np.ndarray, "h w c"], path: Path | str) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise errors.UserError(f"{path}: its folder does not exist; create it first.")
-    files.write_bytes(path, encoded(image, path.suffix, name=str(path)))
+    options = {"quality": quality, "metadata": metadata}
+    files.write_bytes(path, encoded(image, path.suffix, name=str(path), **options))
 
 
 def encoded(
-    image: UInt8[np.ndarray, "h w c"], suffix: str, *, name: str = "image"
+    image: Shaped[np.ndarray, "h w c"],
+    suffix: str,
+    *,
+    name: str = "image",
+    quality: int | None = None,
+    metadata: Metadata | None = None,
 ) -> bytes:
     """Returns the bytes of a file of 1 to 4 channels in the format of `suffix`.
 
-    They are L, LA, RGB or RGBA; WebP and AVIF hold grey as colour. JPEG and AVIF have
-    quality 95 and full-size colour (4:4:4); every other format is lossless.
+    They are L, LA, RGB or RGBA; WebP and AVIF hold grey as colour. Values have 8 bits,
+    or 16 in PNG and TIFF. JPEG and AVIF have `quality`, 1 to 100, 95 if not given, and
+    full-size colour (4:4:4); WebP loses nothing unless it is given; the others never
+    do. Of the `metadata` is written what the format has a place for.
     Raises `errors.UserError`, which calls the image `name`, when the suffix is unknown
-    or its format keeps no alpha.
+    or its format does not hold such an image, and as `formats.check`.
     """
-    if suffix.lower() not in _WRITERS:
-        raise errors.UserError(
-            f"{name}: there is no image format for the suffix {suffix!r}; "
-            f"use one of {', '.join(_WRITERS)}."
-        )
-    kind, options = _WRITERS[suffix.lower()]
-    picture = _picture(image)
-    if picture.mode in ("LA", "RGBA") and kind in ("JPEG", "BMP"):
-        raise errors.UserError(f"{name}: {kind} keeps no alpha; write .png or .webp.")
+    bits = 16 if image.dtype == np.uint16 else None
+    writing = Writing(quality=quality, bits=bits)
+    found = formats.check(writing, suffix, name=name)
+    why = formats.refusal(found, image.shape) if image.ndim == 3 else ""
+    if why:
+        raise errors.UserError(f"{name}: {why}.")
+    picture = None if bits else _picture(image)
+    beside = metadata or Metadata()
+    width, height = image.shape[1::-1]
+    if picture is None and found.kind == "PNG":
+        return deep.png(image, embedded.png_chunks(beside, width, height))
+    if picture is None:
+        return deep.tiff(image, embedded.tiff_tags(beside, width, height))
     file = io.BytesIO()
-    picture.save(file, format=kind, **options)
+    options = embedded.options(beside, found.kind, width, height)
+    picture.save(file, format=found.kind, **found.options(quality), **options)
     return file.getvalue()
 
 
@@ -211,67 +240,6 @@ def resized(
     if image.shape[:2] == (height, width):
         return image
     return np.asarray(_picture(image).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _open(source: Path | str | bytes) -> io.BytesIO | io.BufferedReader:
-    """Returns a readable file; refuses what is none, as opening a FIFO would block."""
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    if not Path(source).exists():
-        raise ImageError("there is no such file; check the path.")
-    if not stat.S_ISREG(os.stat(source).st_mode):
-        raise ImageError("this is not a regular file; give an image file.")
-    return open(source, "rb")
-
-
-def _decoded(
-    file: io.BytesIO | io.BufferedReader, name: str, max_pixels: int
-) -> np.ndarray:
-    header = image_headers.read(file)
-    if header.refusal:
-        raise ImageError(header.refusal)
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and max_pixels > 2 * limit:  # beyond it Pillow refuses
-        Image.MAX_IMAGE_PIXELS = max_pixels
-    try:
-        image = Image.open(file, formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"it is a TIFF file of a kind that is not read ({header.kind}); save it "
-            "with 8 bits, or as PNG"
-            if header.kind
-            else f"this is no {', '.join(FORMATS)} image, or its first bytes are "
-            "damaged; convert it to PNG or remove it"
-        ) from error
-    with image:
-        image.seek(header.page)
-        _check_header(image, max_pixels)
-        if header.native:
-            _take_natively(image)
-        image.load()
-        return np.array(srgb.upright(image, header, name))
-
-
-def _check_header(image: Image.Image, max_pixels: int) -> None:
-    """Refuses by size and by frame count, before any pixel is decoded."""
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{width}x{height} is more than `max_pixels`, {max_pixels:,}; make it "
-            "smaller, or raise the limit if you trust the file"
-        )
-    # MPO is a photograph whose further frames are previews or gain maps; the pages of
-    # TIFF are counted by `image_headers`.
-    if image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False):
-        raise ImageError(image_headers.frames(image.n_frames))  # type: ignore
-
-
-def _take_natively(image: Image.Image) -> None:
-    """Lets libtiff decode, and hand over values in the machine's own byte order."""
-    rawmode = "F;32NF" if image.mode == "F" else f"{image.mode};16N"
-    place = image.tag_v2.offset  # type: ignore
-    tile = ImageFile._Tile("libtiff", (0, 0, *image.size), 0, (rawmode, False, place))
-    image.tile, image.use_load_libtiff = [tile], True  # type: ignore
 
 
 def _picture(image: UInt8[np.ndarray, "h w c"]) -> Image.Image:

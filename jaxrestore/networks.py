@@ -133,6 +133,14 @@ def smallest(model: Any) -> int:
     return getattr(model, "smallest", 1)
 
 
+def repeats(model: Any) -> int:
+    """Returns to multiples of how many px a generator repeats the edge itself.
+
+    Mostly 1: others are given sides that they divide (`multiple`), by mirroring.
+    """
+    return getattr(model, "repeats", 1)
+
+
 def keyword_options(function: Callable[..., Any]) -> set[str]:
     """Returns the names of the keyword-only arguments of `function`."""
     return {*ranges.options(function)}
@@ -149,8 +157,9 @@ def restore_function(
 ) -> Callable[..., Float[Array, "b h w d"]]:
     """Returns jitted `(variables, degraded) -> restored` of a generator, float32.
 
-    Any side is taken: images are padded to the model's `multiple` and the result is
-    cropped to `scale` times their size. One compilation for each shape.
+    Any side is taken: images are mirrored up to the model's `multiple`, where it does
+    not repeat their edge itself (`repeats`), and the result is cropped to `scale` times
+    their size. One compilation for each shape.
 
     With `statistics="eval"` batch normalisation uses the running statistics of training
     and there is no dropout. With `"pix2pix"` each image is normalised by its own
@@ -212,7 +221,9 @@ def attention_function(
 
 def _at_any_side(model, apply, degraded):
     height, width = degraded.shape[1:3]
-    restored = apply(patches.pad_to_multiple(degraded, model.multiple))
+    if repeats(model) != model.multiple:
+        degraded = patches.pad_to_multiple(degraded, model.multiple)
+    restored = apply(degraded)
     restored = restored[:, : height * model.scale, : width * model.scale]
     return restored.astype(jnp.float32)
 

@@ -77,6 +77,26 @@ def test_eight_views_are_better_than_one(load, tmp_path):
     assert float(row["eight"]) > float(row["one"]) > 27.86  # that of the input
 
 
+def test_a_model_of_ncnn_is_scored_whole_and_in_tiles(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("ncnn_networks").main(["--small", "--output", str(output)])
+    content = json.loads(output.read_text())
+    (row,) = content["records"]
+    assert row["generator"] == "srvggnet" and row["options"]["convs"] == 0
+    # A file has 8 bits, and tiles mirror the border.
+    assert 0 < abs(float(row["ours"]) - float(row["files"])) < 0.1
+    assert content["environment"]["versions"]["ncnn"] and "ncnn" not in row
+
+
+@pytest.mark.slow
+def test_colours_of_a_profile_lose_by_way_of_srgb(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("color_profiles").main(["--small", "--output", str(output)])
+    (row,) = json.loads(output.read_text())["records"]
+    assert float(row["own"]) > float(row["converted"]) > float(row["noisy"]) + 5
+    assert float(row["own in sRGB"]) > float(row["converted in sRGB"])
+
+
 def test_pictures_of_many_sizes_are_timed(load, tmp_path):
     output = tmp_path / "result.json"
     load("many_sizes").main(["--small", "--output", str(output)])

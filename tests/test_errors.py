@@ -57,6 +57,22 @@ def test_a_place_that_cannot_be_used_is_told_with_a_remedy(error, sentence):
     assert isinstance(found, errors.DiskError) and str(found) == sentence
 
 
+def test_what_one_file_may_meet_is_a_sentence_and_all_else_is_raised():
+    told = errors.of_one_file(MemoryError())
+    assert isinstance(told, errors.OutOfMemoryError)
+    assert "more memory than there is" in str(told) and "batch_size" not in str(told)
+    long = OSError(errno.ENAMETOOLONG, "File name too long", "/x")
+    told = errors.of_one_file(long)
+    assert str(told) == "/x cannot be used (File name too long); give a shorter name"
+    bad = errors.ImageError("x")
+    assert errors.of_one_file(bad) is bad
+    full = errors.DiskError("x")
+    full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    for error in (full, full.__cause__, errors.Interrupted("x", 2), ValueError("x")):
+        with pytest.raises(type(error)):
+            errors.of_one_file(error)
+
+
 def test_a_signal_is_part_of_the_exit_code():
     assert errors.Interrupted("x", 15).exit_code == 143
 

@@ -149,6 +149,19 @@ def test_a_file_of_ours_that_is_gone_or_broken_is_told(path, content, why):
         files.read_json(path)
 
 
+def test_a_line_is_added_and_one_that_a_kill_has_cut_is_ended(tmp_path):
+    path = tmp_path / "lines"
+    files.append_line(path, "ä")
+    files.append_line(path, "b")
+    assert path.read_bytes() == "ä\nb\n".encode()
+    for cut in (b"", b"\n", b"c", b"c\nd"):
+        path.write_bytes(cut)
+        files.append_line(path, "e")
+        assert path.read_bytes().splitlines() == [*cut.splitlines(), b"e"]
+    with pytest.raises(errors.DiskError, match="none/x cannot be used"):
+        files.append_line(tmp_path / "none" / "x", "b")
+
+
 def test_a_csv_has_the_columns_of_all_rows_and_empty_cells(path):
     files.write_csv(path, [{"a": 1}, {"a": 'x,"y"\n', "b": 0.1}])
     with path.open(newline="") as file:

@@ -68,13 +68,16 @@ def test_a_grey_of_16_bits_beside_the_transparent_one_is_seen():
     )
 
 
-def test_a_transparent_colour_is_exact_in_8_bits_and_refused_in_16():
+def test_a_transparent_colour_is_exact_in_8_bits_and_in_16():
     values = [0, 5, 7, 44, 40, 5]
     key = b"tRNS" + struct.pack(">HHH", 44, 40, 5)
     image = images.decode_with_alpha(png(values, 8, 2, key))[0]
     np.testing.assert_array_equal(image[:, 3], [255, 0])
-    with pytest.raises(images.ImageError, match="marked as transparent"):
-        images.decode(png(values, 16, 2, key))
+    # Of 16 bits the lower 8 tell 44 from 45 too.
+    deep = png([44, 40, 5, 45, 40, 5, 44, 40, 60_000], 16, 2, key)
+    image = images.read(deep).values[0]
+    np.testing.assert_array_equal(image[:, 3], [0, 65535, 65535])
+    np.testing.assert_array_equal(image[:, 0], [44, 45, 44])
 
 
 def test_light_in_a_png_is_brought_to_srgb():
@@ -127,8 +130,6 @@ def test_a_png_of_deep_grey_with_alpha_is_grey(tmp_path):
 )
 def test_16_bits_of_which_the_low_ones_are_used_alone_are_told(top, told, tmp_path):
     for name, kind, values in (("grey", 0, [0, top]), ("colour", 2, [0, 0, top])):
-        if kind and top == 16383:
-            continue  # of colours the upper 8 bits are known
         path = tmp_path / f"{name}.png"
         path.write_bytes(png(values, 16, kind))
         with warnings.catch_warnings(record=True) as found:
@@ -165,7 +166,7 @@ def test_16_bit_colours_in_planes_are_those_that_another_reader_finds(
     options = {"byteorder": byteorder, "compression": compression, **layout}
     planes = np.moveaxis(RGB16, -1, 0).copy()
     data = tiff(planes, photometric="rgb", planarconfig="separate", **options)
-    expected = np.moveaxis(tifffile.imread(io.BytesIO(data)), 0, -1) >> 8
+    expected = np.rint(np.moveaxis(tifffile.imread(io.BytesIO(data)), 0, -1) / 257.0)
     np.testing.assert_array_equal(images.decode(data), expected)
 
 
@@ -173,7 +174,7 @@ def test_alpha_in_a_plane_of_its_own_is_kept():
     deep = RANDOM.integers(0, 65536, (4, 5, 6), np.uint16)
     options = {"planarconfig": "separate", "extrasamples": ["unassalpha"]}
     data = tiff(deep, photometric="rgb", **options)
-    expected = np.moveaxis(deep >> 8, 0, -1)
+    expected = np.rint(np.moveaxis(deep, 0, -1) / 257.0)
     np.testing.assert_array_equal(images.decode_with_alpha(data), expected)
 
 
@@ -271,3 +272,16 @@ def test_a_damaged_header_is_that_of_8_bit_srgb():
     for data in (b"", b"II*\0\xff\xff", b"\x89PNG\r\n\x1a\n\0\0", b"MM\0*" + bytes(4)):
         file = io.BytesIO(data)
         assert image_headers.read(file).refusal == "" and file.tell() == 0
+
+
+def test_format_and_size_are_told_by_the_header(tmp_path):
+    path = tmp_path / "x"
+    told = lambda: image_headers.format_and_size(path, images.FORMATS)
+    path.write_bytes(png([1, 2, 3], 8, 0))
+    assert told() == ("PNG", (3, 1))
+    path.write_bytes(tiff(RGB16))
+    assert told() == ("TIFF", (30, 20))
+    path.write_bytes(b"no picture")
+    assert told() == ("", (0, 0))
+    path.unlink()
+    assert told() == ("", (0, 0))

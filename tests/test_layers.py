@@ -24,7 +24,7 @@ FLOORS = {
     "config_keys": 1,
     "programs": 1,
     "image_headers": 0,
-    "srgb": 1,
+    "image_files": 1,
     "ops": 1,
     "adversarial": 1,
     "sharding": 1,
@@ -74,12 +74,12 @@ DOORS = {
     "PIL": (
         "jaxrestore/images.py",
         "jaxrestore/image_headers.py",
-        "jaxrestore/srgb.py",
+        "jaxrestore/image_files/",
         "jaxrestore/data/dead_leaves.py",
         "jaxrestore/data/drawings.py",
-        "jaxrestore/inference/deep_png.py",
         "jaxrestore/inference/kinds.py",
     ),
+    "tifffile": ("jaxrestore/image_files/deep.py",),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),
     "scipy": (

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from absl import logging
 
 from jaxrestore import errors
+from jaxrestore.cli import progress
 
 
 def run(task: Callable[[], object]) -> None:
@@ -65,7 +66,7 @@ _plainly = warnings.formatwarning
 def _formatted(message, category, *place):
     """A notice as one line; what other libraries warn of, with its place."""
     if issubclass(category, errors.Notice):
-        return f"note: {message}\n"
+        return f"{progress.cleared()}note: {message}\n"
     return _plainly(message, category, *place)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxrestore import errors, files, images
-from jaxrestore.cli import ending
+from jaxrestore.cli import ending, progress
 
 
 def limit(task: str, max_pixels: int | None) -> int:
@@ -24,7 +24,7 @@ def limit(task: str, max_pixels: int | None) -> int:
     return max_pixels or most
 
 
-@ending.flags("iterations", "mask", "max_pixels", "overwrite", "scale")
+@ending.flags("bit_depth", "iterations", "mask", "max_pixels", "overwrite", "scale")
 def restore(
     places: Mapping[str, Any],
     *,
@@ -35,11 +35,16 @@ def restore(
     preview: Path | None,
     overwrite: bool,
     max_pixels: int,
-) -> None:
+    writing: images.Writing,
+    manifest: Any = None,
+    others: bool = False,
+    done: Callable[[Any], object] = lambda one: None,
+) -> dict[str, str]:
     """Writes each picture restored; says iterations and time on the way.
 
-    `places` and `masks` are those of `inference.plans`. An interrupt ends the fit,
-    and writes the best picture so far; a second one ends the command.
+    `places` and `masks` are those of `inference.plans`; `manifest`, `others`, `done`
+    and what is returned are those of `inference.folders.each`. An interrupt ends the
+    fit, and writes the best picture so far; a second one ends the command.
     """
     # Imported here: --help answers without loading jax.
     from jaxrestore.inference import folders
@@ -47,18 +52,17 @@ def restore(
 
     tasks.named(task)
     _check_mask(task, masks)
-    if scale is not None and task != "sr":
-        raise errors.ConfigError(
-            f"`scale` is of sr, which enlarges; leave it out with {task}"
-        )
+    _check_output(task, scale, writing)
     count = _count(iterations)
     if preview is not None and not overwrite:
         files.refuse_existing([preview])
     behind: list[str] = []
-    for name, place in places.items():
+
+    def restore_one(name, place):
         mask = None if masks is None else masks[name]
         deep = mask is not None  # as what fills holes takes it
-        picture, hole = folders.opened(place, mask, max_pixels=max_pixels, deep=deep)
+        options = {"max_pixels": max_pixels, "deep": deep, "writing": writing}
+        picture, hole, metadata = folders.opened(place, mask, **options)
         with _interruptible() as asked:
             parts = _parts(hole)
             told = _progress(name, parts, preview, asked)
@@ -70,14 +74,21 @@ def restore(
             else:
                 fit = functools.partial(_filled, hole=hole, parts=parts)
             made = fit(picture, **options)
-        _line("")
-        folders.written(made.picture, place.destination, filled=hole is not None)
+        progress.line("")
+        options = {"filled": hole is not None, "metadata": metadata}
+        folders.written(made.picture, place.destination, writing=writing, **options)
         if made.error is not None:
             made.error.args = (f"{made.error}; {made.said} is in {place.destination}",)
             raise made.error
-        behind += folders.behind(place, deep=deep)
+        behind.extend(folders.behind(place, deep=deep, writing=writing))
         print(f"{place.destination}: {made.said}")
+        return not asked  # another time more would become of it
+
+    skipped = folders.each(
+        restore_one, places, masks=masks, manifest=manifest, others=others, done=done
+    )
     folders.tell_left_behind(behind)
+    return skipped
 
 
 class _Made(NamedTuple):
@@ -143,6 +154,18 @@ def _told(ended: str, iterations: int) -> str:
     return f"the fit {_SAID[ended]}; this is iteration {iterations}"
 
 
+def _check_output(task: str, scale: int | None, writing: images.Writing) -> None:
+    if scale is not None and task != "sr":
+        raise errors.ConfigError(
+            f"`scale` is of sr, which enlarges; leave it out with {task}"
+        )
+    if writing.bits == 16 and task != "inpaint":
+        raise errors.ConfigError(
+            f"`bit_depth` 16 is of inpaint, and {task} computes pictures of 8 bits; "
+            "leave it out"
+        )
+
+
 def _check_mask(task: str, masks: Mapping[str, Any] | None) -> None:
     if masks is not None and task != "inpaint":
         raise errors.ConfigError(
@@ -192,24 +215,13 @@ def _progress(
         if len(seen) > 1:  # the first interval was compiled before
             (begun, first), (last, iteration) = seen[0], seen[-1]
             left = (last - begun) / (iteration - first) * (now.most - iteration)
-            line += f", {_clock(left)} left at most"
-        _line(line)
+            line += f", {progress.clock(left)} left at most"
+        progress.line(line)
         if preview is not None:
             images.encode(now.picture, preview)
         return bool(asked)
 
     return told
-
-
-def _clock(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes else f"{round(seconds)} s"
-
-
-def _line(text: str) -> None:
-    """Writes over the line before, on a terminal alone."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -82,9 +82,9 @@ class Worker:
     def __call__(self, lines: Iterable[str]) -> list[str]:
         """Restores what stands in lines of a plan; returns a line of `Told` for each.
 
-        Raises `DiskError` where results cannot be written, `MismatchError` where this
-        machine has other weights than the job's, or no folder of sources, and
-        `ConfigError` where the options are of no use to the network.
+        Raises `DiskError` where the disk is full, `MismatchError` where this machine
+        has other weights than the job's, or lacks one of the folders, and `ConfigError`
+        where the options are of no use to the network.
         """
         if not self._job.source.is_dir():
             raise errors.MismatchError(
@@ -118,12 +118,8 @@ class Worker:
         network = self._loaded()  # what it raises is of the job, not of this picture
         try:
             behind = self._restored(network, entry)
-        except errors.DiskError:
-            raise
         except Exception as error:
-            why = str(error).removeprefix(f"{source}: ")
-            if not isinstance(error, errors.UserError):
-                why = f"{type(error).__name__}: {why}"
+            why = _why(error).removeprefix(f"{source}: ")
             return Told(FAILED, entry.source, content, why)
         size, result = output.stat().st_size, keys.of_file(output)
         made.append(ledger.Done(*entry, key, size, result))
@@ -133,11 +129,8 @@ class Worker:
         """Restores one picture; returns what of it is not written."""
         job, room = self._job, ledger.room(self._job.destination, "attempts")
         source, output = job.source / entry.source, job.destination / entry.output
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise errors.disk_error(error, output) from error
         with _attempt(room / keys.of_bytes(listing.line(entry).encode())):
+            output.parent.mkdir(parents=True, exist_ok=True)
             folders.restore_file(
                 network,
                 source,
@@ -189,7 +182,10 @@ def _attempt(mark: Path) -> Iterator[None]:
         except FileExistsError:
             continue
         except OSError as error:
-            raise errors.disk_error(error, made[-1]) from error
+            raise errors.MismatchError(
+                f"{made[-1].parent} cannot be written on {platform.node()} "
+                f"({error.strerror}); the folder of results must be on all machines"
+            ) from error
     else:
         raise images.ImageError(
             f"it has ended {ATTEMPTS} workers that tried to restore it; look at the "
@@ -200,3 +196,17 @@ def _attempt(mark: Path) -> Iterator[None]:
     finally:
         for folder in made:
             folder.rmdir()
+
+
+def _why(error: Exception) -> str:
+    """Returns what a picture has met; raises what the next one would meet too."""
+    if isinstance(error, errors.MismatchError):
+        raise error
+    try:
+        return str(errors.of_one_file(error))
+    except errors.UserError:
+        raise
+    except OSError as full:
+        raise errors.disk_error(full, full.filename) from full
+    except Exception as bug:
+        return f"{type(bug).__name__}: {bug}"

@@ -2,26 +2,18 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import UInt8
 
-from jaxrestore import contracts, errors, folders, images, naming, perceptual, programs
+from jaxrestore import contracts, errors, folders, naming, perceptual, programs
 from jaxrestore import protocols as scorings
-from jaxrestore.data import colors
-from jaxrestore.evaluation import hole_shares, outcome, sizes, summaries
-
-BATCH_PIXELS = 2**20  # of one side of a batch
-WAITING_PIXELS = 2**24  # of images that wait for others of their shape
+from jaxrestore.evaluation import batches, hole_shares, outcome, sizes, summaries
 
 Row = dict[str, Any]
-# By role: prediction, target, perhaps input and mask.
-Pictures = dict[str, UInt8[np.ndarray, "h w c"]]
-Batch = dict[str, UInt8[np.ndarray, "b h w c"]]
 Judge = Callable[..., dict[str, Any]]  # of predictions, targets, and masks or None
 
 
@@ -63,22 +55,46 @@ def score(
     there are none, `NoInputError` when nothing is left.
     """
     judges = {name: _judge(_protocol(name, masks)) for name in protocols}
-    measure = None if lpips is None else _distance(lpips)
     places = {"prediction": predictions, "target": targets}
     if inputs is not None:
         places["input"] = inputs
     if masks is not None:
         places["mask"] = masks
     partners, skipped = folders.partners(places)
+    found = _score(partners, judges, lpips, skipped)
+    if not found.rows:
+        raise errors.NoInputError(f"nothing was scored; {next(iter(skipped.values()))}")
+    return found
+
+
+def score_files(
+    partners: Mapping[str, Mapping[str, Path]], *, protocol: str = "rgb8"
+) -> Scores:
+    """Returns what `score` does of files whose partners are known, by stem and role.
+
+    Each has a prediction, a target and an input. Raises `ConfigError` for an unknown
+    protocol and for one that needs masks.
+    """
+    return _score(partners, {protocol: _judge(_protocol(protocol, None))}, None, {})
+
+
+def _score(
+    partners: Mapping[str, Mapping[str, Path]],
+    judges: Mapping[str, Judge],
+    lpips: perceptual.Lpips | None,
+    skipped: dict[str, str],
+) -> Scores:
+    """As `score`; why something is not scored joins `skipped`."""
+    measure = None if lpips is None else _distance(lpips)
     rows: dict[tuple[str, str], Row] = {}
     changes: dict[str, dict[str, str]] = {}
-    for stems, pictures in _batches(_readable(partners, skipped, changes)):
+    for stems, pictures in batches.of_files(partners, skipped, changes):
         try:
             more = {} if measure is None else _scored(measure, pictures)
         except ValueError as error:
             skipped |= {stem: str(error) for stem in stems}
             continue
-        if masks is not None:
+        if "mask" in pictures:
             batch = _floats(pictures)
             roles = ("prediction", "target", "mask")
             more |= hole_shares.columns(*(batch[role] for role in roles))
@@ -91,8 +107,6 @@ def score(
             for index, stem in enumerate(stems):
                 numbers = {metric: float(v[index]) for metric, v in scored.items()}
                 rows[stem, name] = {"image": stem, "protocol": name, **numbers}
-    if not rows:
-        raise errors.NoInputError(f"nothing was scored; {next(iter(skipped.values()))}")
     order = [(stem, name) for stem in partners for name in judges]
     ordered = [rows[place] for place in order if place in rows]
     return Scores(ordered, skipped, sizes.notes(changes))
@@ -227,73 +241,11 @@ def _distance(lpips: perceptual.Lpips) -> Judge:
     return lambda images, target, damage: measure(*placed, images, target)
 
 
-def _readable(
-    partners: Mapping[str, Mapping[str, Path]],
-    skipped: dict[str, str],
-    changes: dict[str, dict[str, str]],
-) -> Iterator[tuple[str, Pictures]]:
-    """Yields what can be read, in one size; writes the others to `skipped`.
-
-    What a picture's size took is written to `changes`.
-    """
-    for stem, files in partners.items():
-        try:
-            pictures, changed = sizes.matched(_pictures(files), files)
-        except images.ImageError as error:
-            skipped[stem] = str(error)
-            continue
-        for what, how in changed.items():
-            changes.setdefault(what, {})[stem] = how
-        yield stem, pictures
-
-
-def _pictures(files: Mapping[str, Path]) -> Pictures:
-    pictures = {role: images.decode(file) for role, file in files.items()}
-    grey = images.is_grey(files["target"])
-    for role, picture in pictures.items():
-        if grey or role == "mask":
-            pictures[role] = colors.gray(picture)
-    return pictures
-
-
-def _batches(
-    images_by_stem: Iterable[tuple[str, Pictures]],
-) -> Iterator[tuple[list[str], Batch]]:
-    """Yields stems and [b, h, w, c] of each role, of one shape; memory is bounded."""
-    waiting: dict[tuple[int, ...], list[tuple[str, Pictures]]] = {}
-    compiled: set[tuple[int, ...]] = set()
-    held = 0
-    for stem, pictures in images_by_stem:
-        shape = pictures["target"].shape
-        group = waiting.setdefault(shape, [])
-        group.append((stem, pictures))
-        pixels = shape[0] * shape[1]
-        held += pixels
-        if len(group) >= BATCH_PIXELS // pixels:
-            compiled.add(shape)
-            held -= pixels * len(group)
-            yield _stack(waiting.pop(shape))
-        elif held > WAITING_PIXELS:
-            yield from map(_stack, waiting.values())
-            waiting, held = {}, 0
-    for shape, group in waiting.items():
-        # Repeats, which nobody reads, where they save compiling for another shape.
-        full = BATCH_PIXELS // (shape[0] * shape[1])
-        repeats = (full - len(group)) * (shape in compiled)
-        stems, pictures = _stack(group + group[-1:] * repeats)
-        yield stems[: len(group)], pictures
-
-
-def _stack(group: list[tuple[str, Pictures]]) -> tuple[list[str], Batch]:
-    stems, pictures = zip(*group, strict=True)
-    return [*stems], {r: np.stack([one[r] for one in pictures]) for r in pictures[0]}
-
-
-def _floats(pictures: Batch) -> dict[str, np.ndarray]:
+def _floats(pictures: batches.Batch) -> dict[str, np.ndarray]:
     return {role: x.astype(np.float32) / 255 for role, x in pictures.items()}
 
 
-def _scored(judge: Judge, pictures: Batch) -> dict[str, np.ndarray]:
+def _scored(judge: Judge, pictures: batches.Batch) -> dict[str, np.ndarray]:
     """Returns by metric `restored_` and, if there are inputs, `degraded_`, `gain_`."""
     batch = _floats(pictures)
     asked = batch["target"], batch.get("mask")

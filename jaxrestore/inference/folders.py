@@ -2,16 +2,18 @@
 
 import collections
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
 
-from jaxrestore import errors, folders, images
-from jaxrestore.inference import deep_png, jpeg_cells, masks, plans
+from jaxrestore import errors, folders, image_headers, images
+from jaxrestore.image_files import formats, srgb
+from jaxrestore.inference import jpeg_cells, manifests, masks, plans
 from jaxrestore.inference import restorer as restorers
 
 
@@ -27,22 +29,28 @@ def restore_file(
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     mask: plans.Mask | None = None,
+    writing: images.Writing | None = None,
+    progress: Callable[[float], object] = lambda share: None,
 ) -> bool:
     """Writes the restored image of a file in the format of the destination's suffix.
 
-    Grey stays grey and alpha is kept. `level`, `strength`, `tile` and what is raised
-    are those of `restorer.restore_image`, and `ImageError` for what cannot be read, or
-    has more than `max_pixels`. The folder of `destination` is made. With `confine` what
-    becomes of a JPEG file stays within what the file says of the original: see
-    `jpeg_cells`. Returns False where that could not be (see `images.jpeg_planes`).
+    Grey stays grey and alpha is kept, and so are 16 bits, colours by another profile
+    than sRGB's and metadata where the format holds them and `writing` does not say
+    otherwise: see `images.Writing`, and `behind`. `level`, `strength`, `tile`,
+    `progress` and what is raised are those of `restorer.restore_image`, and
+    `ImageError` for what cannot be read, has more than `max_pixels`, or could not be
+    written. The folder of `destination` is made. With `confine` what becomes of a JPEG
+    file stays within what the file says of the original: see `jpeg_cells`. Returns
+    False where that could not be (see `images.jpeg_planes`).
 
     With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
-    filled; of an image whose own alpha says where they are the result is opaque. A
-    PNG file of 16 bits (see `deep_png`) becomes a PNG file of 16 bits.
+    filled; of an image whose own alpha says where they are the result is opaque.
     """
     place = plans.Place(source, destination)
-    image, hole = opened(place, mask, max_pixels=max_pixels)
-    planes = images.jpeg_planes(source, image) if confine else []
+    image, hole, metadata = opened(
+        place, mask, max_pixels=max_pixels, writing=writing, scale=restorer.scale
+    )
+    planes = images.jpeg_planes(source, srgb.eight_bit(image)) if confine else []
     try:
         restored = restorers.restore_image(
             restorer,
@@ -53,11 +61,21 @@ def restore_file(
             ensemble=ensemble,
             cells=[jpeg_cells.Component(*plane) for plane in planes or []],
             mask=hole,
+            progress=progress,
         )
     except images.ImageError as error:
         raise images.ImageError(f"{source}: {error}") from error
-    written(restored, destination, filled=hole is not None)
+    filled = hole is not None
+    written(restored, destination, filled=filled, metadata=metadata, writing=writing)
     return planes is not None
+
+
+class Opened(NamedTuple):
+    """An image [h, w, c], where it is missing, or None, and what is written beside."""
+
+    image: Any
+    hole: Bool[np.ndarray, "h w"] | None
+    metadata: images.Metadata
 
 
 def opened(
@@ -66,47 +84,86 @@ def opened(
     *,
     max_pixels: int = images.MAX_PIXELS,
     deep: bool = True,
-) -> tuple[Any, Bool[np.ndarray, "h w"] | None]:
-    """Returns the image [h, w, c] of a file, and where it is missing, or None.
+    writing: images.Writing | None = None,
+    scale: int = 1,
+) -> Opened:
+    """Returns the image of a file as it is restored, to be written as `writing` says.
 
-    It has 8 bits, or 16 where it may be `deep`, and is a PNG file of so many that
-    becomes a PNG file: see `deep_png`. Raises `ImageError` as `restore_file`.
+    It has 8 bits, or 16 where it may be `deep`, and its file has more than 8, or the
+    other shall. Raises `ImageError` as `restore_file`, also where what comes of it,
+    `scale` times as large, could not be written.
     """
-    image = images.decode_as_stored(place.source, max_pixels=max_pixels)
-    if deep and _stays_deep(*place):
-        image = deep_png.read(place.source)
+    asked = writing or images.Writing()
+    into = formats.of_suffix(place.destination.suffix, name=str(place.destination))
+    image, metadata, _ = images.read(
+        place.source,
+        max_pixels=max_pixels,
+        keep_profiles=into.profiles if asked.metadata else (),
+    )
+    if not deep:
+        image = srgb.eight_bit(image)
+    elif asked.bits == 16:
+        image = srgb.sixteen_bit(image)
     try:
-        return masks.with_hole(image, mask, place.source, max_pixels=max_pixels)
+        image, hole = masks.with_hole(image, mask, place.source, max_pixels=max_pixels)
     except images.ImageError as error:
         raise images.ImageError(f"{place.source}: {error}") from error
+    height, width, channels = image.shape
+    why = formats.refusal(into, (height * scale, width * scale, channels))
+    if why:
+        raise images.ImageError(f"{place.source}: {why}")
+    return Opened(image, hole, metadata if asked.metadata else images.Metadata())
 
 
-def written(restored: Any, destination: Path, *, filled: bool) -> None:
+def written(
+    restored: Any,
+    destination: Path,
+    *,
+    filled: bool,
+    metadata: images.Metadata | None = None,
+    writing: images.Writing | None = None,
+) -> None:
     """Writes what became of an `opened` image; its folder is made.
 
     Gives an `errors.Notice` where a file that is `filled`, and keeps what is known,
     cannot keep it.
     """
-    if restored.dtype == np.uint16:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        deep_png.write(restored, destination)
-    else:
-        folders.save([destination], [restored])
-    if filled and destination.suffix.lower() in (".jpg", ".jpeg"):
+    asked = writing or images.Writing()
+    into = formats.check(asked, destination.suffix, name=str(destination))
+    if asked.bits == 8 or not into.deep:
+        restored = srgb.eight_bit(restored)
+    elif asked.bits == 16:
+        restored = srgb.sixteen_bit(restored)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    images.encode(restored, destination, quality=asked.quality, metadata=metadata)
+    if filled and into.loses(asked.quality):
+        kind = "an AVIF" if into.kind == "AVIF" else f"a {into.kind}"
         warnings.warn(
-            f"{destination} is a JPEG file, in which what was known changes a little "
+            f"{destination} is {kind} file, in which what was known changes a little "
             "too; PNG keeps it",
             errors.Notice,
             stacklevel=3,
         )
 
 
-def behind(place: plans.Place, *, deep: bool = True) -> list[str]:
+def behind(
+    place: plans.Place, *, deep: bool = True, writing: images.Writing | None = None
+) -> list[str]:
     """Returns what a file holds that is not written; see `images.left_behind`."""
-    left = images.left_behind(place.source)
-    if deep and _stays_deep(*place):
-        left.remove("16 bits")
-    return left
+    suffix = place.destination.suffix
+    return images.left_behind(place.source, suffix, writing=writing, in_8_bits=not deep)
+
+
+class Done(NamedTuple):
+    """What became of one file: why it is skipped, "" where it is not, and its size.
+
+    `seconds` are those that it took; `pixels` those that its header tells of, or 0.
+    """
+
+    name: str
+    seconds: float
+    pixels: int
+    why: str = ""
 
 
 def restore_all(
@@ -120,51 +177,94 @@ def restore_all(
     max_pixels: int = images.MAX_PIXELS,
     confine: bool = False,
     masks: Mapping[str, plans.Mask] | None = None,
-    done: Callable[[str], object] = lambda name: None,
+    writing: images.Writing | None = None,
+    manifest: manifests.Manifest | None = None,
+    others: bool = False,
+    progress: Callable[[float], object] = lambda share: None,
+    done: Callable[[Done], object] = lambda one: None,
 ) -> dict[str, str]:
     """Restores what is planned; returns by name why others are skipped.
 
-    `masks` has one for each name, if they have holes. `done` is called with each name.
-    Gives one `errors.Notice` of what the sources held beside 8 bits of sRGB, which is
-    all that is written, and one of JPEG files that could not be confined. Raises as
-    `restore_file`, but `NoInputError` when none of several files can be read.
+    `masks` has one for each name, if they have holes. `progress` is called with the
+    share of a file that is restored; `manifest`, `others` and `done` are those of
+    `each`, as is what is raised beside that of `restore_file`. Gives one
+    `errors.Notice` of what the sources held that is not written though `writing` does
+    not leave it out, and one of JPEG files that could not be confined.
     """
-    skipped: dict[str, str] = {}
     lost: list[str] = []
     free: list[str] = []
-    for name, (source, destination) in places.items():
-        mask = masks[name] if masks else None
-        try:
-            confined = restore_file(
-                restorer,
-                source,
-                destination,
-                level=level,
-                strength=strength,
-                tile=tile,
-                ensemble=ensemble,
-                max_pixels=max_pixels,
-                confine=confine,
-                mask=mask,
-            )
-            lost += behind(places[name])
-            free += [] if confined else [name]
-        except images.ImageError as error:
-            if len(places) == 1:
-                raise
-            skipped[name] = str(error)
-        done(name)
-    if places:
-        common = os.path.commonpath([place.source.parent for place in places.values()])
-        folders.refuse_unread(places, skipped, Path(common))
+
+    def restore(name: str, place: plans.Place) -> None:
+        confined = restore_file(
+            restorer,
+            *place,
+            level=level,
+            strength=strength,
+            tile=tile,
+            ensemble=ensemble,
+            max_pixels=max_pixels,
+            confine=confine,
+            mask=masks[name] if masks else None,
+            writing=writing,
+            progress=progress,
+        )
+        lost.extend(behind(place, writing=writing))
+        free.extend([] if confined else [name])
+
+    skipped = each(
+        restore, places, masks=masks, manifest=manifest, others=others, done=done
+    )
     tell_left_behind(lost)
     if free:
         warnings.warn(
-            "JPEG files that are turned, or hold other colours than sRGB, are restored "
+            "JPEG files that are turned, or are converted to sRGB, are restored "
             f"without the limits that they set: {errors.some(free)}",
             errors.Notice,
             stacklevel=2,
         )
+    return skipped
+
+
+def each(
+    restore: Callable[[str, plans.Place], object],
+    places: Mapping[str, plans.Place],
+    *,
+    masks: Mapping[str, plans.Mask] | None = None,
+    manifest: manifests.Manifest | None = None,
+    others: bool = False,
+    done: Callable[[Done], object] = lambda one: None,
+) -> dict[str, str]:
+    """Calls `restore` for each file of several; returns why others are skipped.
+
+    A file that cannot be read, is too large or gives no finite values, a result that
+    cannot be written, or what else `errors.of_one_file` tells, is skipped. What was
+    restored is told to the `manifest`, unless `restore` returns False, and `done` is
+    called with what became of each.
+
+    Raises what the next file would meet too; and where none of them could be restored,
+    and `others` have not been before, what the first has met, `NoInputError` where none
+    of several can be read.
+    """
+    skipped: dict[str, str] = {}
+    first = errors.UserError
+    for name, place in places.items():
+        mask = masks[name] if masks else None
+        begun, origin, whole, why = time.monotonic(), None, False, ""
+        _, (width, height) = image_headers.format_and_size(place.source, images.FORMATS)
+        try:
+            if manifest is not None:  # before: what changes on the way is told later
+                origin = manifest.origin(place, mask)
+            whole = restore(name, place) is not False
+        except Exception as error:
+            known = _of_one_file(error, place)
+            # Not the error itself, which would keep all that its functions hold.
+            skipped[name] = why = str(known)
+            first = type(known) if len(skipped) == 1 else first
+        if manifest is not None and origin is not None and whole:
+            manifest.append(place, origin)
+        done(Done(name, time.monotonic() - begun, width * height, why))
+    if places and len(skipped) == len(places) and not others:
+        _refuse_all(places, skipped, first)
     return skipped
 
 
@@ -177,12 +277,29 @@ def tell_left_behind(behind: Iterable[str]) -> None:
         counts = collections.Counter(behind).items()
         said = ", ".join(f"{what} (of {count})" for what, count in counts)
         warnings.warn(
-            f"images are written as pixels in sRGB alone; left behind is {said}.",
+            f"not all that the files held is written; left behind is {said}.",
             errors.Notice,
             stacklevel=3,
         )
 
 
-def _stays_deep(source: Path, destination: Path) -> bool:
-    """Whether all 16 bits are kept: of what is PNG before and after."""
-    return destination.suffix.lower() == ".png" and deep_png.holds(source)
+def _of_one_file(error: Exception, place: plans.Place) -> errors.UserError:
+    """As `errors.of_one_file`; a source may vanish while it is read."""
+    if isinstance(error, FileNotFoundError) and error.filename == str(place.source):
+        return images.ImageError(f"{place.source}: it is there no more")
+    return errors.of_one_file(error)
+
+
+def _refuse_all(
+    places: Mapping[str, plans.Place],
+    skipped: Mapping[str, str],
+    first: type[errors.UserError],
+) -> None:
+    """Raises what the first of the files has met, where none is restored."""
+    said = next(iter(skipped.values()))
+    if len(places) == 1:
+        raise first(said)
+    if first is images.ImageError:
+        common = os.path.commonpath([place.source.parent for place in places.values()])
+        folders.refuse_unread(places, skipped, Path(common))
+    raise first(f"none of {len(places)} images is restored; the first: {said}")

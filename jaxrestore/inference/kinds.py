@@ -11,7 +11,6 @@ from jax.core import Tracer
 from PIL import Image, ImageOps
 
 from jaxrestore import errors, images
-from jaxrestore.inference import deep_png
 
 # What a Pillow image says of its colours and size, beside its pixels.
 _KEPT = ("icc_profile", "dpi")
@@ -31,7 +30,7 @@ def opened(image: Any) -> Opened:
 
     | `image` | comes back as |
     |---|---|
-    | a path | NumPy array [h, w, c]: the file's own channels, 16 bits of a deep PNG |
+    | a path | NumPy array [h, w, c]: the file's channels, in sRGB, 16 bits if deep |
     | Pillow's image | Pillow's, upright, with its profile: L, LA, RGB, RGBA or I;16 |
     | NumPy or JAX array [h, w], [h, w, c] or [b, h, w, c] | the same, of its type |
     | list or tuple of any | list of each |
@@ -39,12 +38,13 @@ def opened(image: Any) -> Opened:
     Raises `ConfigError` for another kind, and for Pillow's modes that have no colours
     of sRGB, and `ImageError` for a file that cannot be read.
 
-    Arrays of the other byte order come back in it.
+    Arrays of the other byte order come back in it. A deep file whose colours are
+    brought to sRGB by a profile has 8 bits.
     """
     if isinstance(image, (list, tuple)):
         return _several([opened(one) for one in image])
     if isinstance(image, (str, Path)):
-        return Opened([_read(Path(image))], lambda arrays: arrays[0])
+        return Opened([images.read(image).values], lambda arrays: arrays[0])
     if isinstance(image, Tracer):
         raise errors.ConfigError(
             "an image is traced by jax.jit or jax.vmap, in which pictures of any size "
@@ -64,11 +64,6 @@ def opened(image: Any) -> Opened:
         f"an image is {type(image).__name__}, but must be a path, Pillow's image, a "
         "NumPy or JAX array [h, w], [h, w, c] or [b, h, w, c], or a list of these"
     )
-
-
-def _read(path: Path) -> np.ndarray:
-    image = images.decode_as_stored(path)
-    return deep_png.read(path) if deep_png.holds(path) else image
 
 
 def _of_array(array: np.ndarray) -> Opened:

@@ -26,9 +26,9 @@ def restore(
 
     `image` is a path, a Pillow image, a NumPy or JAX array [h, w], [h, w, c] or
     [b, h, w, c] of 8 bits (0 to 255), 16 bits or floats in [0, 1], or a list of these;
-    see `kinds.opened` for what each comes back as. Files keep their depth, so that
-    of 16 bits all are computed with. `task` is a shipped network's (`jaxrestore models
-    list`), or what `load` takes or has returned.
+    see `kinds.opened` for what each comes back as. Files in sRGB keep their depth, so
+    that of 16 bits all are computed with. `task` is a shipped network's (`jaxrestore
+    models list`), or what `load` takes or has returned.
 
     `mask`, of a network that fills holes, is a path, an image or an array [h, w] that
     is white, 255 or True, where pixels are missing, or a list or a batch with one for

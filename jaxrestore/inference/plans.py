@@ -4,12 +4,14 @@ What cannot be done is refused here, before a network is loaded.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxrestore import errors, files, folders, images
+from jaxrestore.image_files import formats
 from jaxrestore.inference import masks
+from jaxrestore.inference import sources as given
 from jaxrestore.ops import hidden_colors
 
 Mask = Path | str  # a file, or a word of `masks.WORDS`: the picture's own alpha
@@ -23,11 +25,21 @@ class Place(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is to be restored, by name; what is not, and why; what is there already."""
+    """What could be restored, by name; what not, and why; whether into a folder."""
 
     places: dict[str, Place]
     left_out: dict[str, str]
-    existing: int
+    into: bool
+
+
+class Rest(NamedTuple):
+    """What is still to be restored, and why others that are there stay, by name.
+
+    "" for a result that is what it would be again; None where nobody knows.
+    """
+
+    places: dict[str, Place]
+    kept: Mapping[str, str | None]
 
 
 def planned(
@@ -35,62 +47,125 @@ def planned(
     output: Path,
     *,
     into: bool = False,
-    overwrite: bool = False,
-    skip_existing: bool = False,
-    max_pixels: int = images.MAX_PIXELS,
-    opaque: bool = False,
+    recursive: bool = True,
+    writing: images.Writing | None = None,
 ) -> Plan:
     """Returns which file each image among, or below, the sources is restored to.
 
     One file is restored to the file `output`. Where that is a folder, or is made one by
-    `into`, by several sources or by a folder among them, a file becomes `NAME.png`
-    there, and each image below a folder `PATH.png`: of several sources below the name
-    of theirs. Where sources differ in their suffix alone these keep it: `x.jpg.png`.
-    Files that begin as images do are images, and what is none is left out.
+    `into`, by several sources, a folder or a pattern among them, a file becomes
+    `NAME.png` there, and each image below a folder `PATH.png`: see `sources.found`,
+    which says what is taken where it is `recursive`. Where sources differ in their
+    suffix alone these keep it: `x.jpg.png`. With a format in `writing` its suffix takes
+    the place of PNG's. Files that begin as images do are images, and what is none is
+    left out.
 
-    Files that exist are refused, unless `overwrite`, or left as they are with
-    `skip_existing`. Raises besides `NoInputError` where there is no image; `ImageError`
-    for one file that cannot be read; and `ConfigError` for an `output` that is of no
-    use: a file, or called like one, for several; a folder inside a source; a file whose
-    folder is missing, or whose format is none or cannot hold the image, of which alpha
-    is not kept where results are `opaque`.
+    Raises besides `ConfigError` for an `output` that is of no use: a file, or called
+    like one, for several; a folder inside a source; and for `writing` that it cannot
+    be, as `formats.check`.
+    """
+    asked, first = writing or images.Writing(), sources[0]
+    several = len(sources) > 1 or first.is_dir() or given.is_pattern(first)
+    into = into or output.is_dir()
+    if not (several or into):
+        formats.check(asked, output.suffix, name=str(output))
+        return Plan({first.stem: Place(first, output)}, {}, False)
+    _refuse_as_folder(output, into)
+    formats.check(asked, asked.suffix, name=f"results in {output}")
+    found, left_out = given.found(sources, output, recursive=recursive)
+    places = {
+        stem: Place(path, output / f"{stem}{asked.suffix}")
+        for stem, path in folders.distinct_stems(found).items()
+    }
+    return Plan(places, left_out, True)
+
+
+def outstanding(
+    plan: Plan,
+    *,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    difference: Callable[[str], str | None] = lambda name: None,
+    max_pixels: int = images.MAX_PIXELS,
+    opaque: bool = False,
+) -> Rest:
+    """Returns what of a plan is still to be restored.
+
+    Of a name whose result is there already `difference` says what is another now than
+    when it was made, a clause; "" where nothing is, and None where it is not known.
+    That of "" stays. All others are refused, unless `overwrite`, or stay as they are
+    with `skip_existing`.
+
+    Raises besides, of a single image, `ImageError` where it cannot be read and
+    `ConfigError` for a file whose folder is missing, or whose format is none or cannot
+    hold the image, of which alpha is not kept where results are `opaque`.
     """
     if overwrite and skip_existing:
         raise errors.ConfigError(
             "`overwrite` replaces what `skip_existing` keeps; give one of the two"
         )
-    left_out: dict[str, str] = {}
-    if len(sources) > 1 or into or output.is_dir() or sources[0].is_dir():
-        _refuse_as_folder(output, into)
-        found = _found(sources, output, left_out)
-        places = {
-            stem: Place(path, *folders.places(output, stem, ("",)))
-            for stem, path in folders.distinct_stems(found).items()
-        }
-    else:
-        places = {sources[0].stem: Place(sources[0], output)}
-    new = places
-    if skip_existing:
-        new = {k: p for k, p in places.items() if not p.destination.is_file()}
-    elif not overwrite:
-        choices = ", or `skip_existing` to go on without" if len(places) > 1 else ""
-        files.refuse_existing((p.destination for p in places.values()), choices=choices)
-    if len(sources) == 1 and not sources[0].is_dir():
-        for place in new.values():
-            _check(place, into or output.is_dir(), max_pixels, opaque)
-    return Plan(new, left_out, len(places) - len(new))
+    there = {name: p for name, p in plan.places.items() if _is_there(p.destination)}
+    kept = {name: difference(name) for name in there}
+    if overwrite:
+        kept = {name: why for name, why in kept.items() if why == ""}
+    elif not skip_existing:
+        _refuse_existing(there, kept)
+    places = {name: p for name, p in plan.places.items() if name not in kept}
+    if len(plan.places) == 1:
+        for place in places.values():
+            _check(place, plan.into, max_pixels, opaque)
+    return Rest(places, kept)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something would be replaced; a name that is too long is not there."""
+    return os.path.isfile(path) or os.path.isdir(path)
+
+
+def _refuse_existing(
+    there: Mapping[str, Place], kept: Mapping[str, str | None]
+) -> None:
+    """Refuses to replace results, but for those that would be the same again."""
+    others = {name: why for name, why in kept.items() if why != ""}
+    changed = [f"{name}: {why}" for name, why in others.items() if why]
+    choices = ", or `skip_existing` to go on without" if len(there) > 1 else ""
+    choices += f" ({errors.some(changed, 3)})" if changed else ""
+    files.refuse_existing((there[n].destination for n in others), choices=choices)
+
+
+def partners(
+    places: Mapping[str, Place], where: Path, role: str
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Returns the file that belongs to each image of a plan, and why others have none.
+
+    `where` is a folder with files of the names that results have, suffixes aside, or
+    the file of a single image, whatever it is called; `role` is a word for it. Raises
+    `ConfigError` for one file and several images, and for two files of one name;
+    `NoInputError` where no image has a file.
+    """
+    if where.is_file():
+        if len(places) > 1:
+            raise errors.ConfigError(
+                f"{where} is one {role}, and there are {len(places)} images; give a "
+                f"folder with a {role} of the same name for each"
+            )
+        return dict.fromkeys(places, where), {}
+    sources = {name: place.source for name, place in places.items()}
+    common = Path(os.path.commonpath([path.parent for path in sources.values()]))
+    found, others = folders.matched(
+        {"image": sources, role: folders.by_stem(where)},
+        {"image": common, role: where},
+    )
+    left_out = {name: why for name, why in others.items() if name in places}
+    return {name: pair[role] for name, pair in found.items()}, left_out
 
 
 def masked(
-    places: Mapping[str, Place], mask: Mask, *, existing: int = 0
+    places: Mapping[str, Place], mask: Mask
 ) -> tuple[dict[str, Mask], dict[str, str]]:
     """Returns the mask of each image of a plan, by name, and why others have none.
 
-    `mask` is a folder with files of the names that results have, suffixes aside, the
-    mask of a single image, whatever it is called, or a word of `masks.WORDS`. Raises
-    `ConfigError` for one mask and several images, and for two masks of one name;
-    `NoInputError` where there is no file, or where no image has a mask, unless others
-    are `existing` already.
+    `mask` is what `partners` takes, which raises, or a word of `masks.WORDS`.
     """
     if isinstance(mask, str):
         return dict.fromkeys(places, mask), {}
@@ -99,24 +174,8 @@ def masked(
             f"{mask} does not exist; give as `mask` a file, a folder, or one of "
             f"{', '.join(masks.WORDS)}"
         )
-    if mask.is_file():
-        if len(places) > 1:
-            raise errors.ConfigError(
-                f"{mask} is one mask, and there are {len(places)} images; give a "
-                "folder with a mask of the same name for each"
-            )
-        return dict.fromkeys(places, mask), {}
-    sources = {name: place.source for name, place in places.items()}
-    common = Path(os.path.commonpath([path.parent for path in sources.values()]))
-    known = folders.by_stem(mask)
-    if existing and not sources.keys() & known.keys():
-        return {}, dict.fromkeys(places, "it has no mask")
-    found, others = folders.matched(
-        {"image": sources, "mask": known},
-        {"image": common, "mask": mask},
-    )
-    left_out = {name: why for name, why in others.items() if name in places}
-    return {name: pair["mask"] for name, pair in found.items()}, left_out
+    found, left_out = partners(places, mask, "mask")
+    return dict(found), left_out
 
 
 def _refuse_as_folder(output: Path, into: bool) -> None:
@@ -133,39 +192,14 @@ def _refuse_as_folder(output: Path, into: bool) -> None:
         )
 
 
-def _found(
-    sources: Sequence[Path], output: Path, left_out: dict[str, str]
-) -> dict[str, Path]:
-    """Returns each image by its path below `output`; what is none joins `left_out`."""
-    found: dict[str, Path] = {}
-    for source in sources:
-        if source.is_dir():
-            folders.refuse_inside(output, source)
-            paths, others = folders.find_by_content(source)
-            left_out |= others
-            room = source.resolve().name if len(sources) > 1 else ""
-            below = {Path(room, p.relative_to(source)).as_posix(): p for p in paths}
-        else:
-            if not source.exists():
-                raise images.ImageError(f"{source}: there is no such file")
-            below = {source.name: source}
-        for name, path in below.items():
-            if name in found:
-                raise errors.ConfigError(
-                    f"{found[name]} and {path} would be one file in {output}; restore "
-                    "them to different folders"
-                )
-            found[name] = path
-    return found
-
-
 def _check(place: Place, into: bool, max_pixels: int, opaque: bool) -> None:
     """Refuses a file that could not be read, or a place that could not be written."""
     image = images.decode_as_stored(place.source, max_pixels=max_pixels)
     if opaque and hidden_colors.has_alpha(image):
         image = image[..., :-1]
-    # One pixel of as many channels: whether the suffix is known and can hold them.
-    images.encoded(image[:1, :1], place.destination.suffix, name=str(place.destination))
+    why = formats.refusal(formats.of_suffix(place.destination.suffix), image.shape)
+    if why:
+        raise errors.UserError(f"{place.destination}: {why}.")
     if not into and not place.destination.parent.is_dir():
         raise errors.ConfigError(
             f"{place.destination}: its folder does not exist; create it first"

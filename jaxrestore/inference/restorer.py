@@ -29,7 +29,7 @@ class Restorer:
     is not clipped. `takes` says what the c channels are, a word of
     `weights.inputs.CHANNELS` a group, its colours first, which are those of the result.
     A pixel sees `reach` px of the input to each side, None: all of it, or not known.
-    With `caution` a clean picture is left as it is.
+    With `caution` a clean picture is left as it is. `repeats` is `networks.repeats`.
     """
 
     apply: contracts.Restore
@@ -40,6 +40,7 @@ class Restorer:
     reach: int | None = None
     smallest: int = 1
     caution: cautions.Caution | None = None
+    repeats: int = 1
 
     @property
     def channels(self) -> int:
@@ -97,6 +98,7 @@ def of_card(
         card["reach"],
         card["smallest"],
         cautions.of_card(card),
+        networks.repeats(model),
     )
 
 
@@ -270,11 +272,16 @@ def _confined(image: Any, restored: Any, cells: Sequence[jpeg_cells.Component]) 
     """The restored image within what its JPEG file says, if the file has its planes."""
     if len(cells) != image.shape[2]:
         return restored
-    if image.dtype != np.uint8:
+    step = levels.white(image.dtype) // 255
+    if not step or (step > 1 and (image % step).any()):
         raise errors.ConfigError(
             f"an image is {image.dtype}, but what a JPEG file says is of 8 bits; give "
-            "what was read from it as it is"
+            "what was read from it as it is, or 257 times that in 16 bits"
         )
-    for rows, confined in jpeg_cells.confined_bands(restored, image, cells):
-        restored[rows] = levels.rounded(confined.clip(0, 255), np.uint8)
+    made, decoded = restored, image
+    if step > 1:
+        made, decoded = restored / np.float32(step), image // step
+    for rows, confined in jpeg_cells.confined_bands(made, decoded, cells):
+        changed = confined.clip(0, 255) * step
+        restored[rows] = levels.rounded(changed, image.dtype)
     return restored

@@ -91,9 +91,11 @@ def _ensemble(apply: Any, images: np.ndarray) -> np.ndarray:
 
 
 def _joined(restorer, image, plan, level, ensemble, progress):
+    cut = functools.partial(tiles.cut, image, repeats=restorer.repeats)
+
     def restored():
         for number, part in enumerate(plan, 1):
-            yield _restored(restorer, tiles.cut(image, part), level, ensemble)
+            yield _restored(restorer, cut(part), level, ensemble)
             progress(number / len(plan))
 
     return tiles.join(plan, restored(), scale=restorer.scale)

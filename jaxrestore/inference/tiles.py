@@ -99,20 +99,23 @@ def _whole(height, width, multiple):
 
 
 def cut(
-    image: Shaped[np.ndarray, "hh ww c"], tile: Tile
+    image: Shaped[np.ndarray, "hh ww c"], tile: Tile, *, repeats: int = 1
 ) -> Shaped[np.ndarray, "h w c"]:
     """Returns a tile of an image, a view; mirrored where it reaches beyond the image.
 
-    As `ops.patches.pad_to_multiple`, of values of any type: 8 bits stay 8 bits.
+    As `ops.patches.pad_to_multiple`, of values of any type: 8 bits stay 8 bits. For a
+    network that `networks.repeats` the edge up to a multiple, so it is here before.
     """
     rows, columns = tile
     part = image[rows.start : rows.stop, columns.start : columns.stop]
     wanted = (rows.stop - rows.start, columns.stop - columns.start)
-    # A single row or column has nothing to mirror.
-    for axis, more in enumerate(np.subtract(wanted, part.shape[:2])):
+    for axis, side in enumerate(wanted):
+        missing = side - part.shape[axis]
+        repeated = min(missing, -part.shape[axis] % repeats)
+        part = _continued(part, axis, repeated, "edge")
+        # A single row or column has nothing to mirror.
         mode = "reflect" if part.shape[axis] > 1 else "edge"
-        lengths = [(0, more if axis == other else 0) for other in range(3)]
-        part = np.pad(part, lengths, mode) if more else part
+        part = _continued(part, axis, missing - repeated, mode)
     return part
 
 
@@ -139,6 +142,11 @@ def join(
         )
         image[place] = part[kept]
     return image
+
+
+def _continued(part, axis, more, mode):
+    lengths = [(0, more if axis == other else 0) for other in range(3)]
+    return np.pad(part, lengths, mode) if more else part
 
 
 def _largest(tiles: Sequence[Tile]) -> int:

@@ -4,6 +4,8 @@ A card says how to build the network, what it takes and gives, where its weights
 from and under which terms; `weight_files` writes it beside them.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,14 @@ import jax
 import numpy as np
 
 from jaxrestore import errors, networks
-from jaxrestore.weights import conversion, inputs, parts, published, weight_files
+from jaxrestore.weights import (
+    conversion,
+    inputs,
+    onnx_files,
+    parts,
+    published,
+    weight_files,
+)
 
 Weights = tuple[Mapping[str, Any], Mapping[str, Any]]  # card and nested variables
 
@@ -80,7 +89,7 @@ def of_file(
     home, tensors = weight_files.read_part(path, part)
     if all("/" in name for name in tensors):
         return _of_architecture(conversion.load(path), architecture, path)
-    source = {"file": path.name, "sha256": weight_files.sha256(path)}
+    source = weight_files.source(path)
     try:
         prefix = "" if part else published.prefix(tensors, str(path), architecture)
         chosen = parts.beneath(tensors, prefix)
@@ -89,7 +98,9 @@ def of_file(
             source["part"] = taken
         return card(generator, variables, source=source), variables
     except errors.MismatchError as error:
-        raise errors.MismatchError(f"{path}: {error}") from error
+        # Exporters merge normalisation into convolutions.
+        more = f", or {onnx_files.REMEDY}" if path.suffix == ".onnx" else ""
+        raise errors.MismatchError(f"{path}: {error}{more}") from error
 
 
 def of_run(
@@ -110,6 +121,29 @@ def of_run(
     statistics = networks.statistics(config)
     told = card(generator, variables, source=source, statistics=statistics)
     return told, variables
+
+
+def fingerprint(path: Path, step: int | None = None) -> str:
+    """Returns a SHA-256 that is another where the network of some weights may be.
+
+    Of a file, and of its card where it has one; or of a run's config and the numbers
+    at `step`, by default the best. No network is built. Raises `NoInputError` for a
+    file that is missing, and as `of_run`.
+    """
+    if path.is_dir():
+        # Imported here: Orbax is loaded for runs alone.
+        from jaxrestore.runs import checkpoints
+
+        config = checkpoints.read_config(path)
+        step = checkpoints.chosen_step(path, step)
+        numbers = checkpoints.load_restorer(path, step)
+        parts = [json.dumps(config, sort_keys=True), checkpoints.tree_hash(numbers)]
+    elif path.is_file():
+        both = [path, weight_files.card_path(path)]
+        parts = [weight_files.sha256(file) for file in both if file.is_file()]
+    else:
+        raise errors.NoInputError(f"{path}: there is no such file; check the path")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def with_options(

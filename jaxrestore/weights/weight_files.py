@@ -1,6 +1,7 @@
 """Files of weights: any that hold tensors are read, ours are written, with a card.
 
-What a file holds decides how it is read; its name does not. Ours is a safetensors file
+What a file holds decides how it is read; its name does not. But ncnn has a model in two
+files, which differ in their ending, `.param` and `.bin`. Ours is a safetensors file
 whose tensors have the paths of a network's variables for names
 (`params/body0/conv/kernel`), and beside it a JSON file, the card, which says what the
 network is and holds the SHA-256 of the weights.
@@ -18,7 +19,13 @@ import safetensors
 import safetensors.numpy
 
 from jaxrestore import __version__, errors, files
-from jaxrestore.weights import parts, torch_files
+from jaxrestore.weights import (
+    ncnn_files,
+    ncnn_graphs,
+    onnx_files,
+    parts,
+    torch_files,
+)
 
 FORMAT = "jaxrestore weights 1"
 Shapes = dict[str, tuple[int, ...]]
@@ -26,7 +33,7 @@ _SHOWN = 5  # names of a list
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Returns the tensors of a safetensors file or of a PyTorch file, by name.
+    """Returns the tensors of a file of safetensors, PyTorch, ncnn or ONNX, by name.
 
     Of a checkpoint of training they are those of the state dict inside. The rest is as
     `read_part` has it.
@@ -39,11 +46,21 @@ def read_part(path: Path, part: str | None = None) -> tuple[str, dict[str, np.nd
 
     Which one, and what is raised, is as in `parts.state_dict`. bfloat16 comes as
     float32, all else as it is stored; arrays may be read-only. Nothing of the file is
-    executed. Raises `NoInputError` when it is missing, damaged, or of another kind.
+    executed. Of ncnn's models the `.param` is given, and the `.bin` stands beside it.
+    Raises `NoInputError` when it is missing, damaged, or of another kind.
     """
     data = _bytes(path)
     if torch_files.is_one(data):
         document = torch_files.read(data, str(path))
+    elif ncnn_files.is_one(data):
+        layers = ncnn_files.read(data, _bytes(_numbers(path)), str(path))
+        document = ncnn_graphs.state_dict(layers, str(path))
+    elif onnx_files.is_one(data):
+        document = onnx_files.read(data, str(path))
+    elif path.suffix == ".bin" and path.with_suffix(".param").is_file():
+        raise errors.NoInputError(
+            f"{path} is half of an ncnn model; give {path.with_suffix('.param')}"
+        )
     else:
         document = _safetensors(data, str(path))
     return parts.state_dict(document, str(path), part)
@@ -134,6 +151,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def source(path: Path) -> dict[str, str]:
+    """Returns the name and the SHA-256 of the file that holds the numbers of weights.
+
+    That is `path` itself, but for ncnn's models, of which it is the `.bin`.
+    """
+    with path.open("rb") as file:
+        place = _numbers(path) if ncnn_files.is_one(file.read(16)) else path
+    return {"file": place.name, "sha256": sha256(place)}
+
+
 def flat(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the leaves of nested variables by path, as `params/body0/conv/kernel`."""
     return {
@@ -197,6 +224,10 @@ def _nested(leaves, path):
     )
 
 
+def _numbers(path):
+    return path.with_suffix(".bin")
+
+
 def _bytes(path):
     """The file, of which nothing but a regular one is opened: a FIFO would block."""
     _check_file(path)
@@ -215,7 +246,7 @@ def _safetensors(data, name):
     except safetensors.SafetensorError as error:
         raise errors.NoInputError(
             f"{name} is neither a safetensors file ({error}) nor one that torch.save "
-            "wrote; give a file of weights"
+            "wrote, nor ncnn's .param, nor ONNX; give a file of weights"
         ) from error
     tensors = {}
     for tensor, entry in entries:

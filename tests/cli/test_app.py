@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -56,6 +57,20 @@ def test_restore_writes_an_image_of_exactly_the_same_size(trained, tmp_path, siz
     assert result.exit_code == 0, result.output
     # An untrained network is the identity, to the bit.
     np.testing.assert_array_equal(images.decode(tmp_path / "out.png"), pixels)
+
+
+def test_what_a_run_has_restored_it_does_not_restore_again(trained, tmp_path):
+    (tmp_path / "in").mkdir()
+    images.encode(np.full((8, 8, 3), 9, np.uint8), tmp_path / "in" / "a.png")
+    words = ("restore", tmp_path / "in", "-o", tmp_path / "out", "--checkpoint")
+    run = lambda *more: RUNNER.invoke(app.app, [*map(str, (*words, *more))])
+    assert "1 image in" in run(trained).output
+    assert "0 images in" in run(trained).output
+    assert "0 images in" in run(trained, "--step", 2).output  # of the same numbers
+    other = shutil.copytree(trained, tmp_path / "other")
+    config = {**files.read_json(trained / "config.json"), "precision": "bfloat16"}
+    files.write_json(other / "config.json", config)
+    assert "its weights were other ones" in str(run(other).exception)
 
 
 def test_restore_keeps_alpha(trained, tmp_path):

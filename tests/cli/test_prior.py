@@ -8,8 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images
-from jaxrestore.cli import app, prior
-from jaxrestore.inference import deep_png
+from jaxrestore.cli import app, prior, progress
 from jaxrestore.prior import deep_image, pictures
 
 RUNNER = CliRunner()
@@ -88,12 +87,12 @@ def test_the_options_reach_the_fit(picture, fitted, tmp_path):
 
 def test_sixteen_bits_of_a_picture_with_a_hole_are_kept(fitted, tmp_path):
     image = np.full((4, 6, 3), 40_001, np.uint16)
-    deep_png.write(image, tmp_path / "in.png")
+    images.encode(image, tmp_path / "in.png")
     images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
     words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
     done = run(tmp_path / "in.png", "-o", tmp_path / "out.png", *words)
     assert done.exit_code == 0, done.exception
-    kept = deep_png.read(tmp_path / "out.png")
+    kept = images.read(tmp_path / "out.png").values
     np.testing.assert_array_equal(kept[~np.eye(4, 6, dtype=bool)], 40_001)
 
 
@@ -126,11 +125,13 @@ def test_a_fit_of_holes_that_goes_bad_leaves_its_picture(fitted, tmp_path, pictu
 
 def test_what_a_file_loses_is_told(fitted, tmp_path):
     image = np.full((4, 6, 3), 90, np.uint8)
-    Image.fromarray(image).save(tmp_path / "in.png", dpi=(300, 300))
+    Image.fromarray(image.astype(np.uint8)[..., 0] / np.float32(255)).save(
+        tmp_path / "in.png", "TIFF"
+    )
     images.encode(np.eye(4, 6, dtype=np.uint8)[..., None] * 255, tmp_path / "hole.png")
     words = ("--prior", "inpaint", "--mask", tmp_path / "hole.png")
     with (
-        pytest.warns(errors.Notice, match="pixels in sRGB alone; left behind is"),
+        pytest.warns(errors.Notice, match="held is written; left behind is 32 bits"),
         pytest.warns(errors.Notice, match="is a JPEG file, in which what was known"),
     ):
         run(tmp_path / "in.png", "-o", tmp_path / "out.jpg", *words)
@@ -161,6 +162,29 @@ def test_an_interrupt_ends_the_fit_with_what_there_is(
     assert "the fit was interrupted; this is iteration 50" in done.output
     assert (images.decode_as_stored(tmp_path / "out.png") == 10).all()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_in_a_folder_a_bad_file_is_skipped_and_an_interrupted_fit_is_not_recorded(
+    picture, monkeypatch, fitted, tmp_path
+):
+    fit, given = pictures.restore_picture, tmp_path / "given"
+    given.mkdir()
+    for name in ("a", "b", "c"):
+        (given / f"{name}.png").write_bytes(picture.read_bytes())
+    (given / "b.png").write_text("no picture")
+
+    def interrupted(picture, **options):
+        if len(fitted) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return fit(picture, **options)
+
+    monkeypatch.setattr(pictures, "restore_picture", interrupted)
+    words = (given, "-o", tmp_path / "out", "--prior", "denoise")
+    done = run(*words)
+    assert isinstance(done.exception, errors.PartialError)
+    assert "1 skipped:\n  b: " in str(done.exception) and "2 images in" in done.output
+    again = run(*words)  # of c alone nobody knows what it was made of
+    assert "c.png exists; give another place" in str(again.exception)
 
 
 def test_the_best_picture_before_an_error_is_written(picture, monkeypatch, tmp_path):
@@ -205,13 +229,9 @@ def test_a_preview_that_exists_is_not_replaced_unasked(picture, fitted, tmp_path
     assert not fitted
 
 
-def test_time_is_said_in_minutes_and_under_half_a_minute_in_seconds():
-    assert prior._clock(100.0) == "2 min" and prior._clock(20.0) == "20 s"
-
-
 def test_the_line_of_a_part_counts_it_and_has_a_clock_of_its_own(monkeypatch):
     lines = []
-    monkeypatch.setattr(prior, "_line", lines.append)
+    monkeypatch.setattr(progress, "line", lines.append)
     told = prior._progress("x", 2, None, [])
     for part, iteration in ((1, 50), (1, 100), (2, 50)):
         picture = np.zeros((1, 1, 3), np.uint8)

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import json
 import os
 
@@ -175,7 +176,8 @@ def test_a_picture_that_ends_its_workers_is_given_up(restore, here, tmp_path, ki
     [
         (errors.TrainingError("not finite"), "not finite"),
         (ZeroDivisionError("none"), "ZeroDivisionError: none"),
-        (MemoryError(), "MemoryError: "),
+        (MemoryError(), "it needs more memory than there is"),
+        (OSError(errno.ENAMETOOLONG, "long"), "long; give a shorter name"),
     ],
 )
 def test_whatever_a_picture_meets_is_its_reason(restore, monkeypatch, error, said):
@@ -184,14 +186,27 @@ def test_whatever_a_picture_meets_is_its_reason(restore, monkeypatch, error, sai
 
     monkeypatch.setattr(folders, "restore_file", fail)
     outcome = restore()
-    assert outcome.failed == 5 and outcome.reasons["a.png"] == said
+    assert outcome.failed == 5 and said in outcome.reasons["a.png"]
 
 
-def test_a_disk_that_is_full_ends_the_run(restore, tmp_path):
+def test_a_place_that_is_taken_is_one_of_its_pictures(restore, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "below").write_text("in the way")
-    with pytest.raises(errors.DiskError, match="below"):
-        restore(overwrite=True)
+    outcome = restore(overwrite=True)
+    assert (
+        _counts(outcome) == (5, 1, 0, 4) and "below" in outcome.reasons["below/b.jpg"]
+    )
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_disk_that_is_full_ends_the_run(restore, monkeypatch, raw):
+    def fail(*places, **options):
+        full = OSError(errno.ENOSPC, "No space left on device", "out")
+        raise full if raw else errors.disk_error(full, "out") from full
+
+    monkeypatch.setattr(folders, "restore_file", fail)
+    with pytest.raises(errors.DiskError, match="free some space"):
+        restore()
 
 
 def test_a_source_that_cannot_be_read_is_named(restore, pictures):
@@ -220,6 +235,8 @@ def test_a_machine_with_other_weights_or_other_folders_ends_the_run(
         restore(carry=elsewhere(network="another"))
     with pytest.raises(errors.MismatchError, match="under the same path"):
         restore(carry=elsewhere(source=pictures / "nowhere"))
+    with pytest.raises(errors.MismatchError, match="must be on all machines"):
+        restore(carry=elsewhere(destination=pictures / "nowhere"))
 
 
 def test_options_of_no_use_end_the_run(restore):

@@ -9,7 +9,7 @@ import pytest
 import skimage.metrics
 
 from jaxrestore import errors, files, images, perceptual
-from jaxrestore.evaluation import folders
+from jaxrestore.evaluation import batches, folders
 from jaxrestore.models import vgg
 
 SIZE = (24, 31)  # as in the tests of the protocols: compiled once
@@ -44,6 +44,16 @@ def trio(tmp_path):
 
 def _psnr(a, b):
     return skimage.metrics.peak_signal_noise_ratio(b, a, data_range=255)
+
+
+def test_files_whose_partners_are_known_have_the_same_scores(trio):
+    roles = ("prediction", "target", "input")
+    pair = lambda n: {r: f / f"{n}.png" for r, f in zip(roles, trio, strict=True)}
+    scores = folders.score_files({name: pair(name) for name in NAMES})
+    assert scores == folders.score(*trio)
+    lost = {"x": {**pair("a"), "target": trio[1] / "none.png"}}
+    scores = folders.score_files(lost)
+    assert not scores.rows and "no such file" in scores.skipped["x"]
 
 
 def test_files_are_scored_against_those_of_their_name(trio):
@@ -206,8 +216,8 @@ def test_batches_of_any_size_give_the_same_rows_in_order(trio, monkeypatch, limi
     for index, place in enumerate((predictions, targets)):
         _write(place, {"b2.png": _picture(7 + index, size=(9, 8))})
     whole = folders.score(predictions, targets, protocols=("gray8",)).rows
-    monkeypatch.setattr(folders, "BATCH_PIXELS", limits[0])
-    monkeypatch.setattr(folders, "WAITING_PIXELS", limits[1])
+    monkeypatch.setattr(batches, "BATCH_PIXELS", limits[0])
+    monkeypatch.setattr(batches, "WAITING_PIXELS", limits[1])
     parts = folders.score(predictions, targets, protocols=("gray8",)).rows
     assert [row["image"] for row in parts] == ["a", "b", "b2", "c"]
     for row, other in zip(whole, parts, strict=True):
@@ -217,7 +227,7 @@ def test_batches_of_any_size_give_the_same_rows_in_order(trio, monkeypatch, limi
 
 def test_a_protocol_compiles_once_for_a_shape_that_fills_its_batches(trio, monkeypatch):
     shapes = []
-    monkeypatch.setattr(folders, "BATCH_PIXELS", 2 * SIZE[0] * SIZE[1])
+    monkeypatch.setattr(batches, "BATCH_PIXELS", 2 * SIZE[0] * SIZE[1])
     stack = folders._scored
 
     def remember(judge, pictures):

@@ -5,15 +5,16 @@
 
 spandrel builds small variants of them and is given the weights, each drawn by `draw`
 from its name, so that none is stored: the names and shapes are, and part of the output.
-The U-Net of pix2pix and, among the benchmarks, MWCNN, which it does not know, are
-written from their description, so that their tensors have the names of the reference
-codes. Two files that torch.save wrote are stored too, one of each format.
+Those that it does not know, the U-Net of pix2pix, FFDNet and, among the benchmarks,
+MWCNN, are written from their description, so that their tensors have the names of the
+reference codes. Two files that torch.save wrote are stored too, one of each format.
 
-Source: MWCNN_PyTorch of Liu; pytorch-CycleGAN-and-pix2pix of Zhu et al.
+Source: MWCNN_PyTorch of Liu; pytorch-CycleGAN-and-pix2pix of Zhu et al.; KAIR of Zhang.
 """
 
 import base64
 import io
+import itertools
 import json
 import re
 import zlib
@@ -119,6 +120,33 @@ def u_net(inputs, channels, filters, downs, norm):
     return Network()
 
 
+def ffdnet(channels, width, depth):
+    """Returns FFDNet on images whose last channel is the level of the noise."""
+    import torch
+    from torch import nn
+
+    sizes = [4 * channels + 1, *[width] * (depth - 1), 4 * channels]
+    stack = []
+    for taken, made in itertools.pairwise(sizes):
+        stack += [nn.Conv2d(taken, made, 3, padding=1), nn.ReLU()]
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = nn.Sequential(*stack[:-1])
+
+        def forward(self, x):
+            height, width = x.shape[2:]
+            frame = (0, width % 2, 0, height % 2)
+            x = nn.functional.pad(x, frame, mode="replicate")
+            squares = nn.functional.pixel_unshuffle(x[:, :-1], 2)
+            level = nn.functional.avg_pool2d(x[:, -1:], 2)
+            y = self.model(torch.cat([squares, level], 1))
+            return nn.functional.pixel_shuffle(y, 2)[..., :height, :width]
+
+    return Network()
+
+
 def modules():
     """Returns by case: a module, its input channels, new names, and what sides divide.
 
@@ -156,6 +184,7 @@ def modules():
             1,
         ),
         "drunet": (DRUNet(in_nc=4, out_nc=3, **drunet), 4, (), 8),
+        "ffdnet": (ffdnet(channels=3, width=8, depth=4), 4, (), 1),
         "mwcnn gray": (
             torch_networks.Mwcnn(widths=(6, 8, 8), convs=2, channels=1),
             1,

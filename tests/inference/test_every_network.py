@@ -16,6 +16,7 @@ SMALL = {
     "dncnn": {"width": 4, "depth": 4},
     "drunet": {"widths": (4, 6), "blocks": 1},
     "fcn": {"width": 4, "blocks": 2},
+    "ffdnet": {"width": 4, "depth": 4},
     "mwcnn": {"widths": (4, 6), "convs": 1},
     "nafnet": {"width": 4, "encoders": (1,), "middle": 1, "decoders": (1,)},
     "pix2pix_resnet": {"filters": 4, "blocks": 1},
@@ -25,7 +26,7 @@ SMALL = {
     "unet": {"widths": (4, 6), "blocks": (1, 1)},
     "vae": {"filters": 4, "downs": 3, "latent": 4},
 }
-TOLD = ("drunet",)  # the level of noise
+TOLD = ("drunet", "ffdnet")  # the level of noise
 FILL = {"deepfill", "skip"}  # not through tiles, but by crops or by a fit
 
 
@@ -51,6 +52,7 @@ def _network(name):
         ({1: "grey", 3: "rgb"}[colors], *(["level"] if name in TOLD else [])),
         networks.reach(model),
         networks.smallest(model),
+        repeats=networks.repeats(model),
     )
 
 

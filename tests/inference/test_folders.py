@@ -1,3 +1,4 @@
+import errno
 import warnings
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore import errors, images
-from jaxrestore.inference import deep_png, folders, plans, restorer
+from jaxrestore.inference import folders, plans, restorer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 4), np.uint8)
 
@@ -49,7 +50,7 @@ def test_a_plan_says_where_each_file_of_a_folder_goes(pictures, tmp_path):
     assert [*plan.places] == ["below/grey", "clear", "colour", "text"]
     grey = (pictures / "below" / "grey.tif", tmp_path / "out" / "below" / "grey.png")
     assert plan.places["below/grey"] == grey and not (tmp_path / "out").exists()
-    assert [*plan.left_out] == [str(pictures / "notes.txt")] and plan.existing == 0
+    assert [*plan.left_out] == [str(pictures / "notes.txt")] and plan.into
 
 
 def test_files_that_differ_in_their_suffix_are_all_restored(pictures, tmp_path):
@@ -70,7 +71,9 @@ def test_a_folder_is_restored_and_what_is_no_image_is_told(pictures, tmp_path):
     network, done = _network(takes=("gray",)), []
     skipped = folders.restore_all(network, plan.places, done=done.append)
     assert [*skipped] == ["text"] and "no PNG" in skipped["text"]
-    assert done == [*plan.places]
+    assert [one.name for one in done] == [*plan.places]
+    assert [one.pixels for one in done] == [108, 108, 108, 0]
+    assert [one.why for one in done] == ["", "", "", skipped["text"]]
     written = sorted(p for p in (tmp_path / "out").rglob("*") if p.is_file())
     places = plan.places
     assert written == [place.destination for s, place in places.items() if s != "text"]
@@ -81,13 +84,32 @@ def test_a_folder_is_restored_and_what_is_no_image_is_told(pictures, tmp_path):
     with pytest.raises(errors.NoInputError, match="none of the 2 images"):
         folders.restore_all(network, dict.fromkeys("ab", places["text"]))
     with pytest.raises(errors.ConfigError, match=r"one of 3 such files.*skip_existing"):
-        plans.planned([pictures], tmp_path / "out")
-    again = plans.planned([pictures], tmp_path / "out", overwrite=True)
-    assert again.places == places
-    rest = plans.planned([pictures], tmp_path / "out", skip_existing=True)
-    assert [*rest.places] == ["text"] and rest.existing == 3
+        plans.outstanding(plan)
+    assert plans.outstanding(plan, overwrite=True) == (places, {})
+    rest = plans.outstanding(plan, skip_existing=True)
+    assert [*rest.places] == ["text"]
+    assert rest.kept == dict.fromkeys(("below/grey", "clear", "colour"))
     with pytest.raises(errors.ConfigError, match="give one of the two"):
-        plans.planned([pictures], tmp_path, overwrite=True, skip_existing=True)
+        plans.outstanding(plan, overwrite=True, skip_existing=True)
+
+
+def test_results_that_would_be_the_same_stay_whatever_is_said(pictures, tmp_path):
+    plan = plans.planned([pictures], tmp_path / "out")
+    for name in ("colour", "clear"):
+        plan.places[name].destination.parent.mkdir(exist_ok=True)
+        plan.places[name].destination.write_text("there")
+    difference = {"colour": "", "clear": "its source is another now"}.get
+    rest = plans.outstanding(plan, overwrite=True, difference=difference)
+    assert [*rest.places] == ["below/grey", "clear", "text"]
+    rest = plans.outstanding(plan, skip_existing=True, difference=difference)
+    assert [*rest.places] == ["below/grey", "text"]
+    assert rest.kept == {"colour": "", "clear": "its source is another now"}
+    with pytest.raises(
+        errors.ConfigError, match=r"clear\.png exists; .*is another now"
+    ):
+        plans.outstanding(plan, difference=difference)
+    plan.places["clear"].destination.unlink()
+    assert [*plans.outstanding(plan, difference=difference).kept] == ["colour"]
 
 
 def test_several_files_and_folders_are_restored_to_one_folder(pictures, tmp_path):
@@ -109,8 +131,9 @@ def test_a_file_is_restored_into_a_folder(pictures, tmp_path):
     assert plan.places == {"clear": expected}
     plan = plans.planned([pictures / "clear.png"], tmp_path / "new", into=True)
     assert plan.places["clear"].destination == tmp_path / "new" / "clear.png"
+    plan = plans.planned([pictures / "clear.png"], pictures)
     with pytest.raises(errors.ConfigError, match=r"clear\.png exists; give another"):
-        plans.planned([pictures / "clear.png"], pictures)
+        plans.outstanding(plan)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +152,10 @@ def test_what_could_not_be_read_or_written_is_refused(
     pictures, tmp_path, source, out, message
 ):
     with pytest.raises(errors.UserError, match=message):
-        plans.planned([pictures / source], tmp_path / out)
-    plans.planned([pictures / "clear.png"], tmp_path / "out.png")
+        plans.outstanding(plans.planned([pictures / source], tmp_path / out))
+    plans.outstanding(plans.planned([pictures / "clear.png"], tmp_path / "out.png"))
     places = [pictures / "clear.png"], pictures / "colour.png"
-    plans.planned(*places, overwrite=True)
+    plans.outstanding(plans.planned(*places), overwrite=True)
 
 
 def test_a_folder_is_not_put_in_a_file_or_in_itself(pictures, tmp_path):
@@ -144,12 +167,84 @@ def test_a_folder_is_not_put_in_a_file_or_in_itself(pictures, tmp_path):
 
 def test_more_pixels_than_the_limit_are_refused_until_it_is_raised(pictures, tmp_path):
     source, out = pictures / "colour.png", tmp_path / "out.png"
+    plan = plans.planned([source], out)
     with pytest.raises(images.ImageError, match="12x9 is more than `max_pixels`, 100"):
-        plans.planned([source], out, max_pixels=100)
-    plan = plans.planned([source], out, max_pixels=108)
+        plans.outstanding(plan, max_pixels=100)
+    plans.outstanding(plan, max_pixels=108)
     with pytest.raises(images.ImageError, match="is more than"):
         folders.restore_all(_network(), plan.places, max_pixels=100)
     assert folders.restore_all(_network(), plan.places, max_pixels=108) == {}
+
+
+def _raising(error, at):
+    """A network that raises once, for the image of that number."""
+    seen = []
+
+    def apply(images):
+        seen.append(images)
+        if len(seen) == at:
+            raise error
+        return images
+
+    return _network(apply)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (errors.TrainingError("its values are not finite"), "not finite"),
+        (MemoryError(), "needs more memory for a tile"),
+        (RuntimeError("RESOURCE_EXHAUSTED: out"), "needs more memory for a tile"),
+        (OSError(errno.EIO, "Input/output error", "x"), "x cannot be used"),
+    ],
+)
+def test_what_one_file_meets_ends_no_folder(pictures, tmp_path, error, said):
+    (pictures / "text.png").unlink()
+    plan = plans.planned([pictures], tmp_path / "out")
+    skipped = folders.restore_all(_raising(error, 2), plan.places)
+    assert [*skipped] == ["clear"] and said in skipped["clear"]
+    written = [n for n, p in plan.places.items() if p.destination.exists()]
+    assert written == ["below/grey", "colour"]
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device", "x")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FULL,
+        errors.disk_error(FULL, "x"),
+        errors.Interrupted("stopped", 15),
+        ValueError("a bug"),
+    ],
+)
+def test_what_the_next_file_would_meet_too_ends_it(pictures, tmp_path, error):
+    error.__cause__ = FULL if isinstance(error, errors.DiskError) else None
+    places = plans.planned([pictures], tmp_path / "out").places
+    with pytest.raises(type(error)):
+        folders.restore_all(_raising(error, 2), places)
+
+
+def test_where_nothing_is_restored_the_first_error_is_raised(pictures, tmp_path):
+    places = plans.planned([pictures], tmp_path / "out").places
+    nothing = _network(lambda x: x * np.nan)
+    with pytest.raises(errors.TrainingError, match=r"none of 4 images.*not finite"):
+        folders.restore_all(nothing, places)
+
+
+def test_a_name_that_is_too_long_and_a_file_that_vanishes_end_no_folder(
+    pictures, tmp_path
+):
+    long = "n" * 253  # and .png
+    (pictures / long).write_bytes((pictures / "colour.png").read_bytes())
+    places = plans.outstanding(plans.planned([pictures], tmp_path / "out")).places
+    (pictures / "clear.png").unlink()
+    skipped = folders.restore_all(_network(), places)
+    assert [*skipped] == ["clear", long, "text"]
+    assert "no such file" in skipped["clear"]
+    assert "File name too long); give a shorter name" in skipped[long]
+    assert places["colour"].destination.is_file()
 
 
 def test_what_is_left_behind_is_told_once(tmp_path):
@@ -158,12 +253,69 @@ def test_what_is_left_behind_is_told_once(tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (3, 2)).save(tmp_path / name, exif=exif)
     Image.fromarray(np.full((2, 3), 40_000, np.uint16)).save(tmp_path / "c.tif")
-    plan = plans.planned([tmp_path], tmp_path.with_name("out"))
+    writing = images.Writing("bmp")
+    plan = plans.planned([tmp_path], tmp_path.with_name("out"), writing=writing)
     with pytest.warns(errors.Notice) as told:
-        folders.restore_all(_network(), plan.places)
+        folders.restore_all(_network(), plan.places, writing=writing)
     (notice,) = told
-    expected = "pixels in sRGB alone; left behind is EXIF (of 2), 16 bits (of 1)."
+    expected = "held is written; left behind is EXIF (of 2), 16 bits (of 1)."
     assert str(notice.message).endswith(expected)
+    with warnings.catch_warnings():  # nothing is, or none of it was asked for
+        warnings.simplefilter("error")
+        for format, bits, metadata in (("tiff", None, True), ("bmp", 8, False)):
+            asked = images.Writing(format, None, bits, metadata)
+            out = tmp_path.with_name(f"of {format}")
+            plan = plans.planned([tmp_path], out, writing=asked)
+            folders.restore_all(_network(), plan.places, writing=asked)
+
+
+def test_16_bits_of_8_are_what_the_network_computed(pictures, tmp_path):
+    place = plans.Place(pictures / "colour.png", tmp_path / "out.tif")
+    folders.restore_file(_network(), *place, writing=images.Writing(bits=16))
+    restored = images.read(place.destination).values
+    # Halves of 8 bits lie between these; float32 has 24.
+    np.testing.assert_allclose(restored, PIXELS[..., :3] * (257 / 2), atol=0.51)
+    assert np.unique(restored % 257).size > 1
+    folders.restore_file(
+        _network(),
+        place.destination,
+        tmp_path / "8.png",
+        writing=images.Writing(bits=8),
+    )
+    eight = images.read(tmp_path / "8.png").values
+    np.testing.assert_array_equal(eight, np.rint(restored / 2 / 257.0))
+
+
+def test_a_jpeg_file_is_kept_to_in_16_bits_too(tmp_path):
+    smooth = np.linspace(0, 255, 48).astype(np.uint8).reshape(1, 48, 1)
+    smooth = np.repeat(np.repeat(smooth, 32, 0), 3, -1)
+    images.encode(smooth, tmp_path / "in.jpg", quality=60)
+    darker = _network(lambda x: x - 0.2)
+    for name, bits in (("8.png", None), ("16.png", 16)):
+        writing = images.Writing(bits=bits)
+        place = tmp_path / "in.jpg", tmp_path / name
+        assert folders.restore_file(darker, *place, confine=True, writing=writing)
+    eight = images.read(tmp_path / "8.png").values.astype(float)
+    deep = images.read(tmp_path / "16.png").values
+    assert deep.dtype == np.uint16 and np.unique(deep % 257).size > 1
+    np.testing.assert_allclose(deep / 257, eight, atol=0.51)
+    assert np.abs(eight - images.decode(tmp_path / "in.jpg")).mean() < 0.1 * 255
+
+
+def test_what_a_format_cannot_hold_is_skipped_before_it_is_restored(pictures, tmp_path):
+    writing = images.Writing("jpeg", quality=90)
+    plan = plans.planned([pictures], tmp_path / "out", writing=writing)
+    assert plan.places["colour"].destination == tmp_path / "out" / "colour.jpg"
+    seen = []
+    watched = _network(lambda x: (seen.append(x.shape), x)[1])
+    skipped = folders.restore_all(watched, plan.places, writing=writing)
+    assert [*skipped] == ["clear", "text"] and len(seen) == 2
+    assert skipped["clear"].endswith(
+        "clear.png: JPEG keeps no alpha; write .png or .webp"
+    )
+    large = restorer.Restorer(lambda x: x, 2000, 1, "large")
+    with pytest.raises(images.ImageError, match="24000x18000 px are more than WEBP"):
+        folders.restore_file(large, pictures / "colour.png", tmp_path / "x.webp")
 
 
 # Masks
@@ -217,9 +369,6 @@ def test_a_mask_is_refused_that_is_not_there_or_is_one_for_several(
     assert plans.masked(one, holes / "other.png")[0] == {"clear": holes / "other.png"}
     with pytest.raises(errors.NoInputError, match="no image has a partner"):
         plans.masked(one, holes)
-    # Where others are done it is what is left over, and no mistake.
-    left_over = ({}, {"clear": "it has no mask"})
-    assert plans.masked(one, holes, existing=2) == left_over
 
 
 @pytest.mark.parametrize("word", ["alpha", "opaque"])
@@ -229,9 +378,10 @@ def test_a_hole_in_alpha_is_filled_and_the_result_is_opaque(tmp_path, word):
     pixels = PIXELS.copy()
     pixels[..., 3] = np.where(clear, 0, 255)
     images.encode(pixels, source)
+    plan = plans.planned([source], out)
     with pytest.raises(errors.UserError, match="keeps no alpha"):
-        plans.planned([source], out)
-    places = plans.planned([source], out, opaque=True).places
+        plans.outstanding(plan)
+    places = plans.outstanding(plan, opaque=True).places
     found, _ = plans.masked(places, word)
     folders.restore_all(_filling(), places, masks=found)
     restored = images.decode_with_alpha(out)
@@ -262,18 +412,18 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
     pixels = np.random.default_rng(0).integers(0, 65536, (9, 12, 4), np.uint16)
     pixels = pixels[..., -channels:]
     source, mask = tmp_path / "in.png", tmp_path / "mask.png"
-    deep_png.write(pixels, source)
+    images.encode(pixels, source)
     images.encode(HOLE[..., None].astype(np.uint8) * 255, mask)
     places = plans.planned([source], tmp_path / "out", into=True).places
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folders.restore_all(_filling(), places, masks={"in": mask})
-    restored = deep_png.read(tmp_path / "out" / "in.png")
+    restored = images.read(tmp_path / "out" / "in.png").values
     assert restored.shape == pixels.shape
     np.testing.assert_array_equal(restored[~HOLE], pixels[~HOLE])
     assert (restored[HOLE, 0] != pixels[HOLE, 0]).any()
     with pytest.warns(errors.Notice, match="left behind is 16 bits"):
-        out = plans.Place(source, tmp_path / "out.tif")
+        out = plans.Place(source, tmp_path / "out.webp")
         folders.restore_all(_filling(), {"in": out}, masks={"in": mask})
 
 
@@ -281,12 +431,12 @@ def test_of_png_files_with_holes_all_16_bits_are_kept(tmp_path, channels):
 def test_a_png_file_of_16_bits_becomes_one_of_16_bits(tmp_path, channels):
     pixels = np.random.default_rng(0).integers(1, 65536, (9, 12, channels), np.uint16)
     source, out = tmp_path / "in.png", tmp_path / "out.png"
-    deep_png.write(pixels, source)
+    images.encode(pixels, source)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         folders.restore_all(_network(), {"in": plans.Place(source, out)})
     colors = channels - (channels in (2, 4))
-    restored, expected = deep_png.read(out), pixels.copy()
+    restored, expected = images.read(out).values, pixels.copy()
     halved = pixels[..., :colors] / 65535 / 2
     expected[..., :colors] = np.rint(halved * 65535)
     np.testing.assert_allclose(restored, expected, atol=1)

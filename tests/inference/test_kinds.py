@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from jaxrestore import errors, images
-from jaxrestore.inference import deep_png, kinds
+from jaxrestore.inference import kinds
 
 
 def _values(*shape, dtype: type = np.uint8):
@@ -76,7 +76,9 @@ def test_a_palette_with_a_clear_colour_has_alpha():
 def test_a_path_comes_back_as_an_array_with_all_its_bits(tmp_path):
     grey, deep = _values(6, 8, 1), _values(6, 8, 3, dtype=np.uint16)
     images.encode(grey, tmp_path / "grey.png")
-    deep_png.write(deep, tmp_path / "deep.png")
+    images.encode(deep, tmp_path / "deep.png")
+    images.encode(deep, tmp_path / "deep.tif")
+    np.testing.assert_array_equal(_there_and_back(tmp_path / "deep.tif"), deep)
     np.testing.assert_array_equal(_there_and_back(tmp_path / "grey.png"), grey)
     np.testing.assert_array_equal(_there_and_back(str(tmp_path / "deep.png")), deep)
     with pytest.raises(errors.ImageError, match="no such file"):

@@ -47,6 +47,14 @@ def test_an_image_that_is_smaller_than_a_tile_is_mirrored_up_to_it():
     )
 
 
+def test_for_a_network_that_repeats_the_edge_it_is_repeated_before_it_is_mirrored():
+    (tile,) = tiles.plan(3, 5, tile=8, overlap=0, multiple=2)
+    image = _picture(3, 5, 3)
+    rows, columns = [0, 1, 2, 2, 2, 1, 0, 1], [0, 1, 2, 3, 4, 4, 4, 3]
+    cut = tiles.cut(image, tile, repeats=2)
+    np.testing.assert_array_equal(cut, image[rows][:, columns])
+
+
 @pytest.mark.parametrize(
     ("sides", "reach", "count", "length", "smaller"),
     [

@@ -25,6 +25,7 @@ TINY = {
     "deblur_fcn": {"filters": 8},
     "dncnn": {"width": 8, "depth": 4},
     "drunet": {"widths": (4, 6), "blocks": 1},
+    "ffdnet": {"width": 8, "depth": 3},
     "mwcnn": {"widths": (6, 8, 10), "convs": 1},
     "nafnet": {"width": 4, "encoders": (1,), "middle": 0, "decoders": (0,)},
     "rrdbnet": {"width": 8, "blocks": 1, "growth": 4, "scale": 1, "residual": True},
@@ -46,6 +47,7 @@ NOT_RESIDUAL = {
     "vae",
     "deblur_fcn",
     "drunet",
+    "ffdnet",
     "deepfill",
     "skip",
 }

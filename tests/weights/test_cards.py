@@ -55,6 +55,25 @@ def test_an_option_that_no_tensor_tells_is_set_by_hand():
     assert {**told, "generator": 0} == {**card, "generator": 0}
 
 
+def test_a_fingerprint_is_another_for_other_weights_and_for_another_card(tmp_path):
+    paths = [
+        _ours(tmp_path, "a", A),
+        _ours(tmp_path, "b", B),
+        _ours(tmp_path, "c", A, caution=None),
+    ]
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes(paths[0].read_bytes())
+    found = [cards.fingerprint(path) for path in (*paths, alone)]
+    assert len({*found}) == 4
+    (tmp_path / "renamed").mkdir()
+    for path in (paths[0], weight_files.card_path(paths[0])):
+        (tmp_path / "renamed" / f"x{path.suffix}").write_bytes(path.read_bytes())
+    same = tmp_path / "renamed" / "x.safetensors"
+    assert cards.fingerprint(same) == found[0]
+    with pytest.raises(errors.NoInputError, match=r"none\.pth: there is no such file"):
+        cards.fingerprint(tmp_path / "none.pth")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

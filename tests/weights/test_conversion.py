@@ -47,6 +47,7 @@ RECOGNISED = {
     "dncnn gray": {**DNCNN, "channels": 1, "norm": "batch"},
     "dncnn without norm": {**DNCNN, "channels": 3, "norm": "none"},
     "drunet": {"name": "drunet", "widths": (4, 6, 8, 10), "blocks": 2, "channels": 3},
+    "ffdnet": {"name": "ffdnet", "width": 8, "depth": 4, "channels": 3},
     "mwcnn gray": {"name": "mwcnn", "widths": (6, 8, 8), "convs": 2, "channels": 1},
     "pix2pix_unet batch": {**U_NET, "norm": "batch"},
     "pix2pix_unet instance": {**U_NET, "norm": "instance"},
@@ -104,7 +105,13 @@ def test_the_way_back_gives_the_tensors_to_the_bit(case):
 
 
 @pytest.mark.parametrize(
-    ("case", "count"), [("drunet", 4), ("mwcnn gray", 1), ("pix2pix_unet instance", 1)]
+    ("case", "count"),
+    [
+        ("drunet", 4),
+        ("ffdnet", 4),
+        ("mwcnn gray", 1),
+        ("pix2pix_unet instance", 1),
+    ],
 )
 def test_the_channels_that_a_network_takes_are_found(case, count):
     _, generator, variables = _converted(case)

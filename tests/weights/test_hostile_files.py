@@ -73,6 +73,14 @@ def _pickles(canary):
     }
 
 
+def _names(count):
+    """An ONNX file of so many tensors without a number, each with a name of its own."""
+    one = b"\x2a\x0d\x08\x00\x10\x01\x42\x07%07d"
+    graph = b"".join(one % number for number in range(count))
+    sizes = [len(graph) >> shift & 127 | 128 for shift in (0, 7, 14)]
+    return b"\x08\x08\x3a" + bytes([*sizes, len(graph) >> 21]) + graph
+
+
 def _hostile(canary):
     """Files by name; a text is where a link leads."""
     call = _Calls(os.mkdir, str(canary))
@@ -115,11 +123,26 @@ def _hostile(canary):
         "marks.pth": b"\x80\x02" + b"(" * 10**6 + b"t" * 10**6 + b".",
         "long.pth": b"\x80\x02\x8b" + struct.pack("<i", 10**6) + b"\x7f" * 10**6 + b".",
         "frame.pth": b"\x80\x04\x95" + struct.pack("<Q", wide) + b"N.",
+        "graph.param": _LIES.encode(),
+        "graph.bin": bytes(64),
+        "deep.param": b"7767517\n1 1\n" + b"Split s 1 1 " * 80_000,
+        "deep.bin": b"",
+        "wide.onnx": b"\x08\x08\x3a\x0c\x2a\x0a\x08" + b"\xff" * 8 + b"\x01",
+        "longer.onnx": b"\x08\x08\x3a" + b"\xff" * 8 + b"\x7f",
+        "many.onnx": b"\x08\x08\x3a\xc0\x84\x3d" + b"\x2a\x00" * 500_000,
+        "names.onnx": _names(100_000),
         "empty.pth": b"",
         "cut.pth": b"\x80",
         "cut_archive.pth": _zip({"data.pkl": bad})[:-30],
     }
 
+
+# A convolution of more numbers than any memory holds, and a file of 64 bytes.
+_LIES = """7767517
+2 2
+Input i 0 1 i
+Convolution c 1 1 i c 0=999999999 1=999999999 4=1 5=1 6=999999999
+"""
 
 WATCHED = """
 import json, resource, sys

@@ -1,16 +1,14 @@
 """`jaxrestore restore`: pictures by a network of yours or ours, or without any."""
 
-import os
-import sys
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import errors, tables
-from jaxrestore.cli import ending, options
+from jaxrestore import errors, files
+from jaxrestore.cli import ending, reports, restorations, streams
+from jaxrestore.cli import options as of_many
 from jaxrestore.cli import prior as deep_image_prior
 
 commands = typer.Typer()
@@ -18,14 +16,17 @@ commands = typer.Typer()
 
 @commands.command()
 @ending.flags(
+    "bit_depth",
     "checkpoint",
     "confine",
+    "format",
     "level",
     "mask",
     "max_pixels",
     "overwrite",
     "part",
     "prior",
+    "quality",
     "skip_existing",
     "step",
     "strength",
@@ -34,14 +35,15 @@ commands = typer.Typer()
 )
 def restore(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="IN", help="Damaged images, or folders.")
+        list[Path],
+        typer.Argument(metavar="IN", help="Images, folders, 'PATTERNS', or - (stdin)."),
     ],
     output: Annotated[
         str,
         typer.Option(
             "-o",
             "--output",
-            help="The file, or folder, to write; a folder/ is made.",
+            help="The file, or folder, to write; a folder/ is made; - is stdout.",
         ),
     ],
     checkpoint: Annotated[
@@ -51,7 +53,8 @@ def restore(
         int | None, typer.Option(help="A checkpoint of it; the best if not given.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Or a file of weights: .safetensors or .pth.")
+        Path | None,
+        typer.Option(help="Or a file of weights: .safetensors, .pth, .onnx, .param."),
     ] = None,
     task: Annotated[
         str | None,
@@ -108,10 +111,11 @@ def restore(
     preview: Annotated[
         Path | None, typer.Option(help="A file for what --prior has so far.")
     ] = None,
-    overwrite: options.Overwrite = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Go on where a run has stopped.")
-    ] = False,
+    recursive: of_many.Recursive = True,
+    reference: of_many.Reference = None,
+    json: of_many.Json = None,
+    overwrite: of_many.Overwrite = False,
+    skip_existing: of_many.SkipExisting = False,
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -120,132 +124,93 @@ def restore(
             "denoise, jpeg or sr 1,048,576.",
         ),
     ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="Of results in folders: png, jpeg, webp, tiff, bmp or avif."),
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(help="Of jpeg, webp or avif, 1 to 100.")
+    ] = None,
+    bit_depth: Annotated[
+        int | None, typer.Option(help="8, or 16 in png and tiff; as IN if not given.")
+    ] = None,
+    strip_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--strip-metadata", help="Leave out EXIF, XMP, resolution and profile."
+        ),
+    ] = False,
 ) -> None:
     """Restore images, or all below folders, with a network of yours or ours.
 
     In a folder results are PNG and keep their paths: a/x.jpg becomes OUT/a/x.png, and
-    x.jpg.png where x.png lies beside it. Contents, not names, say what is an image.
+    x.jpg.png where x.png lies beside it. Contents, not names, say what is an image. The
+    same command again restores what is missing there.
     """
-    if [checkpoint, weights, task, prior].count(None) != 3:
+    by = {"checkpoint": checkpoint, "weights": weights, "task": task, "prior": prior}
+    of_networks = {"level": level, "strength": strength, "tile": tile}
+    of_networks |= {"ensemble": ensemble or None, "confine": confine or None}
+    of_priors = {"scale": scale, "iterations": iterations, "preview": preview}
+    _check(by, step, of_networks, of_priors)
+    if json is not None and not (overwrite or skip_existing):
+        files.refuse_existing([json])
+    if prior is not None:
+        max_pixels = deep_image_prior.limit(prior, max_pixels)
+    options = {**of_networks, "scale": scale, "iterations": iterations}
+    # Imported here: --help answers without it.
+    from jaxrestore import images
+
+    writing = images.Writing(format, quality, bit_depth, not strip_metadata)
+    streamed = writing.suffix if format else None
+    with streams.as_files(sources, output, suffix=streamed) as (
+        pictures,
+        place,
+        spelled,
+    ):
+        work = restorations.planned(
+            pictures,
+            place,
+            mask=mask,
+            recursive=recursive,
+            reference=reference,
+            overwrite=overwrite,
+            skip_existing=skip_existing,
+            max_pixels=max_pixels,
+            by={**by, "step": step},
+            options=options | ({"confine": True} if task == "jpeg" else {}),
+            writing=writing,
+        )
+        with reports.written(json, work, spelled) as scores:
+            if prior is not None:
+                restorations.by_prior(work, preview=preview, overwrite=overwrite)
+            elif work.rest.places:
+                restorations.by_network(work)
+            said = restorations.said(work)
+            scores |= reports.scored(work)
+        print(said)
+        restorations.raise_partial(work)
+
+
+def _check(
+    by: Mapping[str, Any],
+    step: int | None,
+    of_networks: Mapping[str, Any],
+    of_priors: Mapping[str, Any],
+) -> None:
+    """Refuses what says nothing to what restores; None is not given."""
+    if [*by.values()].count(None) != len(by) - 1:
         raise errors.ConfigError(
             "give one of --checkpoint RUN, --weights FILE, --task NAME and --prior NAME"
         )
-    of_networks = {"level": level, "strength": strength, "tile": tile}
-    of_networks |= {"confine": confine or None, "ensemble": ensemble or None}
-    of_priors = {"scale": scale, "iterations": iterations, "preview": preview}
-    _refuse_given(of_priors if prior is None else of_networks, prior)
-    if step is not None and checkpoint is None:
-        raise errors.ConfigError("--step is of a run; give --checkpoint with it")
-    # Imported here: --help answers without loading jax.
-    from jaxrestore.inference import folders, masks, plans, restorer
-
-    if prior is not None:
-        max_pixels = deep_image_prior.limit(prior, max_pixels)
-    limit = {} if max_pixels is None else {"max_pixels": max_pixels}
-    in_alpha = mask in masks.WORDS
-    # First, so that a bad file is told before a network is built.
-    plan = plans.planned(
-        sources,
-        Path(output),
-        into=output.endswith(("/", os.sep)),
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-        opaque=in_alpha,
-        **limit,
-    )
-    _tell(plan.left_out)
-    places, holes, skipped = plan.places, None if mask is None else {}, {}
-    if places and mask is not None:
-        given = mask if in_alpha else Path(mask)
-        holes, skipped = plans.masked(places, given, existing=plan.existing)
-        places = {name: places[name] for name in holes}
-    if prior is not None:
-        deep_image_prior.restore(
-            places,
-            task=prior,
-            masks=holes,
-            iterations=iterations or "auto",
-            scale=scale,
-            preview=preview,
-            overwrite=overwrite,
-            **limit,
-        )
-    elif places:
-        network = _network(checkpoint, step, weights, task or "")
-        confine = confine or task == "jpeg"
-        restorer.check_options(
-            network,
-            level=level,
-            strength=strength,
-            confine=confine,
-            masked=mask is not None,
-            tile=tile,
-        )
-        skipped |= _with_a_bar(
-            lambda done: folders.restore_all(
-                network,
-                places,
-                level=level,
-                strength=strength,
-                tile=tile,
-                ensemble=ensemble,
-                confine=confine,
-                masks=holes,
-                done=done,
-                **limit,
-            ),
-            len(places),
-        )
-    _say(len(plan.places) - len(skipped), plan.existing, Path(output))
-    errors.raise_partial(skipped, "skipped")
-
-
-def _refuse_given(options: Mapping[str, Any], prior: str | None) -> None:
-    """Refuses options that say nothing to what restores."""
-    given = [f"--{name}" for name, value in options.items() if value is not None]
-    if given and prior is None:
+    others = of_priors if by["prior"] is None else of_networks
+    given = " and ".join(f"--{n}" for n, value in others.items() if value is not None)
+    if given and others is of_priors:
         raise errors.ConfigError(
-            f"{' and '.join(given)}: of --prior alone; leave it out, or give --prior"
+            f"{given}: of --prior alone; leave it out, or give --prior"
         )
     if given:
         raise errors.ConfigError(
-            f"{' and '.join(given)}: of networks alone; leave it out beside --prior"
+            f"{given}: of networks alone; leave it out beside --prior"
         )
-
-
-def _tell(left_out: Mapping[str, str]) -> None:
-    """Gives notice of what is left out of folders, up to ten by name."""
-    if left_out:
-        listed = errors.listed(left_out, "left out")
-        warnings.warn(listed, errors.Notice, stacklevel=2)
-
-
-def _with_a_bar(work: Callable[[Any], dict[str, str]], count: int) -> dict[str, str]:
-    """Returns what `work` does; it is given a function to call with each name done."""
-    if count == 1:
-        return work(lambda name: None)
-    label = f"restoring {count} images"
-    with typer.progressbar(length=count, label=label, file=sys.stderr) as bar:
-        return work(lambda name: bar.update(1))
-
-
-def _say(count: int, existing: int, output: Path) -> None:
-    if output.is_dir():
-        before = f", {existing} more were there" if existing else ""
-        print(f"{tables.counted(count, 'image')} in {output}{before}")
-    elif existing:
-        print(f"{output} was there")
-
-
-def _network(
-    checkpoint: Path | None, step: int | None, weights: Path | None, task: str
-) -> Any:
-    """Returns the one of the three that is given as a restorer."""
-    from jaxrestore.inference import restorer, shipped
-
-    if checkpoint is not None:
-        # Orbax is loaded for runs alone.
-        from jaxrestore.inference import of_runs
-
-        return of_runs.load(checkpoint, step)
-    return shipped.load(task) if weights is None else restorer.load_weights(weights)
+    if step is not None and by["checkpoint"] is None:
+        raise errors.ConfigError("--step is of a run; give --checkpoint with it")

@@ -83,12 +83,12 @@ def _print_metrics(summary: dict[str, Any], protocol: str) -> None:
     rows = []
     for name, part in summary["metrics"].items():
         keys = ("mean", "median", "p05")
-        cells = [_number(part[key], name, part["infinite"]) for key in keys]
+        cells = [number(part[key], name, part["infinite"]) for key in keys]
         if "gain" in part:
-            gain, (low, high) = _number(part["gain"], name, sign="+"), part["ci95"]
+            gain, (low, high) = number(part["gain"], name, sign="+"), part["ci95"]
             if low is not None:
-                gain += f" ± {_number((high - low) / 2, name)}"
-            cells += [_number(part["degraded"], name), gain]
+                gain += f" ± {number((high - low) / 2, name)}"
+            cells += [number(part["degraded"], name), gain]
         rows.append([protocol, name, *cells])
     print(tables.aligned(headings, rows))
     print("\n".join([note, *_left_out(summary)]))
@@ -104,7 +104,7 @@ def _print_holes(holes: dict[str, Any]) -> None:
     for name, part in hole_shares.occupied(holes):
         names = [*part["metrics"]]
         cells = [
-            _number(numbers["mean"], metric, numbers["infinite"])
+            number(numbers["mean"], metric, numbers["infinite"])
             for metric, numbers in part["metrics"].items()
         ]
         rows.append([name, str(part["images"]), *cells])
@@ -129,8 +129,8 @@ def _print_protocols(summary: dict[str, dict[str, Any]]) -> None:
     rows, lines = [], []
     for protocol, part in summary.items():
         means = {name: values["mean"] for name, values in part["metrics"].items()}
-        ssim = _number(means["ssim"], "ssim") if "ssim" in means else "-"
-        psnr = _number(means["psnr"], "psnr", part["metrics"]["psnr"]["infinite"])
+        ssim = number(means["ssim"], "ssim") if "ssim" in means else "-"
+        psnr = number(means["psnr"], "psnr", part["metrics"]["psnr"]["infinite"])
         lines += _left_out(part, f"{protocol} ")
         rows.append([protocol, str(part["images"]), psnr, ssim, part["fixes"]])
     print(
@@ -140,7 +140,7 @@ def _print_protocols(summary: dict[str, dict[str, Any]]) -> None:
         print(line)
 
 
-def _number(
+def number(
     value: float | None, metric: str, infinite: int = 0, *, sign: str = ""
 ) -> str:
     """Returns the number as papers print it: dB with two decimals, others with four.

@@ -24,7 +24,8 @@ def convert(
     weights: Annotated[
         Path,
         typer.Argument(
-            metavar="WEIGHTS", help=".pth, .safetensors, or a run's folder."
+            metavar="WEIGHTS",
+            help=".pth, .safetensors, .onnx, ncnn's .param, or a run's folder.",
         ),
     ],
     output: Output,

@@ -95,7 +95,7 @@ def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
     out = tmp_path / "out"
     words = ("restore", pictures, "-o", out, "--weights", "x")
     result = run(*words)
-    assert result.exit_code == 0 and f"2 images in {out}" in result.output
+    assert result.exit_code == 0 and f"2 images in {out}: 0.000216 MP" in result.output
     assert {p.relative_to(out).as_posix() for p in out.rglob("*.png")} == {
         "colour.png",
         "below/grey.png",
@@ -103,6 +103,7 @@ def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
     before, after = (images.decode(f / "colour.png") for f in (pictures, out))
     np.testing.assert_allclose(after, before / 2, atol=0.51)
     # Files that exist are kept, unless it is said.
+    (out / ".jaxrestore.jsonl").unlink()
     again = run(*words)
     assert "--overwrite to replace them" in str(again.exception)
     assert run(*words, "--overwrite").exit_code == 0
@@ -142,9 +143,11 @@ def test_a_run_that_was_stopped_goes_on(halving, pictures, tmp_path):
     kept = tmp_path / "out" / "colour.png"
     kept.write_text("as it was")
     (tmp_path / "out" / "below" / "grey.png").unlink()
-    again = run(*words, "--skip-existing")
+    with pytest.warns(errors.Notice, match="colour: it was changed after it was made"):
+        again = run(*words, "--skip-existing")
     assert again.exit_code == 0 and kept.read_text() == "as it was"
     assert "1 image in" in again.output and "1 more were there" in again.output
+    (tmp_path / "out" / ".jaxrestore.jsonl").unlink()
     assert "0 images in" in run(*words, "--skip-existing").output
     one = ("restore", pictures / "colour.png", "-o", kept, "--weights", "x")
     assert f"{kept} was there" in run(*one, "--skip-existing").output
@@ -178,7 +181,7 @@ def test_files_are_restored_into_a_folder(halving, pictures, tmp_path):
     assert result.exit_code == 0 and (out / "colour.png").is_file()
     both = (pictures / "colour.png", pictures / "below" / "grey.png")
     words = ("restore", *both, "-o", out, "--weights", "x", "--overwrite")
-    assert "2 images in" in run(*words).output
+    assert f"1 image in {out}, 1 more were there" in run(*words).output
     named = run("restore", pictures, "-o", tmp_path / "o.png", "--weights", "x")
     assert "is called like a file" in str(named.exception)
 
@@ -289,3 +292,60 @@ def test_a_folder_of_pictures_is_not_put_in_a_file(halving, pictures, tmp_path):
     result = run("restore", pictures, "-o", tmp_path / "taken", "--weights", "x")
     assert "is a file" in str(result.exception)
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+# How results are written
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("x.tif", "--quality", 90), "--quality is of JPEG, WebP and AVIF, and TIFF"),
+        (("x.png", "--format", "jpeg"), "like a file of PNG, and --format is jpeg"),
+        (("x.jpg", "--bit-depth", 16), "--bit-depth 16 is of PNG and TIFF, and JPEG"),
+        (("x.png", "--bit-depth", 12), "--bit-depth is 12; it is 8 or 16"),
+        (("x.jpg", "--quality", 0), "--quality is 0; it is 1 to 100"),
+        (("out/", "--quality", 90), "--quality is of JPEG, WebP and AVIF, and PNG"),
+        (("out/", "--format", "gif"), "--format is 'gif'; there are avif, bmp, jpeg,"),
+        (("out/", "--format", "bmp", "--bit-depth", 16), "and BMP holds 8"),
+    ],
+)
+def test_what_does_not_go_together_is_told_before_a_network_is_sought(
+    pictures, tmp_path, words, message
+):
+    where, *words = words
+    words = ("-o", f"{tmp_path}/{where}", "--checkpoint", tmp_path, *words)
+    result = run("restore", pictures / "colour.png", *words)
+    assert isinstance(result.exception, errors.ConfigError)
+    assert message in str(result.exception)
+    assert [*tmp_path.iterdir()] == [pictures]
+
+
+def test_results_have_the_format_that_is_asked_for(halving, pictures, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    deep = np.full((4, 6), 40_001, np.uint16)
+    Image.fromarray(deep).save(pictures / "deep.png", exif=exif, dpi=(300, 300))
+    for format, suffix, options in [
+        ("webp", "webp", ("--quality", "30", "--bit-depth", "8")),
+        ("tiff", "tif", ("--bit-depth", "16", "--strip-metadata")),
+        ("tiff", "tif", ()),
+    ]:
+        out = tmp_path / f"of {format}"
+        words = ("--weights", "x", "--format", format, *options, "--overwrite")
+        result = run("restore", pictures, "-o", out, *words)
+        assert result.exit_code == 0, result.output
+        written = {path.relative_to(out).as_posix() for path in out.rglob("*.*[fp]")}
+        assert written == {f"{n}.{suffix}" for n in ("colour", "deep", "below/grey")}
+        bits = [images.read(out / f"{n}.{suffix}").bits for n in ("deep", "colour")]
+        made = images.read(out / f"deep.{suffix}")
+        if format == "webp":
+            assert bits == [8, 8]
+            lossless = images.encoded(images.decode(out / "colour.webp"), ".webp")
+            assert (out / "colour.webp").stat().st_size < len(lossless)
+        elif options:
+            assert bits == [16, 16] and made.metadata == images.Metadata()
+        else:
+            assert bits == [16, 8] and made.values.max() == 20_000
+            assert b"a camera" in made.metadata.exif
+            assert np.allclose(made.metadata.dpi or 0, 300, atol=0.01)

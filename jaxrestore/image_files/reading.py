@@ -1,0 +1,115 @@
+"""An image file opened, checked by its header, and read: pixels and what is beside.
+
+`images` says of which file an error is; here they say what is wrong and what to do.
+"""
+
+import io
+import os
+import stat
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from jaxrestore import errors, image_headers
+from jaxrestore.image_files import embedded, srgb
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+
+# There is a limit of pixels and an error for it, and what cannot be read is said.
+# Pillow would print beside it; silencing that call by call is not safe among threads.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
+
+File = io.BytesIO | io.BufferedReader
+
+
+class Picture(NamedTuple):
+    """An image [h, w, c], what its file holds beside, and how many bits a value."""
+
+    values: Any
+    metadata: embedded.Metadata
+    bits: int
+
+
+def opened(source: Path | str | bytes) -> File:
+    """Returns a readable file; refuses what is none, as opening a FIFO would block."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if not Path(source).exists():
+        raise errors.ImageError("there is no such file; check the path.")
+    if not stat.S_ISREG(os.stat(source).st_mode):
+        raise errors.ImageError("this is not a regular file; give an image file.")
+    return open(source, "rb")
+
+
+def picture(
+    file: File, name: str, *, max_pixels: int, keep_profiles: Sequence[str]
+) -> Picture:
+    """Returns what `images.read` does; raises as Pillow's readers do besides."""
+    header = image_headers.read(file)
+    if header.refusal:
+        raise errors.ImageError(header.refusal)
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and max_pixels > 2 * limit:  # beyond it Pillow refuses
+        Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise errors.ImageError(
+            f"its header tells of more px than `max_pixels`, {max_pixels:,}; make it "
+            "smaller, or raise the limit if you trust the file"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise errors.ImageError(
+            f"it is a TIFF file of a kind that is not read ({header.kind}); save it "
+            "with 8 bits, or as PNG"
+            if header.kind
+            else f"this is no {', '.join(FORMATS)} image, or its first bytes are "
+            "damaged; convert it to PNG or remove it"
+        ) from error
+    with image:
+        image.seek(header.page)
+        _check(image, max_pixels)
+        options = {"keep_profiles": keep_profiles}
+        values, profile = srgb.read(file, image, header, name, **options)
+        if image.format != "TIFF":  # of which Pillow has done it
+            values = embedded.upright(values, embedded.orientation(image))
+        values = np.require(values, requirements=["C", "W"])
+        return Picture(values, embedded.of(image, profile), header.bits)
+
+
+def beside(
+    path: Path, *, keep_profiles: Sequence[str]
+) -> tuple[embedded.Metadata, int, bool]:
+    """Returns the metadata and bits that `picture` finds in a file that it can read.
+
+    And whether it leaves 8 of the bits, since colours are converted by a profile, which
+    is then among the others; one of no use has a notice of its own.
+    """
+    with open(path, "rb") as file:
+        header = image_headers.read(file)
+        with Image.open(file, formats=FORMATS) as image:
+            image.seek(header.page)
+            profile, converted = srgb.kept_profile(image, header, keep_profiles)
+            found = embedded.of(image, profile)
+            if converted:
+                found = found._replace(others=(*found.others, "a colour profile"))
+            return found, header.bits, converted
+
+
+def _check(image: Image.Image, max_pixels: int) -> None:
+    """Refuses by size and by frame count, before any pixel is decoded."""
+    width, height = image.size
+    if width * height > max_pixels:
+        raise errors.ImageError(
+            f"{width}x{height} is more than `max_pixels`, {max_pixels:,}; make it "
+            "smaller, or raise the limit if you trust the file"
+        )
+    # MPO is a photograph whose further frames are previews or gain maps; the pages of
+    # TIFF are counted by `image_headers`.
+    if image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False):
+        raise errors.ImageError(image_headers.frames(image.n_frames))  # type: ignore
