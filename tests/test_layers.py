@@ -45,6 +45,7 @@ FLOORS = {
     "inference": 4,
     "prior": 4,
     "collection": 5,
+    "exporting": 5,
     "pairs": 5,
     "evaluation": 6,
     "training": 7,
@@ -80,6 +81,7 @@ DOORS = {
         "jaxrestore/inference/kinds.py",
     ),
     "tifffile": ("jaxrestore/image_files/deep.py",),
+    "onnx": ("jaxrestore/exporting/onnx_files.py",),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),
     "scipy": (
@@ -155,7 +157,7 @@ def floor_complaints(path, source):
         here, package = CONFIGS, "configs"
     elif path == "jaxrestore/__init__.py":
         # What it names for type checkers; that it imports nothing has its own test.
-        here, package = FLOORS["perceptual"] + 1, ""
+        here, package = FLOORS["exporting"] + 1, ""
     elif _package(path) not in FLOORS:
         return [f"{path}: {_package(path)} has no floor; give it one in {__file__}"]
     else:
