@@ -121,6 +121,7 @@ def opened(
 
 def _sha256(path: Path) -> str:
     try:
-        return weight_files.sha256(path)
+        # Not of a pipe, which nobody may ever write to.
+        return weight_files.sha256(path) if path.is_file() else ""
     except OSError:  # whoever reads it will say what is wrong
         return ""

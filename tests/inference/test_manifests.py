@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -79,6 +80,14 @@ def test_another_source_mask_output_or_version_is_seen(place, tmp_path, monkeypa
     assert difference(place, tmp_path, mask) == "its source is another now"
     monkeypatch.setattr(manifests, "__version__", "9.9")
     assert "made by jaxrestore" in str(difference(place, tmp_path, mask))
+
+
+def test_a_pipe_is_not_waited_for(place, tmp_path):
+    pipe = tmp_path / "in" / "pipe.png"
+    os.mkfifo(pipe)
+    manifest = manifests.opened(tmp_path / "out", **OF)
+    origin = manifest.origin(plans.Place(pipe, place.destination), pipe)
+    assert origin["sha256"]["source"] == origin["sha256"]["mask"] == ""
 
 
 def test_of_what_is_not_told_nothing_is_known(place, tmp_path):
