@@ -115,7 +115,9 @@ def _difference(work: Work) -> Callable[[str], str | None]:
     if not work.plan.into:
         return lambda name: None
     weights = fingerprint(work)
-    options = _given({**work.options, **_as_written(work.writing)})
+    # A prior is known by its name alone: it has no weights.
+    prior = {"prior": work.by.get("prior")}
+    options = _given({**prior, **work.options, **_as_written(work.writing)})
     work.manifest = manifests.opened(
         work.output, by=work.by, weights=weights, options=options
     )
