@@ -1,5 +1,8 @@
 import io
+import os
+import signal
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -86,6 +89,22 @@ def test_messages_name_the_stream():
     with pytest.warns(errors.Notice, match="^the standard input: "):
         told = run("-", "-o", "-", given=file.getvalue()).stderr
     assert told.startswith("the standard output: ")
+
+
+def test_a_stream_that_is_stopped_leaves_no_picture_behind(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def stopped(images):
+        assert [*tmp_path.iterdir()]
+        os.kill(os.getpid(), signal.SIGTERM)
+        return images
+
+    network = restorer.Restorer(stopped, 1, 1, "stand_in")
+    monkeypatch.setattr(restorer, "load_weights", lambda _: network)
+    result = run("-", "-o", "-", given=images.encoded(PIXELS, ".png"))
+    assert isinstance(result.exception, errors.Interrupted)
+    assert result.exception.exit_code == 143 and not result.stdout_bytes
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(
