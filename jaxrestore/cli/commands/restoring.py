@@ -181,10 +181,13 @@ def restore(
             writing=writing,
         )
         with reports.written(json, work, spelled) as scores:
-            if prior is not None:
-                restorations.by_prior(work, preview=preview, overwrite=overwrite)
-            elif work.rest.places:
-                restorations.by_network(work)
+            try:
+                if prior is not None:
+                    restorations.by_prior(work, preview=preview, overwrite=overwrite)
+                elif work.rest.places:
+                    restorations.by_network(work)
+            except KeyboardInterrupt:  # of which Typer would say nothing
+                raise restorations.interrupted(work) from None
             said = restorations.said(work)
             scores |= reports.scored(work)
         print(said)

@@ -277,6 +277,10 @@ def test_a_run_that_ends_early_has_a_report_of_what_it_has_done(halving, tmp_pat
 
     halving(interrupted)
     report = tmp_path / "report.json"
-    run(pictures, "-o", tmp_path / "out", "--weights", "x", "--json", report)
+    words = (pictures, "-o", tmp_path / "out", "--weights", "x", "--json", report)
+    done = run(*words).exception
+    assert isinstance(done, errors.Interrupted) and done.exit_code == 130
+    assert str(done).startswith("interrupted; 1 of 3 images restored in ")
+    assert "the same command restores the rest" in str(done)
     told = [one["status"] for one in json.loads(report.read_text())["images"]]
     assert told == ["restored", "not reached", "not reached"]
