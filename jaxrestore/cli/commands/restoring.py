@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import errors, files
+from jaxrestore import errors
 from jaxrestore.cli import ending, reports, restorations, streams
 from jaxrestore.cli import options as of_many
 from jaxrestore.cli import prior as deep_image_prior
@@ -153,7 +153,7 @@ def restore(
     of_priors = {"scale": scale, "iterations": iterations, "preview": preview}
     _check(by, step, of_networks, of_priors)
     if json is not None and not (overwrite or skip_existing):
-        files.refuse_existing([json])
+        reports.refuse_other(json, output)
     if prior is not None:
         max_pixels = deep_image_prior.limit(prior, max_pixels)
     options = {**of_networks, "scale": scale, "iterations": iterations}
