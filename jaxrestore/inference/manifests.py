@@ -111,10 +111,10 @@ def opened(
     for raw in text.splitlines():
         try:
             line = json.loads(raw)
-            whole = {*_CHANGES, "output"} <= {*line["sha256"]} and line["jaxrestore"]
-            if whole:
+            whole = {*_CHANGES, "output"} <= line["sha256"].keys()
+            if whole and line["jaxrestore"]:
                 lines[line["output"]] = line
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue
     return Manifest(folder, by, weights, options, lines)
 

@@ -105,6 +105,9 @@ def test_a_line_that_a_kill_has_cut_counts_as_none_and_hides_no_other(place, tmp
         path.write_bytes(whole[:cut])
         lines = manifests.opened(tmp_path / "out", **OF).lines
         assert [*lines] == (["a/x.png"] if cut == len(whole) - 1 else [])
-    path.write_bytes(b"[1]\n{}\nnull\n\xff\n" + whole[:40])
+    listed = b'{"sha256":["source","mask","weights","options","output"],'
+    listed += b'"output":"a/x.png","jaxrestore":"1"}\n'
+    others = b"[1]\n{}\nnull\n\xff\n" + listed + b"[" * 100_000 + b"\n"
+    path.write_bytes(others + whole[:40])
     record(place, tmp_path)
     assert difference(place, tmp_path) == ""
