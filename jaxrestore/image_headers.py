@@ -76,8 +76,11 @@ def format_and_size(
 ) -> tuple[str, tuple[int, int]]:
     """Returns which of the `formats` a file is in, and its width and height in px.
 
-    Pillow's names; no pixel is decoded. "" and (0, 0) where that cannot be told.
+    Pillow's names; no pixel is decoded. "" and (0, 0) where that cannot be told, as of
+    a pipe, which nobody may ever write to.
     """
+    if not path.is_file():
+        return "", (0, 0)
     try:
         with open(path, "rb") as file:
             page = read(file).page

@@ -1,6 +1,7 @@
 """Kinds of PNG and TIFF files, against the bytes written here and against tifffile."""
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -284,4 +285,6 @@ def test_format_and_size_are_told_by_the_header(tmp_path):
     path.write_bytes(b"no picture")
     assert told() == ("", (0, 0))
     path.unlink()
+    assert told() == ("", (0, 0))
+    os.mkfifo(path)  # opened, it would wait for who writes
     assert told() == ("", (0, 0))

@@ -7,6 +7,7 @@ reader of a pipe went away.
 """
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -24,6 +25,7 @@ def run(task: Callable[[], object]) -> None:
     """Runs `task` and ends the process with the code of what happened."""
     logging.set_verbosity(logging.ERROR)  # jax and orbax tell their inner life by absl
     warnings.formatwarning = _formatted
+    _print_any_name()
     try:
         task()
     except BrokenPipeError:
@@ -38,6 +40,12 @@ def run(task: Callable[[], object]) -> None:
             _bug(error)
         else:
             _end(known.exit_code, str(known))
+
+
+def _print_any_name() -> None:
+    """Lets results name files that the encoding cannot spell, as errors do already."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

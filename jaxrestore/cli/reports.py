@@ -1,6 +1,7 @@
 """What `jaxrestore restore` has done: its scores as a table, and all of it as JSON."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,20 @@ def _print_scores(rows: list[dict[str, Any]], summary: Mapping[str, Any]) -> Non
 
 
 _SHOWN = ("psnr", "ssim")
+
+
+def refuse_other(path: Path, output: str) -> None:
+    """Raises `ConfigError` for a file that is there, but for a report of this output.
+
+    So the same command may be given again.
+    """
+    try:
+        before = json.loads(path.read_bytes())
+        same = before["output"] == str(Path(output)) and "images" in before
+    except (OSError, ValueError, TypeError, LookupError):
+        same = False
+    if not same:
+        files.refuse_existing([path])
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 import sys
 import time
 import warnings
@@ -115,7 +116,9 @@ def _difference(work: Work) -> Callable[[str], str | None]:
     if not work.plan.into:
         return lambda name: None
     weights = fingerprint(work)
-    options = _given({**work.options, **_as_written(work.writing)})
+    # A prior is known by its name alone: it has no weights.
+    prior = {"prior": work.by.get("prior")}
+    options = _given({**prior, **work.options, **_as_written(work.writing)})
     work.manifest = manifests.opened(
         work.output, by=work.by, weights=weights, options=options
     )
@@ -252,6 +255,16 @@ def said(work: Work) -> str:
         count = tables.counted(len(restored), "image")
         return f"{count} in {work.output}{before}{took}"
     return f"{work.output} was there" if kept else f"{work.output}{took}"
+
+
+def interrupted(work: Work) -> errors.Interrupted:
+    """Returns what Ctrl-C ends with: how much is done, and how to do the rest."""
+    said = f"interrupted; {work.output} is not written"
+    if work.plan.into:
+        done, all_of_it = len(work.restored), len(work.rest.places)
+        said = f"interrupted; {done} of {tables.counted(all_of_it, 'image')} restored "
+        said += f"in {work.output}; the same command restores the rest"
+    return errors.Interrupted(said, signal.SIGINT)
 
 
 def raise_partial(work: Work) -> None:

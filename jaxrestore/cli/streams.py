@@ -3,11 +3,14 @@
 import contextlib
 import io
 import os
+import re
+import signal
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from jaxrestore import errors, files
 
@@ -23,15 +26,16 @@ def as_files(
     It has the format of `suffix`, or that of the picture, PNG if none is written. What
     is printed inside goes to the standard error then. Messages name the streams, and so
     does a text by the last of what is given. Raises `ConfigError` for `-` beside
-    others, and for one that is a terminal.
+    others, and for one that is closed or a terminal.
     """
     reads, writes = Path(WORD) in sources, output == WORD
     if not (reads or writes):
         yield sources, output, str
         return
     _check(sources, output)
-    with tempfile.TemporaryDirectory() as home:
-        spelled = lambda text: text.replace(f"{home}{os.sep}", "")
+    with _tidy(), tempfile.TemporaryDirectory() as home:
+        place = re.compile(re.escape(f"{home}{os.sep}") + r"([a-z ]+)(\.[a-z]+)?")
+        spelled = lambda text: place.sub(r"\1", text)
         with _named(spelled):
             if reads:
                 sources = [Path(home, "the standard input")]
@@ -44,6 +48,20 @@ def as_files(
                 yield sources, str(written), spelled
             sys.stdout.buffer.write(written.read_bytes())
             sys.stdout.buffer.flush()
+
+
+@contextlib.contextmanager
+def _tidy() -> Iterator[None]:
+    """Inside, SIGTERM leaves no picture behind: it is raised as an interrupt."""
+
+    def end(number, frame):
+        raise errors.Interrupted("stopped; nothing is written", number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Spelling(io.TextIOBase):
@@ -70,14 +88,21 @@ def _check(sources: Sequence[Path], output: str) -> None:
             f"a picture from the standard input has no name to have in {output}; give "
             "a file, or -"
         )
-    if reads and sys.stdin.isatty():
+    if reads and (why := _unusable(sys.stdin)):
         raise errors.ConfigError(
-            "the standard input is a terminal; give it a picture, as by < IN.png"
+            f"the standard input is {why}; give it a picture, as by < IN.png"
         )
-    if writes and sys.stdout.isatty():
+    if writes and (why := _unusable(sys.stdout)):
         raise errors.ConfigError(
-            "the standard output is a terminal; lead it to a file, as by > OUT.png"
+            f"the standard output is {why}; lead it to a file, as by > OUT.png"
         )
+
+
+def _unusable(stream: TextIO | None) -> str:
+    """Why no picture goes through a stream of Python's, which is None if closed."""
+    if stream is None:
+        return "closed"
+    return "a terminal" if stream.isatty() else ""
 
 
 def _suffix(source: Path) -> str:

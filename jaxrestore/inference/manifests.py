@@ -111,16 +111,17 @@ def opened(
     for raw in text.splitlines():
         try:
             line = json.loads(raw)
-            whole = {*_CHANGES, "output"} <= {*line["sha256"]} and line["jaxrestore"]
-            if whole:
+            whole = {*_CHANGES, "output"} <= line["sha256"].keys()
+            if whole and line["jaxrestore"]:
                 lines[line["output"]] = line
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue
     return Manifest(folder, by, weights, options, lines)
 
 
 def _sha256(path: Path) -> str:
     try:
-        return weight_files.sha256(path)
+        # Not of a pipe, which nobody may ever write to.
+        return weight_files.sha256(path) if path.is_file() else ""
     except OSError:  # whoever reads it will say what is wrong
         return ""

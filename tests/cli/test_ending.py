@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,19 @@ def test_a_notice_is_one_line_on_stderr_and_stops_nothing():
     first, second = done.stderr.splitlines()[:2]
     assert first == "note: a.png: look"
     assert "UserWarning: from elsewhere" in second
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii"])
+def test_a_name_that_the_encoding_cannot_spell_is_no_bug(encoding):
+    script = (
+        "from jaxrestore.cli import ending\n"
+        "ending.run(lambda: print('a\\udce9\\u6f22 is done'))\n"
+    )
+    command = [sys.executable, "-c", script]
+    surroundings = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, capture_output=True, env=surroundings)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"a\\udce9") and b" is done" in done.stdout
 
 
 def test_what_goes_well_does_not_end_the_process():

@@ -187,6 +187,16 @@ def test_in_a_folder_a_bad_file_is_skipped_and_an_interrupted_fit_is_not_recorde
     assert "c.png exists; give another place" in str(again.exception)
 
 
+def test_another_prior_is_not_taken_for_the_one_before(picture, fitted, tmp_path):
+    words = (picture, "-o", f"{tmp_path / 'out'}/", "--prior")
+    assert run(*words, "denoise").exit_code == 0
+    assert "1 more were there" in run(*words, "denoise").output
+    other = run(*words, "jpeg")
+    assert "its options were other ones" in str(other.exception)
+    assert run(*words, "jpeg", "--overwrite").exit_code == 0
+    assert [call["task"] for call in fitted] == ["denoise", "jpeg"]
+
+
 def test_the_best_picture_before_an_error_is_written(picture, monkeypatch, tmp_path):
     def restore_picture(picture, **options):
         error = deep_image.FitError("it diverged")

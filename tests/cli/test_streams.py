@@ -1,5 +1,8 @@
 import io
+import os
+import signal
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -72,7 +75,7 @@ def test_all_else_that_is_told_goes_to_the_standard_error(tmp_path):
     given = images.encoded(PIXELS, ".png")
     result = run("-", "-o", "-", "--reference", truth, given=given)
     np.testing.assert_array_equal(images.decode(result.stdout_bytes), 255 - PIXELS)
-    assert "psnr" in result.stderr and "the standard output.png: " in result.stderr
+    assert "psnr" in result.stderr and "the standard output: " in result.stderr
 
 
 @pytest.mark.filterwarnings("ignore:images are written")
@@ -84,7 +87,24 @@ def test_messages_name_the_stream():
     file = io.BytesIO()
     Image.fromarray(PIXELS).save(file, "PNG", icc_profile=b"broken")
     with pytest.warns(errors.Notice, match="^the standard input: "):
-        run("-", "-o", "-", given=file.getvalue())
+        told = run("-", "-o", "-", given=file.getvalue()).stderr
+    assert told.startswith("the standard output: ")
+
+
+def test_a_stream_that_is_stopped_leaves_no_picture_behind(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def stopped(images):
+        assert [*tmp_path.iterdir()]
+        os.kill(os.getpid(), signal.SIGTERM)
+        return images
+
+    network = restorer.Restorer(stopped, 1, 1, "stand_in")
+    monkeypatch.setattr(restorer, "load_weights", lambda _: network)
+    result = run("-", "-o", "-", given=images.encoded(PIXELS, ".png"))
+    assert isinstance(result.exception, errors.Interrupted)
+    assert result.exception.exit_code == 143 and not result.stdout_bytes
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +121,17 @@ def test_a_stream_is_one_picture(sources, out, said):
     result = run(*sources, "-o", out, given=b"")
     assert isinstance(result.exception, errors.ConfigError)
     assert said in str(result.exception)
+
+
+@pytest.mark.parametrize(("stream", "words"), [("stdin", ["-", "x"]), ("stdout", [])])
+def test_a_closed_stream_is_no_place_for_a_picture(monkeypatch, stream, words):
+    monkeypatch.setattr(sys, stream, None)
+    source, out = words or ["x", "-"]
+    with (
+        pytest.raises(errors.ConfigError, match="is closed; "),
+        streams.as_files([streams.Path(source)], out),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(("stream", "words"), [("stdin", ["-", "x"]), ("stdout", [])])

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -81,6 +82,14 @@ def test_another_source_mask_output_or_version_is_seen(place, tmp_path, monkeypa
     assert "made by jaxrestore" in str(difference(place, tmp_path, mask))
 
 
+def test_a_pipe_is_not_waited_for(place, tmp_path):
+    pipe = tmp_path / "in" / "pipe.png"
+    os.mkfifo(pipe)
+    manifest = manifests.opened(tmp_path / "out", **OF)
+    origin = manifest.origin(plans.Place(pipe, place.destination), pipe)
+    assert origin["sha256"]["source"] == origin["sha256"]["mask"] == ""
+
+
 def test_of_what_is_not_told_nothing_is_known(place, tmp_path):
     other = place._replace(destination=tmp_path / "out" / "y.png")
     assert difference(other, tmp_path) is None
@@ -96,6 +105,9 @@ def test_a_line_that_a_kill_has_cut_counts_as_none_and_hides_no_other(place, tmp
         path.write_bytes(whole[:cut])
         lines = manifests.opened(tmp_path / "out", **OF).lines
         assert [*lines] == (["a/x.png"] if cut == len(whole) - 1 else [])
-    path.write_bytes(b"[1]\n{}\nnull\n\xff\n" + whole[:40])
+    listed = b'{"sha256":["source","mask","weights","options","output"],'
+    listed += b'"output":"a/x.png","jaxrestore":"1"}\n'
+    others = b"[1]\n{}\nnull\n\xff\n" + listed + b"[" * 100_000 + b"\n"
+    path.write_bytes(others + whole[:40])
     record(place, tmp_path)
     assert difference(place, tmp_path) == ""

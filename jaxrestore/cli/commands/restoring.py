@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jaxrestore import errors, files
+from jaxrestore import errors
 from jaxrestore.cli import ending, reports, restorations, streams
 from jaxrestore.cli import options as of_many
 from jaxrestore.cli import prior as deep_image_prior
@@ -153,7 +153,7 @@ def restore(
     of_priors = {"scale": scale, "iterations": iterations, "preview": preview}
     _check(by, step, of_networks, of_priors)
     if json is not None and not (overwrite or skip_existing):
-        files.refuse_existing([json])
+        reports.refuse_other(json, output)
     if prior is not None:
         max_pixels = deep_image_prior.limit(prior, max_pixels)
     options = {**of_networks, "scale": scale, "iterations": iterations}
@@ -181,10 +181,13 @@ def restore(
             writing=writing,
         )
         with reports.written(json, work, spelled) as scores:
-            if prior is not None:
-                restorations.by_prior(work, preview=preview, overwrite=overwrite)
-            elif work.rest.places:
-                restorations.by_network(work)
+            try:
+                if prior is not None:
+                    restorations.by_prior(work, preview=preview, overwrite=overwrite)
+                elif work.rest.places:
+                    restorations.by_network(work)
+            except KeyboardInterrupt:  # of which Typer would say nothing
+                raise restorations.interrupted(work) from None
             said = restorations.said(work)
             scores |= reports.scored(work)
         print(said)

@@ -260,10 +260,25 @@ def test_what_became_of_each_file_is_told_as_json(halving, tmp_path):
     assert told["megapixels"] == first["megapixels"] + second["megapixels"]
     assert text["status"] == "skipped" and "no PNG" in text["why"]
     with pytest.warns(errors.Notice):
-        assert "exists" in str(run(*words, "--json", report).exception)
-        run(*words, "--json", report, "--skip-existing")
+        run(*words, "--json", report)  # of the same results: it is replaced
     told = json.loads(report.read_text())
     assert [one["status"] for one in told["images"]] == ["there", "there", "skipped"]
+
+
+@pytest.mark.parametrize("held", ["no JSON", "[]", '{"images": []}', "another's"])
+def test_a_file_that_is_no_report_of_these_results_is_not_replaced(
+    halving, tmp_path, held
+):
+    pictures, report = _folder(tmp_path / "in", 1), tmp_path / "report.json"
+    report.write_text(held)
+    if held == "another's":
+        other = (pictures, "-o", tmp_path / "other", "--weights", "x")
+        run(*other, "--json", report, "--overwrite")
+    words = (pictures, "-o", tmp_path / "out", "--weights", "x", "--json", report)
+    before = report.read_bytes()
+    assert "report.json exists" in str(run(*words).exception)
+    assert report.read_bytes() == before
+    assert run(*words, "--overwrite").exit_code == 0
 
 
 def test_a_run_that_ends_early_has_a_report_of_what_it_has_done(halving, tmp_path):
@@ -277,6 +292,10 @@ def test_a_run_that_ends_early_has_a_report_of_what_it_has_done(halving, tmp_pat
 
     halving(interrupted)
     report = tmp_path / "report.json"
-    run(pictures, "-o", tmp_path / "out", "--weights", "x", "--json", report)
+    words = (pictures, "-o", tmp_path / "out", "--weights", "x", "--json", report)
+    done = run(*words).exception
+    assert isinstance(done, errors.Interrupted) and done.exit_code == 130
+    assert str(done).startswith("interrupted; 1 of 3 images restored in ")
+    assert "the same command restores the rest" in str(done)
     told = [one["status"] for one in json.loads(report.read_text())["images"]]
     assert told == ["restored", "not reached", "not reached"]
