@@ -17,6 +17,7 @@ __all__ = [
     "__version__",
     "adversarial",
     "degradations",
+    "export",
     "images",
     "losses",
     "metrics",
@@ -27,7 +28,11 @@ __all__ = [
 ]
 
 # Names that are no modules of this package, and where they are.
-_PLACES = {"Restorer": "inference.restorer", "restore": "inference.library"}
+_PLACES = {
+    "Restorer": "inference.restorer",
+    "export": "exporting.library",
+    "restore": "inference.library",
+}
 
 # True for type checkers alone; `typing` is not imported for it.
 TYPE_CHECKING = False
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
         perceptual,
         protocols,
     )
+    from jaxrestore.exporting.library import export
     from jaxrestore.inference.library import restore
     from jaxrestore.inference.restorer import Restorer
 

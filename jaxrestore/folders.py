@@ -6,7 +6,7 @@ Whoever writes refuses first, before any work is done.
 
 import collections
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ def find(root: Path) -> tuple[list[Path], dict[str, str]]:
     no folder or no image file in it.
     """
     paths, unlisted = _below(root)
-    paths = [path for path in paths if _is_named(path)]
+    paths = [path for path in paths if is_named(path.name)]
     _refuse_none(paths, root)
     return paths, unlisted
 
@@ -50,26 +50,29 @@ def by_content(paths: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:
     what = f"it is no {', '.join(images.FORMATS)} image"
     found, left_out = [], {}
     for path in paths:
-        if _is_named(path) or images.is_image(path):
+        if is_named(path.name) or images.is_image(path):
             found.append(path)
         else:
             left_out[str(path)] = what
     return found, left_out
 
 
-def _below(root: Path, recursive: bool = True) -> tuple[list[Path], dict[str, str]]:
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise errors.NoInputError(
-            f"{root} {what}; give the path of a folder of images."
-        )
-    paths, seen = [], set()
-    unlisted: dict[str, str] = {}
+def walk(
+    root: Path, unlisted: dict[str, str], *, recursive: bool = True
+) -> Iterator[tuple[Path, list[str]]]:
+    """Yields each folder below `root`, itself first, and the names of its files.
+
+    One folder is read when it is asked for, so that their number does not matter.
+    Hidden files and folders are left out, links are followed, and each folder is met
+    once; none below the first unless it is `recursive`. `unlisted` is given the folders
+    that cannot be listed, and why.
+    """
+    seen = set()
 
     def note(error: OSError) -> None:
         unlisted.setdefault(str(error.filename), f"cannot be listed: {error}")
 
-    for folder, below, files in os.walk(root, followlinks=True, onerror=note):
+    for folder, below, names in os.walk(root, followlinks=True, onerror=note):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
             below.clear()  # a link back up, or a second way in
@@ -77,7 +80,31 @@ def _below(root: Path, recursive: bool = True) -> tuple[list[Path], dict[str, st
         seen.add((status.st_dev, status.st_ino))
         # Sorted, for it decides which of two ways into a folder is the first.
         below[:] = sorted(n for n in below if recursive and not n.startswith("."))
-        paths += [Path(folder, name) for name in files if not name.startswith(".")]
+        yield Path(folder), sorted(n for n in names if not n.startswith("."))
+
+
+def refuse_no_folder(root: Path) -> None:
+    """Raises `NoInputError` where there is no folder."""
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise errors.NoInputError(
+            f"{root} {what}; give the path of a folder of images."
+        )
+
+
+def is_named(name: str) -> bool:
+    """Returns whether a file is called like an image."""
+    return name.lower().endswith(images.SUFFIXES)
+
+
+def _below(root: Path, recursive: bool = True) -> tuple[list[Path], dict[str, str]]:
+    refuse_no_folder(root)
+    unlisted: dict[str, str] = {}
+    paths = [
+        folder / name
+        for folder, names in walk(root, unlisted, recursive=recursive)
+        for name in names
+    ]
     return sorted(paths, key=lambda path: path.relative_to(root).as_posix()), unlisted
 
 
@@ -202,10 +229,6 @@ def refuse_unread(
             f"none of the {len(files)} images of {source} can be read; the first: "
             f"{next(iter(skipped.values()))}"
         )
-
-
-def _is_named(path: Path) -> bool:
-    return path.name.lower().endswith(images.SUFFIXES)
 
 
 def _without_suffix(name: str) -> str:

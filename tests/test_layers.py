@@ -44,6 +44,8 @@ FLOORS = {
     "perceptual": 4,
     "inference": 4,
     "prior": 4,
+    "collection": 5,
+    "exporting": 5,
     "pairs": 5,
     "evaluation": 6,
     "training": 7,
@@ -79,6 +81,7 @@ DOORS = {
         "jaxrestore/inference/kinds.py",
     ),
     "tifffile": ("jaxrestore/image_files/deep.py",),
+    "onnx": ("jaxrestore/exporting/onnx_files.py",),
     "safetensors": ("jaxrestore/weights/weight_files.py",),
     "skimage": ("jaxrestore/data/samples.py", "jaxrestore/inference/classical.py"),
     "scipy": (
@@ -90,6 +93,7 @@ DOORS = {
     ),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/sweeps/"),
     "jinja2": ("jaxrestore/evaluation/",),
+    "ray": ("jaxrestore/collection/cluster.py",),
     "rich": ("jaxrestore/training/logbook.py",),
     "typer": ("jaxrestore/cli/",),
     "absl": ("jaxrestore/cli/training.py", "jaxrestore/cli/ending.py"),
@@ -153,7 +157,7 @@ def floor_complaints(path, source):
         here, package = CONFIGS, "configs"
     elif path == "jaxrestore/__init__.py":
         # What it names for type checkers; that it imports nothing has its own test.
-        here, package = FLOORS["perceptual"] + 1, ""
+        here, package = FLOORS["exporting"] + 1, ""
     elif _package(path) not in FLOORS:
         return [f"{path}: {_package(path)} has no floor; give it one in {__file__}"]
     else:

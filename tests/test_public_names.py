@@ -26,7 +26,11 @@ def test_importing_the_package_imports_nothing_else():
 
 
 # What is public and no module.
-PLACES = {"Restorer": "inference.restorer", "restore": "inference.library"}
+PLACES = {
+    "Restorer": "inference.restorer",
+    "export": "exporting.library",
+    "restore": "inference.library",
+}
 MODULES = sorted({*jaxrestore.__all__} - {"__version__", *PLACES})
 
 

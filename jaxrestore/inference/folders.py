@@ -4,7 +4,7 @@ import collections
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -268,8 +268,11 @@ def each(
     return skipped
 
 
-def tell_left_behind(behind: Sequence[str]) -> None:
-    """Gives one `errors.Notice` of what `images.left_behind` found in several files."""
+def tell_left_behind(behind: Iterable[str]) -> None:
+    """Gives one `errors.Notice` of what `images.left_behind` found in several files.
+
+    What it found comes as a list of all of it, or as a `collections.Counter`.
+    """
     if behind:
         counts = collections.Counter(behind).items()
         said = ", ".join(f"{what} (of {count})" for what, count in counts)

@@ -4,15 +4,18 @@ Both take images in [0, 1] and standardise them inside by the mean and the devia
 ImageNet, so that losses and metrics see [0, 1] on either side.
 """
 
+import functools
+import operator
 from typing import Annotated, Any, ClassVar
 
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
+from jax import core
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
-from jaxrestore.ops import ranges
+from jaxrestore.ops import ranges, sides
 
 # Of ImageNet's red, green and blue: what torchvision's networks are fed with.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -205,8 +208,16 @@ def _framed(images, border):
     """Mirrors `border` px around, and more below and right until the maps meet."""
     pads = []
     for side in images.shape[1:3]:
-        whole = max(_SMALLEST, -(-(side + 2 * border) // _MULTIPLE) * _MULTIPLE)
-        pads.append((border, whole - side - border))
+        least = _SMALLEST // _MULTIPLE
+        blocks = core.max_dim(least, -(-(side + 2 * border) // _MULTIPLE))
+        pads.append((border, blocks * _MULTIPLE - side - border))
+    if sides.are_unknown(images):
+        rooms = (
+            jnp.asarray(room) < side
+            for pad, side in zip(pads, images.shape[1:3], strict=True)
+            for room in pad
+        )
+        return sides.mirrored(images, pads, fits=functools.reduce(operator.and_, rooms))
     # An image too small to be mirrored so far has its edge repeated.
     fits = all(max(pad) < s for pad, s in zip(pads, images.shape[1:3], strict=True))
     mode = "reflect" if fits else "edge"

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
-from jaxrestore.ops import patches, ranges
+from jaxrestore.ops import patches, ranges, sides
 
 Features = Float[Array, "b h w c"]
 
@@ -104,8 +104,9 @@ class Generator(nn.Module):
 
     def _framed(self, images):
         multiple = 2 ** len(self.encoders)
-        below, right = (-side % multiple for side in images.shape[1:3])
-        return jnp.pad(images, ((0, 0), (0, below), (0, right), (0, 0)))
+        whole = (-(-side // multiple) * multiple for side in images.shape[1:3])
+        more = (end - side for end, side in zip(whole, images.shape[1:3], strict=True))
+        return jnp.pad(images, ((0, 0), *((0, room) for room in more), (0, 0)))
 
     def _conv(self, features, kernel, name, *, stride=1, bias=True):
         return _conv(features, kernel, name, self.dtype, stride=stride, bias=bias)
@@ -170,6 +171,12 @@ def depthwise(x: Features, kernel: Float[Array, "3 3 1 c"]) -> Features:
     Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions",
     CVPR 2017.
     """
+    # A file of any size names what it calls, so that this becomes one operation.
+    apply = jax.jit(_depthwise) if sides.are_unknown(x) else _depthwise
+    return apply(x, kernel)
+
+
+def _depthwise(x, kernel):
     copies = _copies(x).items()
     return functools.reduce(jnp.add, (copy * kernel[at][0] for at, copy in copies))
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers
-from jaxrestore.ops import ranges
+from jaxrestore.ops import ranges, sides
 
 
 class Generator(nn.Module):
@@ -113,5 +113,7 @@ class Generator(nn.Module):
 
 
 def _mirrored_border(h, border):
+    if sides.are_unknown(h):
+        return sides.mirrored(h, ((border, border), (border, border)))
     frame = ((0, 0), (border, border), (border, border), (0, 0))
     return jnp.pad(h, frame, mode="reflect")

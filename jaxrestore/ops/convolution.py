@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxrestore.ops import patches, products, winograd
+from jaxrestore.ops import patches, products, sides, winograd
 
 # Images, and pairs of them: compilers leave most of a processor idle. The strided first
 # layers of pix2pix and its discriminator take 1 to 3 ms as products, and 3 to 5 as they
@@ -25,10 +25,10 @@ from jaxrestore.ops import patches, products, winograd
 _FEW_CHANNELS = 6
 
 # On CPUs: the gradient by a kernel of so many channels is quicker by Winograd's form,
-# and so are convolutions of maps of so few numbers. Of other kernels and strides the
+# and so are convolutions of maps of so few pixels. Of other kernels and strides the
 # gradient by a kernel of so many features is quicker as products.
 _MANY_CHANNELS = 64
-_SMALL_MAP = 2**19
+_FEW_PIXELS = 2**13
 _MANY_FEATURES = 128
 
 # A dilated convolution is one of images of a phase each; where these are smaller, there
@@ -47,6 +47,8 @@ def strided(
     Source: Dumoulin, Visin, "A guide to convolution arithmetic for deep learning",
     arXiv 2016.
     """
+    if sides.are_unknown(x):  # so that no form can be chosen
+        return _convolve(x, kernel, stride, padding, 1)
     size, _, channels, features = kernel.shape
     if min(x.shape[1:3]) + 2 * padding < size:
         raise ValueError(
@@ -76,6 +78,8 @@ def dilated(
     Source: Yu, Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions", ICLR
     2016; by phases as TensorFlow's `tf.nn.with_space_to_batch`.
     """
+    if sides.are_unknown(x):
+        return _convolve(x, kernel, 1, len(kernel) // 2 * dilation, dilation)
     half, longest = len(kernel) // 2, max(x.shape[1:3])
     reach = min(half, (longest - 1) // dilation)  # further taps meet zeros alone
     taps = slice(half - reach, half + reach + 1)
@@ -120,6 +124,8 @@ def transposed(
         (side - 1) * stride - 2 * padding + size + output_padding
         for side in x.shape[1:3]
     )
+    if sides.are_unknown(x):
+        return _by_phases(x, kernel, stride, padding, (height, width))
     if min(height, width) < 1:
         raise ValueError(
             f"a transposed convolution of {size}x{size} leaves {height}x{width} of an "
@@ -231,12 +237,14 @@ def _framed(x, padding):
 
 @lambda function: jax.custom_vjp(function, nondiff_argnums=(2, 3, 4))
 def _convolve(x, kernel, stride, padding, dilation):
+    pads = ((padding, padding), (padding, padding))
+    if sides.are_unknown(x):
+        return _plain(x, kernel, stride, pads, dilation)
     if stride > 1 and x.shape[-1] <= _FEW_CHANNELS:
         return _by_windows(x, kernel, stride, padding)
-    pads = ((padding, padding), (padding, padding))
     plain = lambda x, kernel: _plain(x, kernel, stride, pads, dilation)
-    small = x.size <= _SMALL_MAP
-    if small and _takes_winograd(x, kernel.shape, stride, padding, dilation):
+    few = x.size <= _FEW_PIXELS * x.shape[-1]
+    if few and _takes_winograd(x, kernel.shape, stride, padding, dilation):
         return jax.lax.platform_dependent(
             x, kernel, cpu=winograd.convolve, default=plain
         )

@@ -10,7 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
+from jaxrestore.ops import sides
+
 _SWEEPS = 16  # of each level
+_MOST_LEVELS = 15  # of sides that are not known: up to 32,768 px
 
 
 def membrane(
@@ -35,14 +38,20 @@ def membrane(
     >>> membrane(values, ~free, free)[0, :, 0].round(1).tolist()
     [0.0, 1.0, 2.0, 3.0, 4.0]
     """
+    return _solved(values, fixed, free, _MOST_LEVELS)
+
+
+def _solved(values, fixed, free, levels):
     xp = jnp if isinstance(values, jax.Array) else np
     values = xp.where(fixed[..., None], values, 0).astype(xp.float32)
     free = free & ~fixed
     if xp is np and not free.any():
         return values
     height, width = values.shape[-3:-1]
-    if max(height, width) > 1:
-        start = membrane(*_coarser(values, fixed, free))
+    # A level more than there are changes nothing: it is of one pixel again.
+    coarser = levels if sides.are_unknown(values) else max(height, width) > 1
+    if coarser:
+        start = _solved(*_coarser(values, fixed, free), levels - 1)
         start = start.repeat(2, -3).repeat(2, -2)[..., :height, :width, :]
         values = xp.where(fixed[..., None], values, start)
     return _relaxed(values, fixed, free, xp)
@@ -86,10 +95,13 @@ def _coarser(values, fixed, free):
 
 def _summed(values):
     """The sum of each square of 2 x 2, float32."""
-    height, width = values.shape[-3:-1]
-    even = _padded(values.astype(np.float32), (0, height % 2), (0, width % 2))
-    rows = even[..., ::2, :, :] + even[..., 1::2, :, :]
-    return rows[..., ::2, :] + rows[..., 1::2, :]
+    *batch, height, width, channels = values.shape
+    rows, columns = -(-height // 2), -(-width // 2)
+    room = (0, 2 * rows - height), (0, 2 * columns - width)
+    even = _padded(values.astype(np.float32), *room)
+    squares = even.reshape(*batch, rows, 2, columns, 2, channels)
+    rows = squares[..., 0, :, :, :] + squares[..., 1, :, :, :]
+    return rows[..., 0, :] + rows[..., 1, :]
 
 
 def _padded(values, rows, columns):

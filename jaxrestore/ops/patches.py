@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxrestore.ops import sides
+
 
 def space_to_depth(
     images: Float[Array, "*b h w c"], block: int
@@ -56,6 +58,16 @@ def pad_to_multiple(
     the edge pixel is repeated. Crop the result back to `h`, `w`.
     """
     height, width = images.shape[1:3]
+    if multiple > 1 and sides.are_unknown(images):
+        return _any_to_multiple(images, multiple)
     below, right = -height % multiple, -width % multiple
     mode = "reflect" if below < height and right < width else "edge"
     return jnp.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), mode=mode)
+
+
+def _any_to_multiple(images, multiple):
+    known = images.shape[1:3]
+    more = [-(-side // multiple) * multiple - side for side in known]
+    rooms = [jnp.asarray(room) for room in more]
+    fits = (rooms[0] < known[0]) & (rooms[1] < known[1])
+    return sides.mirrored(images, [(0, room) for room in more], fits=fits)

@@ -1,4 +1,4 @@
-"""`jaxrestore convert` and `interpolate`: files of weights, from and for elsewhere."""
+"""`jaxrestore convert`, `interpolate` and `export`: networks from and for elsewhere."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -95,6 +95,30 @@ def interpolate(
     ends = cards.opened(a), cards.opened(b)
     card, variables = cards.interpolated(*ends, alpha)
     _write(output, card, variables, half)
+
+
+@commands.command()
+@ending.flags("overwrite", "step")
+def export(
+    network: Annotated[
+        str,
+        typer.Argument(metavar="NETWORK", help="A task, a file of weights, or a run."),
+    ],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="What ends in .onnx or .stablehlo.")
+    ],
+    step: Annotated[
+        int | None, typer.Option(help="Of a run: a checkpoint; the best if not given.")
+    ] = None,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Write a network for programs without jaxrestore: ONNX or StableHLO."""
+    from jaxrestore.exporting import library
+
+    said = library.export(network, output, step=step, overwrite=overwrite)
+    for key in ("input", "output", "sides", "lifetime"):
+        if key in said:
+            print(f"{key}: {said[key]}")
 
 
 def _write(

@@ -1,0 +1,1 @@
+"""Collections of millions of pictures, restored on the machines of a Ray cluster."""

@@ -1,0 +1,1 @@
+"""Restoring networks as files that other programs run: ONNX and StableHLO."""
