@@ -115,6 +115,17 @@ def test_onnx_runtime_makes_what_jax_makes(name):
     np.testing.assert_allclose(made, wanted, atol=2e-6)
 
 
+def test_a_function_that_is_called_as_another_one_has_its_own_numbers():
+    @jax.jit
+    def _depthwise(x, kernel):
+        return x * kernel[0, 0, 0]
+
+    images = np.asarray(untrained.noise(1, 5, 11, CHANNELS))
+    function = lambda x: _depthwise(x, KERNEL[:, :, :1])
+    made = exported.run(exported.file_of(function, CHANNELS), images)
+    np.testing.assert_allclose(made, function(images), atol=2e-6)
+
+
 def _primitives(jaxpr):
     for equation in jaxpr.eqns:
         yield equation.primitive.name
