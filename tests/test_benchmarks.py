@@ -70,6 +70,7 @@ def test_a_network_sees_a_cut_that_is_near(load, tmp_path):
     assert row["greatest"] > row["quantile"] > 0.1
 
 
+@pytest.mark.slow
 def test_eight_views_are_better_than_one(load, tmp_path):
     output = tmp_path / "result.json"
     load("self_ensemble").main(["--small", "--output", str(output)])

@@ -187,6 +187,7 @@ def test_the_share_of_the_floor_is_that_of_the_slower_of_two_bounds(monkeypatch)
     assert contests.Work(200, 50).floor(toy=True) == 5.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", layers.KINDS)
 def test_all_forms_of_a_layer_give_the_same(kind):
     rows = list(layers.rows(toy=True, kind=kind))

@@ -52,7 +52,8 @@ SUFFIXES = tuple(sorted(s for one in FORMATS.values() for s in one.suffixes))
 class Writing(NamedTuple):
     """How results are written.
 
-    `format` is one of `FORMATS`; None: what a file's suffix says, in folders PNG.
+    `format` is one of `FORMATS`, or a suffix of its files, `jpg`; None: what a file's
+    suffix says, in folders PNG.
     `quality` is that of JPEG, AVIF and, which then loses something, WebP. `bits` are 8
     or 16 a value; None: 16 where the source has more than 8 and the format holds them.
     Without `metadata` EXIF, XMP and resolution are left out, and so is a profile, whose
@@ -67,11 +68,12 @@ class Writing(NamedTuple):
     @property
     def suffix(self) -> str:
         """That of results in folders; raises `ConfigError` for an unknown format."""
-        if self.format not in (None, *FORMATS):
+        wanted = f".{self.format or 'png'}"
+        if wanted.lower() not in SUFFIXES:
             raise errors.ConfigError(
                 f"`format` is {self.format!r}; there are {', '.join(FORMATS)}"
             )
-        return FORMATS[self.format or "png"].suffixes[0]
+        return of_suffix(wanted).suffixes[0]
 
 
 def of_suffix(suffix: str, *, name: str = "image") -> Format:

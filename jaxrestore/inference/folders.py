@@ -217,8 +217,8 @@ def restore_all(
     tell_left_behind(lost)
     if free:
         warnings.warn(
-            "JPEG files that are turned, or are converted to sRGB, are restored "
-            f"without the limits that they set: {errors.some(free)}",
+            "JPEG files that are turned, of inks or of RGB, or are converted to sRGB, "
+            f"are restored without the limits that they set: {errors.some(free)}",
             errors.Notice,
             stacklevel=2,
         )

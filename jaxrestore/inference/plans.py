@@ -68,6 +68,11 @@ def planned(
     several = len(sources) > 1 or first.is_dir() or given.is_pattern(first)
     into = into or output.is_dir()
     if not (several or into):
+        if not output.suffix:
+            raise errors.ConfigError(
+                f"{output} has no suffix, which says the format; call it "
+                f"{output}{asked.suffix}, or {output}/ if a folder is meant"
+            )
         formats.check(asked, output.suffix, name=str(output))
         return Plan({first.stem: Place(first, output)}, {}, False)
     _refuse_as_folder(output, into)

@@ -1,7 +1,6 @@
 """Which pictures somebody means by files, folders and patterns of names."""
 
 import glob
-import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,16 +60,24 @@ def is_pattern(source: Path) -> bool:
 def fixed_part(pattern: Path) -> Path:
     """Returns the folder that holds all that a pattern matches.
 
+    A folder that is called so is itself, as `photos [2020]` in `photos [2020]/*.jpg`.
+
     >>> fixed_part(Path("a/b/*/x.jpg")).as_posix()
     'a/b'
     """
-    return Path(*itertools.takewhile(lambda p: not glob.has_magic(p), pattern.parts))
+    root = Path()
+    for part in pattern.parts:
+        if glob.has_magic(part) and not os.path.lexists(root / part):
+            break
+        root /= part
+    return root
 
 
 def _matched(
     pattern: Path, root: Path, output: Path
 ) -> tuple[list[Path], dict[str, str]]:
-    matches = [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]
+    wanted = Path(glob.escape(str(root)), pattern.relative_to(root))
+    matches = [Path(name) for name in sorted(glob.glob(str(wanted), recursive=True))]
     paths = [path for path in matches if path.is_file()]
     place = output.resolve()
     if "**" in pattern.parts or any(p.resolve().is_relative_to(place) for p in paths):

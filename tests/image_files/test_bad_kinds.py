@@ -204,8 +204,9 @@ def test_a_bad_file_is_refused_with_one_sentence_that_names_it(tmp_path, name):
     assert said.startswith(f"{path}: ") and said.count(str(path)) == 1
     assert "\n" not in said and len(said) < 400
     # What restores refuses it with the same sentence, before a network is built.
+    plan = plans.planned([path], tmp_path / "out.png")
     with pytest.raises(images.ImageError) as again:
-        plans.planned([path], tmp_path / "out.png")
+        plans.outstanding(plan)
     assert str(again.value) == said
     if not said.endswith("."):
         assert ";" in said  # what is wrong; what to do

@@ -142,7 +142,7 @@ def test_a_file_is_restored_into_a_folder(pictures, tmp_path):
         ("text.png", "out.png", "no PNG"),
         ("missing.png", "out.png", "no such file"),
         ("colour.png", "out.gif", "no image format"),
-        ("colour.png", "out", "no image format"),
+        ("colour.png", "out", "has no suffix, which"),
         ("clear.png", "out.jpg", "keeps no alpha"),
         ("colour.png", "no/out.png", "its folder does not exist"),
         ("colour.png", "pictures/clear.png", "exists; give another place"),

@@ -40,6 +40,14 @@ def test_what_a_pattern_matches_has_its_path_below_the_part_that_is_none(
     assert written == expected and plan.into
 
 
+def test_a_folder_that_is_called_like_a_pattern_may_stand_in_one(album, tmp_path):
+    called = album.rename(tmp_path / "photos [2020]")
+    found, _ = sources.found([called / "**" / "x.png"], tmp_path / "out")
+    assert sorted(found) == ["a/b/x.png", "a/x.png"]
+    with pytest.raises(errors.NoInputError, match="no file matches"):
+        sources.found([called / "a.png"], tmp_path / "out")
+
+
 def test_a_pattern_without_a_picture_is_told(album, tmp_path):
     with pytest.raises(errors.NoInputError, match=r"no file matches .*\*\.jpg"):
         sources.found([album / "*.jpg"], tmp_path / "out")

@@ -46,7 +46,7 @@ def test_what_cannot_be_meant_is_told(shelf, pictures, tmp_path, words, message)
 @pytest.mark.parametrize(
     ("out", "message"),
     [
-        ("out", "no image format for the suffix ''"),
+        ("out", "out.png, or "),
         ("out.gif", "no image format for the suffix '.gif'"),
         ("no/out.png", "its folder does not exist"),
         ("pictures/colour.png", "exists; give another place"),
