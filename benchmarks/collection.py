@@ -153,13 +153,14 @@ def on_two_nodes(source: Path, home: Path, count: int) -> list[dict[str, Any]]:
     )
     try:
         nodes.add_node(num_cpus=1)
+        address = str(nodes.address)
         words = ("collection", source, home / "whole", "--task", TASK)
-        words = (*words, *at(nodes.address))
+        words = (*words, *at(address))
         rows = [of_run("collection, two nodes", home / "whole", *command(*words))]
         again = of_run("collection, again", home / "whole", *command(*words))
         rows.append({**again, "there": again["restored"], "restored": 0})
         del rows[-1]["steady"]
-        killed = disturbed(source, home / "killed", nodes.address, count // 5)
+        killed = disturbed(source, home / "killed", address, count // 5)
         return [*rows, killed]
     finally:
         nodes.shutdown()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt64
 
-from jaxrestore.weights import weight_files
+from jaxrestore.weights import cards, weight_files
 
 _DIGITS = 32  # of hexadecimal: 128 bits, which no two pictures share by accident
 
@@ -42,14 +42,13 @@ def of_bytes(content: bytes) -> str:
 
 
 def of_file(path: Path) -> str:
-    """Returns the hash of what a file holds; raises `OSError`."""
+    """Returns the hash of what a file holds; raises `OSError`, also for a pipe."""
     return weight_files.sha256(path)[:_DIGITS]
 
 
 def of_network(weights: Path) -> str:
-    """Returns the hash of a file of weights, and of its card where it has one."""
-    parts = (weights, weight_files.card_path(weights))
-    return of_bytes("".join(of_file(x) for x in parts if x.is_file()).encode())
+    """Returns the hash of a file of weights and what belongs to it, as its card."""
+    return cards.fingerprint(weights)[:_DIGITS]
 
 
 def of_setting(network: str, options: Options) -> str:

@@ -60,7 +60,10 @@ def weights(task: str | None, file: Path | None) -> Path:
     if task is not None:
         return shipped.path(task)
     if file is None or not file.is_file():
-        raise errors.NoInputError(f"{file} is no file; give the path of weights")
+        raise errors.NoInputError(
+            f"{file} is no file; give the path of weights, which jaxrestore convert "
+            "makes of a run"
+        )
     return file
 
 

@@ -32,7 +32,7 @@ def export(
     `.stablehlo` is read by `jax.export.deserialize`, maps float32 [batch, height,
     width, channels] to the same, and has a JSON file beside it: `NAME.stablehlo.json`.
 
-    Any number of images of any size is taken, as by `Restorer.load(what).apply`, and
+    One or more images of any size are taken, as by `Restorer.load(what).apply`, and
     the numbers are its, to 1e-5 (`tests/exporting/`). The network alone is written:
     tiles, alpha, 16 bits and what keeps clean pictures as they are stay here. The
     arithmetic is float32.

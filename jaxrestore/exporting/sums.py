@@ -83,4 +83,4 @@ RULES: Mapping[str, places.Rule] = {
     "reduce_sum": _reduced("ReduceSum"),
 }
 # Of compiled functions that are one operation, by their names.
-FUNCTIONS: Mapping[str, places.Rule] = {"_depthwise": _depthwise}
+FUNCTIONS: Mapping[str, places.Rule] = {"_depthwise_of_nafnet": _depthwise}

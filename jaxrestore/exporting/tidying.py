@@ -47,6 +47,9 @@ def _slope(node, makers, uses, graph):
     if slope.size == 1:
         alpha = {"alpha": float(slope.reshape(()))}
         return node._replace(op="LeakyRelu", inputs=(usual,), attributes=alpha)
+    # One that has a channel for each slope: PRelu repeats the slopes alone.
+    if slope.shape != (_count(makers.get(usual), graph), 1, 1):
+        return None
     return node._replace(op="PRelu", inputs=(usual, factors[0]))
 
 
@@ -76,13 +79,18 @@ def _of_channels(node, makers, uses, graph):
     """A convolution that is used here alone, and a constant a channel; None if none."""
     for name, other in (node.inputs, node.inputs[::-1]):
         conv, constant = makers.get(name), graph.arrays.get(other)
-        if conv is None or constant is None or conv.op != "Conv" or uses[name] != 1:
+        count = _count(conv, graph)
+        if conv is None or constant is None or not count or uses[name] != 1:
             continue
-        weights = graph.arrays.get(conv.inputs[1])
-        count = 0 if weights is None else len(weights)
         if constant.size == 1 or constant.shape == (count, 1, 1):
             return conv, np.broadcast_to(constant.reshape(-1), (count,))
     return None
+
+
+def _count(conv, graph):
+    """How many channels a convolution makes; 0 of another node, and if not known."""
+    weights = graph.arrays.get(conv.inputs[1]) if conv and conv.op == "Conv" else None
+    return 0 if weights is None else len(weights)
 
 
 _JOINS = {"Where": _slope, "Add": _biased, "Mul": _scaled}

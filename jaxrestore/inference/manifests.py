@@ -121,7 +121,6 @@ def opened(
 
 def _sha256(path: Path) -> str:
     try:
-        # Not of a pipe, which nobody may ever write to.
-        return weight_files.sha256(path) if path.is_file() else ""
+        return weight_files.sha256(path)
     except OSError:  # whoever reads it will say what is wrong
         return ""

@@ -172,11 +172,13 @@ def depthwise(x: Features, kernel: Float[Array, "3 3 1 c"]) -> Features:
     CVPR 2017.
     """
     # A file of any size names what it calls, so that this becomes one operation.
-    apply = jax.jit(_depthwise) if sides.are_unknown(x) else _depthwise
+    # Its name is no other one's, whose function would become that operation too.
+    known = not sides.are_unknown(x)
+    apply = _depthwise_of_nafnet if known else jax.jit(_depthwise_of_nafnet)
     return apply(x, kernel)
 
 
-def _depthwise(x, kernel):
+def _depthwise_of_nafnet(x, kernel):
     copies = _copies(x).items()
     return functools.reduce(jnp.add, (copy * kernel[at][0] for at, copy in copies))
 

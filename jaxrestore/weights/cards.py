@@ -126,9 +126,9 @@ def of_run(
 def fingerprint(path: Path, step: int | None = None) -> str:
     """Returns a SHA-256 that is another where the network of some weights may be.
 
-    Of a file, and of its card where it has one; or of a run's config and the numbers
-    at `step`, by default the best. No network is built. Raises `NoInputError` for a
-    file that is missing, and as `of_run`.
+    Of a file and what is `weight_files.belonging` to it; or of a run's config and the
+    numbers at `step`, by default the best. No network is built. Raises `NoInputError`
+    for a file that is missing, and as `of_run`.
     """
     if path.is_dir():
         # Imported here: Orbax is loaded for runs alone.
@@ -139,8 +139,7 @@ def fingerprint(path: Path, step: int | None = None) -> str:
         numbers = checkpoints.load_restorer(path, step)
         parts = [json.dumps(config, sort_keys=True), checkpoints.tree_hash(numbers)]
     elif path.is_file():
-        both = [path, weight_files.card_path(path)]
-        parts = [weight_files.sha256(file) for file in both if file.is_file()]
+        parts = [weight_files.sha256(file) for file in weight_files.belonging(path)]
     else:
         raise errors.NoInputError(f"{path}: there is no such file; check the path")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -19,7 +19,7 @@ from jaxrestore import errors
 from jaxrestore.weights import torch_files
 
 REMEDY = (
-    "give the file of PyTorch that it was exported from, or export it again by "
+    "give the file of weights that it was exported from, or export it again by "
     "torch.onnx.export with optimize=False and external_data=False"
 )
 

@@ -146,7 +146,12 @@ def card_path(path: Path) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file in hexadecimal."""
+    """Returns the SHA-256 of a file in hexadecimal.
+
+    Raises `OSError`, also for a pipe or a device, which may never end.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("this is not a regular file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -156,9 +161,17 @@ def source(path: Path) -> dict[str, str]:
 
     That is `path` itself, but for ncnn's models, of which it is the `.bin`.
     """
-    with path.open("rb") as file:
-        place = _numbers(path) if ncnn_files.is_one(file.read(16)) else path
+    place = _numbers(path) if _is_ncnn(path) else path
     return {"file": place.name, "sha256": sha256(place)}
+
+
+def belonging(path: Path) -> list[Path]:
+    """Returns a file of weights and what else makes its network, where it is there.
+
+    That is its card and, of an ncnn model, its numbers.
+    """
+    others = [_numbers(path)] if _is_ncnn(path) else []
+    return [path, *(x for x in (*others, card_path(path)) if x.is_file())]
 
 
 def flat(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,6 +235,11 @@ def _nested(leaves, path):
     return nested(
         {n: leaf.astype(kept.get(leaf.dtype, leaf.dtype)) for n, leaf in leaves.items()}
     )
+
+
+def _is_ncnn(path):
+    with path.open("rb") as file:
+        return ncnn_files.is_one(file.read(16))
 
 
 def _numbers(path):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,12 @@ def test_a_file_has_the_hash_of_what_it_holds(tmp_path):
     assert keys.of_file(place) == keys.of_bytes(b"content")
     with pytest.raises(FileNotFoundError):
         keys.of_file(tmp_path / "b")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(OSError, match="not a regular file"):
+        keys.of_file(tmp_path / "pipe.png")
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000])

@@ -66,6 +66,10 @@ def _on_blocks(x):
     return columns.reshape(whole.shape)[:, :h, :w]
 
 
+def _prelu(x):
+    return jnp.where(x >= 0, x, SHIFT * x)
+
+
 def _in_rounds(x):
     start = jnp.zeros(x.shape[1:])
     step = lambda index, carried: (carried[0] / 2 + x, carried[1] + carried[0][0] / 3)
@@ -93,7 +97,8 @@ FUNCTIONS = {
     "means": lambda x: x - x.mean((1, 2), keepdims=True) / x.mean(-1, keepdims=True),
     "mirrored": lambda x: sides.mirrored(x, ((1, 2), (0, 3))),
     "padded": _padded,
-    "prelu": lambda x: jnp.where(x >= 0, x, SHIFT * x),
+    "prelu": lambda x: _prelu(_convolved(x - 0.5)),
+    "prelu_of_one": lambda x: x + _prelu(x.mean((1, 2, 3), keepdims=True) - 0.6),
     "product": lambda x: x @ MATRIX + jnp.tensordot(x, MATRIX, ((3,), (1,))),
     "repeated": lambda x: x.repeat(2, 1).repeat(3, 2),
     "repeated_channels": lambda x: x.repeat(2, 3),
@@ -113,6 +118,17 @@ def test_onnx_runtime_makes_what_jax_makes(name):
     wanted = FUNCTIONS[name](jnp.asarray(images))
     made = exported.run(exported.file_of(FUNCTIONS[name], CHANNELS), images)
     np.testing.assert_allclose(made, wanted, atol=2e-6)
+
+
+def test_a_function_that_is_called_as_another_one_has_its_own_numbers():
+    @jax.jit
+    def _depthwise(x, kernel):
+        return x * kernel[0, 0, 0]
+
+    images = np.asarray(untrained.noise(1, 5, 11, CHANNELS))
+    function = lambda x: _depthwise(x, KERNEL[:, :, :1])
+    made = exported.run(exported.file_of(function, CHANNELS), images)
+    np.testing.assert_allclose(made, function(images), atol=2e-6)
 
 
 def _primitives(jaxpr):
@@ -140,7 +156,7 @@ def test_every_rule_is_tried():
         ("biased", {"Conv": 2, "Relu": 1, "Add": 1, "Sub": 1}),
         ("depthwise", {"Conv": 1}),
         ("repeated", {"Resize": 1}),
-        ("prelu", {"PRelu": 1}),
+        ("prelu", {"Sub": 1, "Conv": 1, "PRelu": 1}),
         ("product", {"Conv": 2, "Add": 1}),
         ("scaled", {"Conv": 1}),
         ("shuffled", {"DepthToSpace": 1}),

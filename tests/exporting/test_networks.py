@@ -13,25 +13,15 @@ from jax import export
 
 from jaxrestore import models, naming, networks
 
-# Every network that restores, small; `channels` are those that it takes.
+# Also those that enlarge, fill holes and are fitted; `TAKES`: how many channels.
 SMALL = {
-    "deblur_fcn": {"filters": 8},
-    "dncnn": {"width": 8, "depth": 4},
-    "drunet": {"widths": (4, 6), "blocks": 1, "channels": 3},
-    "fcn": {"width": 8, "blocks": 2},
-    "ffdnet": {"width": 8, "depth": 4},
-    "mwcnn": {"widths": (6, 8), "convs": 1},
-    "nafnet": {"width": 4, "encoders": (1,), "middle": 0, "decoders": (0,)},
-    "pix2pix_resnet": {"filters": 4, "blocks": 1},
-    "pix2pix_unet": {"filters": 4, "downs": 3},
-    "rrdbnet": {"width": 8, "blocks": 1, "growth": 4, "scale": 2},
+    **untrained.SMALL,
+    "rrdbnet": {**untrained.SMALL["rrdbnet"], "scale": 2},
     "skip": {"widths": (4, 6), "skips": (2, 0)},
-    "srvggnet": {"width": 8, "convs": 2, "scale": 3},
-    "unet": {"widths": (8, 12), "blocks": (1, 1)},
-    "unet-holes": {"widths": (8, 12), "blocks": (1, 1), "fills_holes": True},
-    "vae": {"filters": 4, "downs": 3, "latent": 4},
+    "srvggnet": {**untrained.SMALL["srvggnet"], "scale": 3},
+    "unet-holes": {**untrained.SMALL["unet"], "fills_holes": True},
 }
-TAKES = {"drunet": 4, "ffdnet": 4, "unet-holes": 4}
+TAKES = dict.fromkeys((*untrained.TOLD, "unet-holes"), 4)
 QUICK = ("nafnet", "srvggnet", "unet")
 
 

@@ -6,37 +6,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 
 from jaxrestore import naming, networks
 from jaxrestore.inference import restorer, tiles
 
-# As small as they can be; every network that restores pictures is here.
-SMALL = {
-    "deblur_fcn": {"filters": 4},
-    "dncnn": {"width": 4, "depth": 4},
-    "drunet": {"widths": (4, 6), "blocks": 1},
-    "fcn": {"width": 4, "blocks": 2},
-    "ffdnet": {"width": 4, "depth": 4},
-    "mwcnn": {"widths": (4, 6), "convs": 1},
-    "nafnet": {"width": 4, "encoders": (1,), "middle": 1, "decoders": (1,)},
-    "pix2pix_resnet": {"filters": 4, "blocks": 1},
-    "pix2pix_unet": {"filters": 4, "downs": 3},
-    "rrdbnet": {"width": 4, "growth": 2, "blocks": 1},
-    "srvggnet": {"width": 4, "convs": 2},
-    "unet": {"widths": (4, 6), "blocks": (1, 1)},
-    "vae": {"filters": 4, "downs": 3, "latent": 4},
-}
-TOLD = ("drunet", "ffdnet")  # the level of noise
 FILL = {"deepfill", "skip"}  # not through tiles, but by crops or by a fit
 
 
 @functools.cache
 def _network(name):
     """A network as a card would give it, with random weights of which all speak."""
-    model = networks.build("Generator", {"name": name, **SMALL[name]})
+    model = networks.build("Generator", {"name": name, **untrained.SMALL[name]})
     colors = networks.channels(model)
     side = max(64, networks.smallest(model))
-    images = jnp.zeros((1, side, side, colors + (name in TOLD)))
+    images = jnp.zeros((1, side, side, colors + (name in untrained.TOLD)))
     init = functools.partial(model.init, train=False)
     shapes = jax.eval_shape(init, jax.random.key(0), images)
     rng = np.random.default_rng(0)
@@ -49,7 +33,7 @@ def _network(name):
         model.scale,
         model.multiple,
         name,
-        ({1: "grey", 3: "rgb"}[colors], *(["level"] if name in TOLD else [])),
+        ({1: "grey", 3: "rgb"}[colors], *(["level"] if name in untrained.TOLD else [])),
         networks.reach(model),
         networks.smallest(model),
         repeats=networks.repeats(model),
@@ -63,7 +47,7 @@ def _drawn(rng, kind, shape):
 
 
 def _restored(name, image, **options):
-    level = 10 if name in TOLD else None
+    level = 10 if name in untrained.TOLD else None
     return restorer.restore_image(_network(name), image, level=level, **options)
 
 
@@ -73,10 +57,10 @@ def _picture(height, width):
 
 def test_every_network_that_restores_is_here():
     having = lambda name: hasattr(naming.module("models", name), "Generator")
-    assert {*filter(having, naming.files("models"))} - FILL == {*SMALL}
+    assert {*filter(having, naming.files("models"))} - FILL == {*untrained.SMALL}
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", untrained.SMALL)
 def test_pictures_of_any_sides_come_back_whole(name):
     network = _network(name)
     # What sees the whole picture has a program for every size: few of these.
@@ -100,7 +84,9 @@ def _differences(name, sizes, count):
     for size in sizes:
         picture = _picture(*(side + 2 * least + 48 for side in size))
         level = np.full((*picture.shape[:2], 1), 10 / 255, np.float32)
-        seen = np.concatenate([picture, level], 2) if name in TOLD else picture
+        seen = (
+            np.concatenate([picture, level], 2) if name in untrained.TOLD else picture
+        )
         whole = np.clip(network.apply(jnp.asarray(seen[None]))[0], 0, 1)
         assert np.ptp(whole) > 0.01
         for step in range(count):
@@ -108,7 +94,7 @@ def _differences(name, sizes, count):
             yield abs(_restored(name, picture, tile=tile) - whole).max()
 
 
-FINITE = [name for name in SMALL if _network(name).reach is not None]
+FINITE = [name for name in untrained.SMALL if _network(name).reach is not None]
 
 
 @pytest.mark.parametrize("name", FINITE)

@@ -74,6 +74,16 @@ def test_a_fingerprint_is_another_for_other_weights_and_for_another_card(tmp_pat
         cards.fingerprint(tmp_path / "none.pth")
 
 
+def test_the_numbers_of_an_ncnn_model_change_its_fingerprint(tmp_path):
+    graph, numbers = tmp_path / "a.param", tmp_path / "a.bin"
+    graph.write_bytes(b"7767517\n1 1\nInput data 0 1 data\n")
+    found = {cards.fingerprint(graph)}
+    for content in (b"0000", b"1111"):
+        numbers.write_bytes(content)
+        found.add(cards.fingerprint(graph))
+    assert len(found) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [

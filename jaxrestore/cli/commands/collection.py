@@ -111,10 +111,13 @@ def collection(
         given = {"--task": task, "--weights": weights, "--level": level}
         given |= {"--strength": strength, "--tile": tile, "--mask": mask}
         given |= {"--confine": confine or None, "--ensemble": ensemble or None}
+        given |= {"--address": address, "--workers": workers}
+        given |= {"--max-pixels": max_pixels, "--overwrite": overwrite or None}
+        given |= {"--max-bad-fraction": max_bad_fraction or None}
         if said := [name for name, value in given.items() if value is not None]:
             raise errors.ConfigError(
-                f"--verify knows what DST was restored by; leave {' and '.join(said)} "
-                "out"
+                "--verify restores nothing, and knows what DST was restored by; leave "
+                f"{' and '.join(said)} out"
             )
         _verify(source, destination)
         return
@@ -185,7 +188,8 @@ def _verify(source: Path, destination: Path) -> None:
     told = errors.listed(first, "of them")
     raise errors.PartialError(
         f"{destination} is not whole: {sum_} + {verdict.wrong} missing or changed; "
-        f"restore it again, which does only these\n{told}"
+        "delete results that have changed since they were written, and restore it "
+        f"again, which does only what is missing\n{told}"
     )
 
 

@@ -66,7 +66,7 @@ def halving(monkeypatch):
     def make(apply=lambda x: x / 2, **options):
         network = restorer.Restorer(apply, 1, 1, "stand_in", **options)
         monkeypatch.setattr(restorer, "load_weights", lambda _: network)
-        monkeypatch.setattr(cards, "fingerprint", lambda path, step: f"of {path}")
+        monkeypatch.setattr(cards, "fingerprint", lambda path, step=None: f"of {path}")
 
     make()
     return make

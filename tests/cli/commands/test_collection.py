@@ -49,6 +49,7 @@ def test_a_folder_is_restored_and_verified(here, pictures, weights, tmp_path):
     assert isinstance(wrong, errors.PartialError)
     assert "2 = 1 done + 0 failed + 1 missing or changed" in str(wrong)
     assert "colour.png: its result, colour.png, is missing" in str(wrong)
+    assert "delete results that have changed since they were written" in str(wrong)
     again = run(pictures, out, *options, "--strength", 0.5)
     assert "1 picture in" in again.output and "1 more were there" in again.output
 
@@ -78,6 +79,8 @@ def test_bad_pictures_are_a_failure_beyond_a_share(here, pictures, weights, tmp_
         (("--task", "photo", "--mask", "x.png"), "--mask is x.png; of a collection"),
         (("--task", "photo", "--verify", "--tile", 9), "leave --task and --tile out"),
         (("--verify", "--confine"), "leave --confine out"),
+        (("--verify", "--workers", 2, "--overwrite"), "--workers and --overwrite out"),
+        (("--verify", "--max-bad-fraction", 0.1), "leave --max-bad-fraction out"),
         (("--verify",), "holds no collection"),
         (("--weights", "nowhere"), "nowhere is no file"),
     ],
