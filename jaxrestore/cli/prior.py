@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxrestore import errors, files, images
+from jaxrestore import errors, files
 from jaxrestore.cli import ending, progress
+
+if TYPE_CHECKING:  # --help answers without loading NumPy
+    from jaxrestore import images
 
 
 def limit(task: str, max_pixels: int | None) -> int:
@@ -18,6 +21,7 @@ def limit(task: str, max_pixels: int | None) -> int:
 
     Holes are filled crop by crop, so that there it is the limit of any picture.
     """
+    from jaxrestore import images
     from jaxrestore.prior import pictures
 
     most = images.MAX_PIXELS if task == "inpaint" else pictures.MAX_PIXELS
@@ -35,7 +39,7 @@ def restore(
     preview: Path | None,
     overwrite: bool,
     max_pixels: int,
-    writing: images.Writing,
+    writing: "images.Writing",
     manifest: Any = None,
     others: bool = False,
     done: Callable[[Any], object] = lambda one: None,
@@ -154,7 +158,7 @@ def _told(ended: str, iterations: int) -> str:
     return f"the fit {_SAID[ended]}; this is iteration {iterations}"
 
 
-def _check_output(task: str, scale: int | None, writing: images.Writing) -> None:
+def _check_output(task: str, scale: int | None, writing: "images.Writing") -> None:
     if scale is not None and task != "sr":
         raise errors.ConfigError(
             f"`scale` is of sr, which enlarges; leave it out with {task}"
@@ -218,6 +222,8 @@ def _progress(
             line += f", {progress.clock(left)} left at most"
         progress.line(line)
         if preview is not None:
+            from jaxrestore import images
+
             images.encode(now.picture, preview)
         return bool(asked)
 

@@ -127,11 +127,11 @@ def test_help_shows_flags_without_a_value(command):
     assert "bool" not in told.output.lower()
 
 
-def test_help_and_version_answer_without_loading_jax():
+def test_help_and_version_answer_without_loading_jax_or_numpy():
     script = (
         "import sys; from jaxrestore.cli import app\n"
         "try: app.main()\n"
-        "finally: print('jax' in sys.modules)"
+        "finally: print(*{'jax', 'numpy', 'PIL'} & set(sys.modules), 'loaded')"
     )
     for argument, answer in (("--help", "restore"), ("--version", __version__)):
         done = subprocess.run(
@@ -139,7 +139,7 @@ def test_help_and_version_answer_without_loading_jax():
         )
         assert done.returncode == 0
         assert answer in done.stdout
-        assert done.stdout.endswith("False\n")
+        assert done.stdout.endswith("\nloaded\n")
 
 
 def test_restoring_with_what_ships_loads_no_library_of_checkpoints(tmp_path):
