@@ -1,6 +1,7 @@
 """ONNX files for the tests of `exporting/`: made of functions, run, looked into."""
 
 import collections
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +31,7 @@ def program_of(function, channels):
 
 def file_of(function, channels, scale=1):
     """Returns the ONNX file of a function of images of so many channels."""
-    made = traced(function, channels)
+    made: Any = traced(function, channels)
     gives = made.out_avals[0].shape[-1]
     said = {"jaxrestore": "0"}
     return onnx_files.written(made, said, channels=gives, scale=scale)

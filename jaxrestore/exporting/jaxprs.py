@@ -21,10 +21,11 @@ RULES = {**places.RULES, **regions.RULES, **sums.RULES}
 _FUNCTIONS = ("call_jaxpr", "jaxpr", "fun_jaxpr")
 
 
-def graph_of(traced: core.ClosedJaxpr) -> graphs.Graph:
+def graph_of(traced: Any) -> graphs.Graph:
     """Returns the graph of a function of one array of images, to one of images.
 
-    Raises `NotImplementedError` for what no rule makes a node of, saying what.
+    `traced` is what `jax.make_jaxpr` made of that. Raises `NotImplementedError` for
+    what no rule makes a node of, saying what.
     """
     graph = graphs.Graph()
     shape = traced.in_avals[0].shape

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jax.extend import core
 
 from jaxrestore import errors
 from jaxrestore.exporting import graphs, jaxprs, tidying
@@ -15,14 +14,15 @@ MOST = 2**31 - 2**24  # bytes of weights: a file has fewer than 2 GiB
 
 
 def written(
-    traced: core.ClosedJaxpr, said: Mapping[str, Any], *, channels: int, scale: int
+    traced: Any, said: Mapping[str, Any], *, channels: int, scale: int
 ) -> bytes:
     """Returns the ONNX file of a function of images [b, h, w, c] with named sides.
 
-    It takes `image`, float32 [batch, c, height, width], and returns `restored`, of so
-    many `channels` and `scale` times as large. What is `said` of it is its metadata,
-    JSON where it is no text. Raises `ConfigError` without the package onnx, and
-    `NotImplementedError` as `jaxprs.graph_of`.
+    `traced` is what `jax.make_jaxpr` made of that. The file takes `image`, float32
+    [batch, c, height, width], and returns `restored`, of so many `channels` and `scale`
+    times as large. What is `said` of it is its metadata, JSON where it is no text.
+    Raises `ConfigError` without the package onnx, and `NotImplementedError` as
+    `jaxprs.graph_of`.
     """
     try:
         import onnx
