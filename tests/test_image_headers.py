@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile  # of scikit-image
 from skimage import color
+from written import tiff
 
 from jaxrestore import errors, image_headers, images
 
@@ -32,12 +33,6 @@ def png(values, depth, kind, *chunks):
         struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
         for chunk in (header, *chunks, data, b"IEND")
     )
-
-
-def tiff(values, **options):
-    file = io.BytesIO()
-    tifffile.imwrite(file, values, **options)
-    return file.getvalue()
 
 
 def packed_tiff(values):

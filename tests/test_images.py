@@ -1,5 +1,4 @@
 import errno
-import io
 import os
 import subprocess
 import sys
@@ -9,20 +8,13 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, JpegImagePlugin
+from written import save
 
 from jaxrestore import errors, images
 
 RANDOM = np.random.default_rng(0)
 COLOUR = RANDOM.integers(0, 256, (7, 5, 3), dtype=np.uint8)
 ALPHA = RANDOM.integers(0, 256, (7, 5, 4), dtype=np.uint8)
-
-
-def save(image, kind="PNG", **options):
-    file = io.BytesIO()
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def pixel_bomb(width, height):

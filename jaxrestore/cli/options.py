@@ -25,3 +25,30 @@ Reference = Annotated[
 Json = Annotated[
     Path | None, typer.Option(help="A file for what became of each image.")
 ]
+
+# Of networks that restore.
+Level = Annotated[
+    float | None,
+    typer.Option(help="Sigma of the noise, 0 to 255, for networks told it."),
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(
+        help="How much is changed, 0 to 1; as much as looks damaged if not given."
+    ),
+]
+Confine = Annotated[
+    bool,
+    typer.Option("--confine", help="Keep to what a JPEG file says; --task jpeg does."),
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(min=1, help="The side of tiles, px; few sizes if not given."),
+]
+Ensemble = Annotated[
+    bool,
+    typer.Option(
+        "--ensemble",
+        help="The mean of eight, turned and mirrored: slow, a little better.",
+    ),
+]

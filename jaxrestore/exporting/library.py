@@ -10,7 +10,7 @@ from jax import export as jax_export
 
 from jaxrestore import errors, files
 from jaxrestore.exporting import facts, onnx_files, stablehlo_files
-from jaxrestore.inference import restorer, shipped
+from jaxrestore.inference import library, restorer
 from jaxrestore.weights import cards, inputs
 
 SUFFIXES = (".onnx", ".stablehlo")
@@ -57,7 +57,7 @@ def export(
         places.append(path.with_name(f"{path.name}.json"))
     if not overwrite:
         files.refuse_existing(places)
-    card, variables = cards.opened(_place(what), step=step)
+    card, variables = cards.opened(library.place(what), step=step)
     network = restorer.of_card(card, variables, name=str(what))
     sides = jax_export.symbolic_shape("b, h, w")
     image = jax.ShapeDtypeStruct((*sides, inputs.channels(network.takes)), jnp.float32)
@@ -87,10 +87,3 @@ def export(
         ) from error
     files.write_all(contents)
     return said
-
-
-def _place(what):
-    """Where the weights are of a task, of a file or of a run, as `Restorer.load`."""
-    place = Path(what)
-    is_path = isinstance(what, Path) or place.exists() or place.suffix
-    return place if is_path and what not in shipped.tasks() else shipped.path(str(what))

@@ -79,22 +79,35 @@ def load(what: Any) -> restorer.Restorer:
     >>> load("jpeg").scale
     1
     """
+    if isinstance(what, str) and what in shipped.tasks():
+        return _shipped(what)
+    path = place(what)
+    if path.is_dir():
+        # Imported here: Orbax is loaded for runs alone.
+        from jaxrestore.inference import of_runs
+
+        return of_runs.load(path)
+    return restorer.load_weights(path)
+
+
+def place(what: Any) -> Path:
+    """Returns the file of weights, or the run's folder, of what `load` takes.
+
+    Raises `ConfigError` for neither, with the nearest task.
+
+    >>> place("jpeg").name
+    'jpeg.safetensors'
+    """
     if not isinstance(what, (str, Path)):
         raise errors.ConfigError(
             f"a task is {type(what).__name__}, but must be the name of one, a path of "
             "weights or of a run, or a Restorer"
         )
-    place = Path(what)
-    if isinstance(what, str) and what in shipped.tasks():
-        return _shipped(what)
-    if place.is_dir():
-        # Imported here: Orbax is loaded for runs alone.
-        from jaxrestore.inference import of_runs
-
-        return of_runs.load(place)
-    if place.exists() or place.suffix or isinstance(what, Path):
-        return restorer.load_weights(place)
-    return _shipped(str(what))
+    path = Path(what)
+    is_path = isinstance(what, Path) or path.exists() or path.suffix
+    if is_path and what not in shipped.tasks():
+        return path
+    return shipped.path(str(what))
 
 
 @functools.lru_cache(maxsize=8)

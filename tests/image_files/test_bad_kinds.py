@@ -1,15 +1,14 @@
 """Kinds of files that are refused: each with one sentence that names the file."""
 
-import io
 import os
 import struct
 import zlib
 
 import numpy as np
 import pytest
-import tifffile  # of scikit-image
 from PIL import Image
 from typer.testing import CliRunner
+from written import save, tiff
 
 from jaxrestore import errors, images
 from jaxrestore.cli import app
@@ -17,20 +16,6 @@ from jaxrestore.inference import plans, restorer
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 GREY = PIXELS[..., 0]
-
-
-def save(image, kind="PNG", **options):
-    file = io.BytesIO()
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def tiff(values, **options):
-    file = io.BytesIO()
-    tifffile.imwrite(file, values, **options)
-    return file.getvalue()
 
 
 def frames(kind, count=3):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile  # of scikit-image
 from PIL import Image, PngImagePlugin, TiffImagePlugin
+from written import tiff
 
 from jaxrestore import images
 
@@ -15,12 +16,6 @@ from jaxrestore import images
 def _image(channels, height=11, width=7):
     shape = (height, width, channels)
     return np.random.default_rng(channels).integers(0, 65536, shape, np.uint16)
-
-
-def _tiff(values, **options):
-    file = io.BytesIO()
-    tifffile.imwrite(file, values, **options)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
@@ -70,7 +65,7 @@ def test_colours_of_16_bits_are_read_from_every_layout(byteorder, layout, channe
     planes = "planarconfig" in layout
     values = np.moveaxis(image, -1, 0).copy() if planes else image
     more = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
-    data = _tiff(values, photometric="rgb", byteorder=byteorder, **layout, **more)
+    data = tiff(values, photometric="rgb", byteorder=byteorder, **layout, **more)
     np.testing.assert_array_equal(images.read(data).values, image)
 
 
@@ -94,7 +89,7 @@ def test_16_bits_are_turned_as_8_are(kind, orientation):
         values = np.moveaxis(image, -1, 0).copy() if kind == "planes" else image
         photometric = "minisblack" if kind == "grey" else "rgb"
         values = values[..., 0] if kind == "grey" else values
-        data = _tiff(values, photometric=photometric, extratags=tags, **planar)
+        data = tiff(values, photometric=photometric, extratags=tags, **planar)
     turned = images.decode(eight.getvalue())
     found = images.read(data).values
     assert found.shape[:2] == turned.shape[:2]
@@ -103,10 +98,10 @@ def test_16_bits_are_turned_as_8_are(kind, orientation):
 
 def test_a_bigtiff_is_read_in_little_endian_order_alone():
     image = _image(3)
-    data = _tiff(image, photometric="rgb", bigtiff=True)
+    data = tiff(image, photometric="rgb", bigtiff=True)
     np.testing.assert_array_equal(images.read(data).values, image)
     with pytest.raises(images.ImageError, match="BigTIFF file in big-endian order"):
-        images.read(_tiff(image, photometric="rgb", bigtiff=True, byteorder=">"))
+        images.read(tiff(image, photometric="rgb", bigtiff=True, byteorder=">"))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -141,7 +136,7 @@ def test_colours_multiplied_by_alpha_are_divided():
     straight = np.array([65535, 30000, 65535, 0])
     multiplied = np.rint(straight * (alpha / 65535.0))
     values = np.stack([multiplied] * 3 + [alpha], -1)[None].astype(np.uint16)
-    data = _tiff(values, photometric="rgb", extrasamples=["assocalpha"])
+    data = tiff(values, photometric="rgb", extrasamples=["assocalpha"])
     found = images.read(data).values[0]
     np.testing.assert_array_equal(found[:, 3], alpha)
     # Half a step of what is stored is so much of what it is divided by.
@@ -165,7 +160,7 @@ def test_light_of_16_bits_is_brought_to_srgb_in_16_bits(tmp_path):
 
 def test_packed_bits_and_floats_are_brought_to_16_bits():
     values = np.random.default_rng(0).random((5, 7), np.float32)
-    picture = images.read(_tiff(values))
+    picture = images.read(tiff(values))
     assert picture.bits == 32
     np.testing.assert_allclose(picture.values[..., 0], values * 65535.0, atol=0.5)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile  # of scikit-image
 from PIL import Image, ImageCms
+from written import save, tiff
 
 from jaxrestore import images
 from jaxrestore.inference import folders, restorer
@@ -33,20 +34,6 @@ class Case(NamedTuple):
     pixels: np.ndarray
     levels: float = 0
     where: Any = ...
-
-
-def save(image, kind="PNG", **options):
-    file = io.BytesIO()
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def tiff(values, **options):
-    file = io.BytesIO()
-    tifffile.imwrite(file, values, **options)
-    return file.getvalue()
 
 
 def share(values):

@@ -63,33 +63,11 @@ def collection(
         float,
         typer.Option(min=0, max=1, help="Bad pictures that are no failure, of all."),
     ] = 0.0,
-    level: Annotated[
-        float | None,
-        typer.Option(help="Sigma of the noise, 0 to 255, for networks told it."),
-    ] = None,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            help="How much is changed, 0 to 1; as much as looks damaged if not given."
-        ),
-    ] = None,
-    confine: Annotated[
-        bool,
-        typer.Option(
-            "--confine", help="Stay within what a JPEG file says; as jpeg does."
-        ),
-    ] = False,
-    tile: Annotated[
-        int | None,
-        typer.Option(min=1, help="The side of tiles, px; few sizes if not given."),
-    ] = None,
-    ensemble: Annotated[
-        bool,
-        typer.Option(
-            "--ensemble",
-            help="The mean of eight, turned and mirrored: slow, a little better.",
-        ),
-    ] = False,
+    level: options.Level = None,
+    strength: options.Strength = None,
+    confine: options.Confine = False,
+    tile: options.Tile = None,
+    ensemble: options.Ensemble = False,
     mask: Annotated[
         str | None,
         typer.Option(

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxrestore import errors
-from jaxrestore.cli import ending, reports, restorations, streams
-from jaxrestore.cli import options as of_many
+from jaxrestore.cli import ending, options, reports, restorations, streams
 from jaxrestore.cli import prior as deep_image_prior
 
 commands = typer.Typer()
@@ -62,33 +61,11 @@ def restore(
             help="Or one that ships: photo, denoise, jpeg, pixel_shuffle, inpaint."
         ),
     ] = None,
-    confine: Annotated[
-        bool,
-        typer.Option(
-            "--confine", help="Keep to what a JPEG file says; --task jpeg does."
-        ),
-    ] = False,
-    level: Annotated[
-        float | None,
-        typer.Option(help="Sigma of the noise, 0 to 255, for networks told it."),
-    ] = None,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            help="How much is changed, 0 to 1; as much as looks damaged if not given."
-        ),
-    ] = None,
-    tile: Annotated[
-        int | None,
-        typer.Option(min=1, help="The side of tiles, px; few sizes if not given."),
-    ] = None,
-    ensemble: Annotated[
-        bool,
-        typer.Option(
-            "--ensemble",
-            help="The mean of eight, turned and mirrored: slow, a little better.",
-        ),
-    ] = False,
+    confine: options.Confine = False,
+    level: options.Level = None,
+    strength: options.Strength = None,
+    tile: options.Tile = None,
+    ensemble: options.Ensemble = False,
     mask: Annotated[
         str | None,
         typer.Option(
@@ -111,11 +88,11 @@ def restore(
     preview: Annotated[
         Path | None, typer.Option(help="A file for what --prior has so far.")
     ] = None,
-    recursive: of_many.Recursive = True,
-    reference: of_many.Reference = None,
-    json: of_many.Json = None,
-    overwrite: of_many.Overwrite = False,
-    skip_existing: of_many.SkipExisting = False,
+    recursive: options.Recursive = True,
+    reference: options.Reference = None,
+    json: options.Json = None,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -156,7 +133,7 @@ def restore(
         reports.refuse_other(json, output)
     if prior is not None:
         max_pixels = deep_image_prior.limit(prior, max_pixels)
-    options = {**of_networks, "scale": scale, "iterations": iterations}
+    how = {**of_networks, "scale": scale, "iterations": iterations}
     # Imported here: --help answers without it.
     from jaxrestore import images
 
@@ -177,7 +154,7 @@ def restore(
             skip_existing=skip_existing,
             max_pixels=max_pixels,
             by={**by, "step": step},
-            options=options | ({"confine": True} if task == "jpeg" else {}),
+            options=how | ({"confine": True} if task == "jpeg" else {}),
             writing=writing,
         )
         with reports.written(json, work, spelled) as scores:
