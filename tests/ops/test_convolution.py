@@ -1,3 +1,4 @@
+import functools
 import importlib.util
 
 import jax
@@ -12,6 +13,15 @@ SETTINGS = [(4, 2, 1, 0), (3, 2, 1, 1), (3, 1, 0, 0), (4, 2, 0, 0), (3, 2, 0, 0)
 SETTINGS += [(2, 1, 0, 0), (2, 2, 0, 0), (5, 3, 1, 0)]
 settings = pytest.mark.parametrize("setting", SETTINGS, ids=str)
 forms = pytest.mark.parametrize("form", ["matrices", "phases"])
+# One program a case, where each operation would be compiled by itself.
+transposed = jax.jit(convolution.transposed, static_argnums=(2, 3, 4))
+strided = jax.jit(convolution.strided, static_argnums=(2, 3))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _pulled(apply, x, kernel, cotangent):
+    """The gradients of <cotangent, apply(x, kernel)> by x and by the kernel."""
+    return jax.vjp(apply, x, kernel)[1](cotangent)
 
 
 def _noise(*shape, seed=0):
@@ -51,7 +61,7 @@ def _case(setting, form):
 @forms
 def test_a_transposed_convolution_scatters_its_kernel(setting, form):
     x, kernel = _case(setting, form)
-    result = convolution.transposed(x, kernel, *setting[1:])
+    result = transposed(x, kernel, *setting[1:])
     expected = _scattered(np.asarray(x), kernel, *setting[1:])
     assert result.shape == expected.shape
     np.testing.assert_allclose(result, expected, atol=1e-5)
@@ -62,11 +72,10 @@ def test_a_transposed_convolution_scatters_its_kernel(setting, form):
 def test_its_gradients_are_those_of_the_definition(setting, form):
     x, kernel = _case(setting, form)
     rest = setting[1:]
-    result, transpose = jax.vjp(
-        lambda x, kernel: convolution.transposed(x, kernel, *rest), x, kernel
-    )
-    cotangent = jnp.asarray(_noise(*result.shape, seed=2))
-    by_x, by_kernel = transpose(cotangent)
+    apply = lambda x, kernel: convolution.transposed(x, kernel, *rest)
+    shape = jax.eval_shape(apply, x, kernel).shape
+    cotangent = jnp.asarray(_noise(*shape, seed=2))
+    by_x, by_kernel = _pulled(apply, x, kernel, cotangent)
     # It is linear in each of the two: <gradient, direction> = <cotangent, result>.
     for gradient, direction, moved in (
         (by_x, _noise(*x.shape, seed=3), lambda d: _scattered(d, kernel, *rest)),
@@ -82,14 +91,12 @@ def test_its_gradients_are_those_of_the_definition(setting, form):
 def test_a_convolution_is_what_it_is_the_transpose_of(setting, form):
     y, kernel = _case(setting, form)
     stride, padding = setting[1:3]
-    image = convolution.transposed(y, kernel, *setting[1:])
-    image = jnp.asarray(_noise(*image.shape, seed=2))
-    result = convolution.strided(image, kernel, stride, padding)
+    back = transposed(y, kernel, *setting[1:])
+    image = _noise(*back.shape, seed=2)
+    result = strided(jnp.asarray(image), kernel, stride, padding)
     assert result.shape == y.shape
-    back = convolution.transposed(y, kernel, *setting[1:])
-    assert float((result * y).sum()) == pytest.approx(
-        float((image * back).sum()), rel=1e-4, abs=1e-3
-    )
+    expected = float(np.vdot(image, back))
+    assert float(np.vdot(result, y)) == pytest.approx(expected, rel=1e-4, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +127,10 @@ def test_a_convolution_equals_the_compilers_with_its_gradients(
         )
 
     ours = lambda x, kernel: convolution.strided(x, kernel, stride, padding)
-    (result, pull), (expected, pull_theirs) = (
-        jax.vjp(f, x, kernel) for f in (ours, theirs)
-    )
-    np.testing.assert_allclose(result, expected, atol=1e-4)
-    for gradient, other in zip(pull(expected), pull_theirs(expected), strict=True):
+    expected = jax.jit(theirs)(x, kernel)
+    np.testing.assert_allclose(jax.jit(ours)(x, kernel), expected, atol=1e-4)
+    gradients = (_pulled(apply, x, kernel, expected) for apply in (ours, theirs))
+    for gradient, other in zip(*gradients, strict=True):
         np.testing.assert_allclose(gradient, other, rtol=1e-4, atol=1e-2)
 
 
@@ -157,10 +163,10 @@ def test_a_dilated_convolution_equals_its_definition_with_its_gradients(
     apply = lambda x, kernel: convolution.dilated(
         x, kernel, dilation, by_phases=by_phases
     )
-    result, pull = jax.vjp(jax.jit(apply), jnp.asarray(x), jnp.asarray(kernel))
+    result = jax.jit(apply)(x, kernel)
     np.testing.assert_allclose(result, _gapped(x, kernel, dilation), atol=1e-4)
     cotangent = _noise(*result.shape, seed=2)
-    by_x, by_kernel = pull(jnp.asarray(cotangent))
+    by_x, by_kernel = _pulled(apply, x, kernel, cotangent)
     # It is linear in each of the two: <gradient, direction> = <cotangent, result>.
     for gradient, direction, moved in (
         (by_x, _noise(*shape, seed=3), lambda d: _gapped(d, kernel, dilation)),
@@ -194,12 +200,13 @@ def test_an_image_smaller_than_the_window_is_refused():
 def test_a_gradient_of_a_gradient_exists(size, apply):
     x, kernel = jnp.asarray(_noise(1, 3, 3, 1)), jnp.asarray(_noise(size, size, 1, 1))
 
+    @jax.jit
     def penalty(kernel):
         value = lambda x: jnp.tanh(apply(x, kernel)).sum()
         return jnp.square(jax.grad(value)(x)).sum()
 
     step = 1e-2 * jnp.asarray(_noise(*kernel.shape, seed=5))
-    slope = jnp.vdot(jax.grad(penalty)(kernel), step)
+    slope = jnp.vdot(jax.jit(jax.grad(penalty))(kernel), step)
     difference = penalty(kernel + step / 2) - penalty(kernel - step / 2)
     assert float(slope) == pytest.approx(float(difference), rel=1e-2)
 
@@ -221,6 +228,7 @@ def test_a_gradient_of_a_gradient_exists_in_the_form_of_winograd():
     x, kernel = jnp.asarray(_noise(1, 10, 10, 64)), _noise(3, 3, 64, 64, seed=1)
     kernel = jnp.asarray(kernel) / 24
 
+    @jax.jit
     def penalty(kernel):
         value = lambda x: jnp.tanh(convolution.strided(x, kernel, 1, 1)).sum()
         return jnp.square(jax.grad(value)(x)).sum()
@@ -235,7 +243,7 @@ def test_a_padded_convolution_of_1x1_to_many_features_has_second_derivatives():
     x, kernel = jnp.asarray(_noise(1, 6, 6, 4)), jnp.asarray(_noise(1, 1, 4, 160))
     value = lambda x, kernel: jnp.tanh(convolution.strided(x, kernel, 1, 1)).sum()
     penalty = lambda kernel: jnp.square(jax.grad(value)(x, kernel)).sum()
-    assert jnp.isfinite(jax.grad(penalty)(kernel)).all()
+    assert jnp.isfinite(jax.jit(jax.grad(penalty))(kernel)).all()
 
 
 def test_a_mapped_transposed_convolution_is_a_loop_of_it():
