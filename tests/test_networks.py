@@ -13,7 +13,8 @@ IMAGES = jax.random.uniform(jax.random.key(0), (3, 32, 32, 3))
 
 def restored(statistics, images, **changes):
     model = networks.build("Generator", {**RECIPE, **changes})
-    variables = model.init(jax.random.key(1), images, train=False)
+    init = jax.jit(functools.partial(model.init, train=False))
+    variables = init(jax.random.key(1), images)
     return networks.restore_function(model, statistics)(variables, images)
 
 
@@ -123,5 +124,6 @@ def test_a_pixel_looks_where_its_place_in_the_map_does_in_px_of_the_image():
 def test_a_generator_without_attention_looks_nowhere():
     model = networks.build("Generator", {"name": "fcn", "width": 2, "blocks": 1})
     images = jnp.zeros((1, 8, 8, 3))
-    variables = model.init(jax.random.key(0), images, train=False)
+    init = jax.jit(functools.partial(model.init, train=False))
+    variables = init(jax.random.key(0), images)
     assert networks.attention_function(model)(variables, images) is None

@@ -68,13 +68,13 @@ def _variables(model, *inputs):
     shapes = jax.eval_shape(init, jax.random.key(0), *inputs)
     leaves, structure = jax.tree.flatten(shapes["params"])
     filled = [
-        0.6 * (untrained.noise(*leaf.shape, seed=index) - 0.45)
+        0.6 * (np.asarray(untrained.noise(*leaf.shape, seed=index)) - 0.45)
         for index, leaf in enumerate(leaves)
     ]
     variables = {"params": jax.tree.unflatten(structure, filled)}
     if "batch_stats" in shapes:
         variables["batch_stats"] = {
-            name: {"batch": {"mean": jnp.zeros(size), "var": jnp.ones(size)}}
+            name: {"batch": {"mean": np.zeros(size, "f"), "var": np.ones(size, "f")}}
             for name, held in shapes["batch_stats"].items()
             for size in [held["batch"]["mean"].shape]
         }

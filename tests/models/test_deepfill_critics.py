@@ -13,9 +13,9 @@ def _shapes(model, side):
     """The shapes of the variables and of the logits of two images and their masks."""
     image = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
     degraded = jax.ShapeDtypeStruct((2, side, side, 4), jnp.float32)
-    variables = untrained.shapes(model, image, degraded)
-    apply = functools.partial(model.apply, train=False)
-    return variables, jax.eval_shape(apply, variables, image, degraded).shape
+    begin = functools.partial(model.init_with_output, train=False)
+    logits, variables = jax.eval_shape(begin, jax.random.key(0), image, degraded)
+    return variables, logits.shape
 
 
 def _mask(*boxes, sides=(16, 16)):

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,14 +10,22 @@ import untrained
 from jaxrestore.models import layers
 
 
+def _init(layer, x, **options):
+    return jax.jit(functools.partial(layer.init, **options))(jax.random.key(0), x)
+
+
+def _apply(layer, variables, x, **options):
+    return jax.jit(functools.partial(layer.apply, **options))(variables, x)
+
+
 @pytest.mark.parametrize(
     ("kernel", "stride", "padding"), [(3, 1, None), (3, 2, 1), (4, 2, 1), (1, 1, None)]
 )
 def test_a_convolution_pads_alike_on_all_sides(kernel, stride, padding):
     image = untrained.noise(1, 9, 11, 2)
     layer = layers.Conv(3, kernel=kernel, stride=stride, padding=padding)
-    variables = layer.init(jax.random.key(0), image)
-    result = np.asarray(layer.apply(variables, image))
+    variables = _init(layer, image)
+    result = np.asarray(_apply(layer, variables, image))
     weights = np.asarray(variables["params"]["conv"]["kernel"], np.float64)
     sides = kernel // 2 if padding is None else padding
     padded = np.pad(image[0], ((sides, sides), (sides, sides), (0, 0)))
@@ -36,11 +46,11 @@ def test_a_convolution_pads_alike_on_all_sides(kernel, stride, padding):
 def test_padding_called_same_is_that_of_tensorflow(kernel, stride, even, odd):
     image = untrained.noise(1, 8, 9, 2)
     layer = layers.Conv(3, kernel=kernel, stride=stride, padding="same")
-    variables = layer.init(jax.random.key(0), image)
-    result = np.asarray(layer.apply(variables, image))
+    variables = _init(layer, image)
+    result = np.asarray(_apply(layer, variables, image))
     plain = layers.Conv(3, kernel=kernel, stride=stride, padding=0)
     framed = jnp.pad(image, ((0, 0), even, odd, (0, 0)))
-    expected = np.asarray(plain.apply(variables, framed))
+    expected = np.asarray(_apply(plain, variables, framed))
     np.testing.assert_allclose(result, expected, atol=1e-5)
     theirs = jax.lax.conv_general_dilated(
         image,
@@ -55,8 +65,8 @@ def test_padding_called_same_is_that_of_tensorflow(kernel, stride, even, odd):
 def test_a_dilated_layer_keeps_the_sides_and_sees_every_other_pixel():
     image = jnp.zeros((1, 9, 9, 1)).at[0, 4, 4].set(1)
     layer = layers.Conv(1, dilation=2, padding="same")
-    variables = layer.init(jax.random.key(0), image)
-    result = np.asarray(layer.apply(variables, image))
+    variables = _init(layer, image)
+    result = np.asarray(_apply(layer, variables, image))
     assert result.shape == image.shape
     assert {tuple(at) for at in np.argwhere(result[0, ..., 0])} == {
         (row, column) for row in (2, 4, 6) for column in (2, 4, 6)
@@ -65,20 +75,20 @@ def test_a_dilated_layer_keeps_the_sides_and_sees_every_other_pixel():
 
 def test_a_block_adds_three_tenths_of_its_branch():
     x = untrained.noise(1, 6, 7, 4) - 0.5
-    variables = layers.Block().init(jax.random.key(0), x)
+    variables = _init(layers.Block(), x)
     conv = layers.Conv(4)
     first, second = ({"params": variables["params"][n]} for n in ("conv1", "conv2"))
-    inner = jnp.maximum(jnp.asarray(conv.apply(first, x)), 0)
-    branch = np.asarray(conv.apply(second, inner))
-    result = np.asarray(layers.Block().apply(variables, x))
+    inner = jnp.maximum(jnp.asarray(_apply(conv, first, x)), 0)
+    branch = np.asarray(_apply(conv, second, inner))
+    result = np.asarray(_apply(layers.Block(), variables, x))
     np.testing.assert_allclose(result, x + 0.3 * branch, rtol=1e-5, atol=1e-6)
 
 
 def test_instance_normalisation_of_two_pixels_equals_hand_computed_numbers():
     x = jnp.array([[0.0, 2.0], [7.0, 7.0]]).reshape(2, 1, 2, 1)
     norm = layers.Norm("instance")
-    assert norm.init(jax.random.key(0), x, train=True) == {}
-    result = np.asarray(norm.apply({}, x, train=True))
+    assert _init(norm, x, train=True) == {}
+    result = np.asarray(_apply(norm, {}, x, train=True))
     one = 1 / np.sqrt(1 + 1e-5)
     np.testing.assert_allclose(result.reshape(2, 2), [[-one, one], [0, 0]], rtol=1e-6)
 
@@ -86,8 +96,8 @@ def test_instance_normalisation_of_two_pixels_equals_hand_computed_numbers():
 def test_batch_normalisation_moves_its_statistics_by_a_tenth():
     x = 3 * untrained.noise(4, 5, 6, 2) + 1
     norm = layers.Norm("batch")
-    variables = norm.init(jax.random.key(0), x, train=False)
-    result, moved = norm.apply(variables, x, train=True, mutable=["batch_stats"])
+    variables = _init(norm, x, train=False)
+    result, moved = _apply(norm, variables, x, train=True, mutable=["batch_stats"])
     mean, variance = (np.asarray(f(x, (0, 1, 2))) for f in (np.mean, np.var))
     stats = {n: np.asarray(x) for n, x in moved["batch_stats"]["batch"].items()}
     np.testing.assert_allclose(stats["mean"], 0.1 * mean, rtol=1e-5)
@@ -96,7 +106,7 @@ def test_batch_normalisation_moves_its_statistics_by_a_tenth():
     expected = (np.asarray(x) - mean) / np.sqrt(variance + 1e-5) * scale
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
     # Evaluation uses the moved statistics and leaves them.
-    evaluated = np.asarray(norm.apply({**variables, **moved}, x, train=False))
+    evaluated = np.asarray(_apply(norm, {**variables, **moved}, x, train=False))
     expected = (np.asarray(x) - stats["mean"]) / np.sqrt(stats["var"] + 1e-5) * scale
     np.testing.assert_allclose(evaluated, expected, rtol=1e-4, atol=1e-5)
 
@@ -116,16 +126,15 @@ def test_an_unknown_normalisation_is_answered_with_the_known_ones():
 def test_a_spectrally_normalised_convolution_divides_by_sigma():
     image = untrained.noise(1, 8, 8, 3)
     normalised, plain = layers.Conv(4, spectral_norm=True), layers.Conv(4)
-    variables = normalised.init(jax.random.key(0), image)
+    variables = _init(normalised, image)
+    train = functools.partial(normalised.apply, train=True, mutable=["batch_stats"])
+    train = jax.jit(train)
     for _ in range(30):
-        _, moved = normalised.apply(
-            variables, image, train=True, mutable=["batch_stats"]
-        )
-        variables = {**variables, **moved}
+        variables = {**variables, **train(variables, image)[1]}
     kernel = np.asarray(variables["params"]["conv"]["kernel"])
     largest = np.linalg.svd(kernel.reshape(-1, 4))[1].max()
     bias = variables["params"]["conv"]["bias"]
     params = {"conv": {"kernel": jnp.asarray(kernel / largest), "bias": bias}}
-    expected = np.asarray(plain.apply({"params": params}, image))
-    result = np.asarray(normalised.apply(variables, image, train=False))
+    expected = np.asarray(_apply(plain, {"params": params}, image))
+    result = np.asarray(_apply(normalised, variables, image, train=False))
     np.testing.assert_allclose(result, expected, rtol=1e-2, atol=1e-3)

@@ -13,10 +13,9 @@ SIDE = 32
 
 def _shapes(model, *inputs):
     """The shapes of the variables and of the output, without computing anything."""
-    init = functools.partial(model.init, train=False)
-    variables = jax.eval_shape(init, jax.random.key(0), *inputs)
-    apply = functools.partial(model.apply, train=False)
-    return variables, jax.eval_shape(apply, variables, *inputs)
+    begin = functools.partial(model.init_with_output, train=False)
+    logits, variables = jax.eval_shape(begin, jax.random.key(0), *inputs)
+    return variables, logits
 
 
 def _extent(touched):
@@ -78,10 +77,14 @@ def test_one_number_is_the_mean_of_the_map():
     )
     model = patchgan.Discriminator(filters=4, stages=1)
     variables = untrained.init(model, image, condition)
-    map_ = np.asarray(model.apply(variables, image, condition, train=False))
+    judged = lambda model: jax.jit(functools.partial(model.apply, train=False))(
+        variables, image, condition
+    )
+    map_ = np.asarray(judged(model))
     number = patchgan.Discriminator(filters=4, stages=1, one_number=True)
-    result = np.asarray(number.apply(variables, image, condition, train=False))
-    np.testing.assert_allclose(result, map_.mean((1, 2), keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(
+        judged(number), map_.mean((1, 2), keepdims=True), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("conditional", [True, False])

@@ -34,18 +34,24 @@ def _upsampling(method, *, kernel=4, kernel_init=None):
     return Upsampling()
 
 
+def _begun(layer, x, **options):
+    """What a layer makes of x with drawn variables, and these."""
+    begin = functools.partial(layer.init_with_output, **options)
+    return jax.jit(begin)(jax.random.key(0), x)
+
+
 @upsamplings
 @pytest.mark.parametrize("kernel", [3, 4])
 def test_an_upsampling_doubles_the_sides(upsampling, kernel):
     layer = _upsampling(upsampling, kernel=kernel)
-    result, _ = layer.init_with_output(jax.random.key(0), untrained.noise(2, 3, 5, 4))
+    result, _ = _begun(layer, untrained.noise(2, 3, 5, 4))
     assert result.shape == (2, 6, 10, 5)
 
 
 def _ripple(upsampling):
     """How far the map of a constant one is from constant, two pixels off its border."""
     layer, constant = _upsampling(upsampling), jnp.ones((1, 6, 6, 4))
-    result, _ = layer.init_with_output(jax.random.key(0), constant)
+    result, _ = _begun(layer, constant)
     return float(np.ptp(result[:, 2:-2, 2:-2], (1, 2)).max())
 
 
@@ -59,18 +65,18 @@ def test_repeated_pixels_are_convolved_as_by_hand():
     # A kernel of ones: each pixel is the sum of 3x3 pixels of the doubled map.
     layer = _upsampling("resize_conv", kernel_init=nn.initializers.ones)
     x = jnp.array([[1.0, 10.0]]).reshape(1, 1, 2, 1)
-    result, _ = layer.init_with_output(jax.random.key(0), x)
+    result, _ = _begun(layer, x)
     np.testing.assert_allclose(result[0, :, :, 0], [[4, 24, 42, 40]] * 2)
 
 
 def test_a_subpixel_convolution_puts_its_quarters_beside_each_other():
     layer, x = _upsampling("subpixel"), untrained.noise(1, 3, 4, 2)
-    variables = layer.init(jax.random.key(0), x)
+    _, variables = _begun(layer, x)
     # Any kernel, not the start at which the four pixels are alike.
     variables = jax.tree.map(lambda leaf: untrained.noise(*leaf.shape), variables)
     conv = {"params": variables["params"]["up"]}
-    quarters = np.asarray(layers.Conv(20).apply(conv, x))
-    result = np.asarray(layer.apply(variables, x))
+    quarters = np.asarray(jax.jit(layers.Conv(20).apply)(conv, x))
+    result = np.asarray(jax.jit(layer.apply)(variables, x))
     for index, (row, column) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
         quarter = quarters[..., 5 * index : 5 * index + 5]
         np.testing.assert_allclose(result[:, row::2, column::2], quarter, rtol=1e-6)
@@ -79,7 +85,7 @@ def test_a_subpixel_convolution_puts_its_quarters_beside_each_other():
 @upsamplings
 def test_an_upsampling_has_finite_gradients(upsampling):
     layer, x = _upsampling(upsampling), untrained.noise(2, 3, 4, 2)
-    variables = layer.init(jax.random.key(0), x)
+    _, variables = _begun(layer, x)
     loss = lambda v: jnp.square(jnp.asarray(layer.apply(v, x))).sum()
     gradients = jax.jit(jax.grad(loss))(variables)
     for leaf in jax.tree.leaves(gradients):
@@ -160,8 +166,7 @@ def _deviation(kind, gain, takes, makes):
 @pytest.mark.parametrize("layer", [layers.Conv, layers.ConvTranspose])
 def test_drawn_weights_have_the_deviation_of_pytorch(layer, kind):
     conv = layer(48, kernel=4, kernel_init=layers.initializer(kind, 0.3))
-    x = jax.ShapeDtypeStruct((1, 8, 8, 24), jnp.float32)
-    kernel = conv.init(jax.random.key(0), jnp.zeros(x.shape))["params"]["conv"]
+    kernel = _begun(conv, jnp.zeros((1, 8, 8, 24)))[1]["params"]["conv"]
     # PyTorch counts the second side of a weight as what it takes: of a transposed
     # convolution those are the channels it makes.
     takes, makes = (24, 48) if layer is layers.Conv else (48, 24)
@@ -213,7 +218,7 @@ def test_every_layer_of_a_network_is_drawn_as_named(name):
 
 def test_the_scale_of_batch_normalisation_is_drawn_around_one():
     x = jnp.zeros((1, 1, 1, 4000))
-    drawn = layers.Norm("batch").init(jax.random.key(0), x, train=False)["params"]
+    drawn = _begun(layers.Norm("batch"), x, train=False)[1]["params"]
     scale = np.asarray(drawn["batch"]["scale"])
     assert scale.mean() == pytest.approx(1, abs=2e-3)
     assert scale.std() == pytest.approx(0.02, rel=0.04)

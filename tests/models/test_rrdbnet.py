@@ -29,10 +29,8 @@ def _shapes(side=8, **options):
     """The shapes of the variables, by their paths, and that of the output."""
     model = rrdbnet.Generator(**options)
     image = jnp.zeros((1, side, side, options.get("channels", 3)))
-    init = functools.partial(model.init, train=False)
-    variables = jax.eval_shape(init, jax.random.key(0), image)
-    apply = functools.partial(model.apply, train=False)
-    restored, _ = jax.eval_shape(apply, variables, image)
+    begin = functools.partial(model.init_with_output, train=False)
+    (restored, _), variables = jax.eval_shape(begin, jax.random.key(0), image)
     leaves = jax.tree_util.tree_leaves_with_path(variables)
     paths = {"/".join(key.key for key in path): leaf.shape for path, leaf in leaves}
     return paths, restored.shape
