@@ -251,9 +251,20 @@ def test_a_degradation_damages_each_image_of_a_batch_of_odd_sides(name):
         _check_damage(image, damaged)
 
 
+# Operation by operation they take 2 to 5 s.
+PLAIN_LONG = ("blur", "pixelate")
+most_degradations = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in PLAIN_LONG else [])
+        for name in sorted(set(DEGRADATIONS) - set(LONG))
+    ],
+)
+
+
 # One comparison for both, since each would compile a program of its own: what vmap and
 # jit give together is what a loop gives without either.
-@pytest.mark.parametrize("name", sorted(set(DEGRADATIONS) - set(LONG)))
+@most_degradations
 def test_a_vmapped_degradation_under_jit_equals_a_loop_without(name):
     for key, image, degraded in zip(*_batch(name), strict=True):
         plain = DEGRADATIONS[name](key, image)
@@ -309,7 +320,7 @@ print(time.perf_counter() - start, *{name.split(".")[0] for name in sys.modules}
 
 def test_the_tables_name_what_exists():
     assert all(importlib.util.find_spec(library) for library in HEAVY)
-    assert set(LONG) <= set(DEGRADATIONS)
+    assert {*LONG, *PLAIN_LONG} <= set(DEGRADATIONS)
     there = {name.split(".")[2] for name in FUNCTIONS if ".degradations." in name}
     assert there >= NOT_A_PHENOMENON
 

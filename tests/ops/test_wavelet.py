@@ -5,6 +5,8 @@ import pytest
 
 from jaxrestore.ops import wavelet
 
+haar, inverse_haar = jax.jit(wavelet.haar), jax.jit(wavelet.inverse_haar)
+
 
 def _noise(*shape, seed=0):
     return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
@@ -14,14 +16,14 @@ def test_one_block_equals_hand_computed_bands():
     block = jnp.array([[1.0, 2.0], [4.0, 8.0]]).reshape(1, 2, 2, 1)
     # LL, HL (right less left), LH (bottom less top), HH: halves of the signed sums.
     hand = np.array([1 + 2 + 4 + 8, -1 + 2 - 4 + 8, -1 - 2 + 4 + 8, 1 - 2 - 4 + 8]) / 2
-    np.testing.assert_allclose(wavelet.haar(block).reshape(4), hand)
+    np.testing.assert_allclose(haar(block).reshape(4), hand)
 
 
 def test_the_bands_of_each_channel_stand_together():
     image = _noise(1, 6, 8, 3)
-    together = wavelet.haar(image).reshape(1, 3, 4, 4, 3)
+    together = haar(image).reshape(1, 3, 4, 4, 3)
     for channel in range(3):
-        alone = wavelet.haar(image[..., channel : channel + 1])
+        alone = haar(image[..., channel : channel + 1])
         np.testing.assert_array_equal(together[..., channel], alone)
 
 
@@ -33,16 +35,14 @@ def test_the_transform_is_a_rotation(channels):
     blocks = image.reshape(2, 2, 2, 3, 2, channels)
     pairs = [(low, low), (low, high), (high, low), (high, high)]  # rows, columns
     expected = [np.einsum("bhiwjc,i,j->bhwc", blocks, r, c) for r, c in pairs]
-    np.testing.assert_allclose(
-        wavelet.haar(image), np.concatenate(expected, -1), atol=1e-6
-    )
+    np.testing.assert_allclose(haar(image), np.concatenate(expected, -1), atol=1e-6)
 
 
 def test_energy_stays_and_a_flat_image_has_no_detail():
     image = _noise(2, 16, 22, 3)
-    bands = np.asarray(wavelet.haar(image))
+    bands = np.asarray(haar(image))
     np.testing.assert_allclose((bands**2).sum(), (image**2).sum(), rtol=1e-5)
-    flat = wavelet.haar(jnp.full((1, 4, 4, 1), 0.3))
+    flat = haar(jnp.full((1, 4, 4, 1), 0.3))
     np.testing.assert_allclose(flat[..., 0], 0.6, rtol=1e-6)
     np.testing.assert_array_equal(flat[..., 1:], 0)
 
@@ -50,10 +50,10 @@ def test_energy_stays_and_a_flat_image_has_no_detail():
 @pytest.mark.parametrize("shape", [(2, 2, 1), (6, 10, 3), (2, 8, 4, 5)], ids=str)
 def test_the_inverse_brings_the_image_back(shape):
     image = _noise(*shape)
-    back = jax.jit(lambda x: wavelet.inverse_haar(wavelet.haar(x)))(image)
+    back = inverse_haar(haar(image))
     np.testing.assert_allclose(back, image, atol=1e-6)
     bands = _noise(*shape[:-1], 4 * shape[-1], seed=1)
-    there = wavelet.haar(wavelet.inverse_haar(bands))
+    there = haar(inverse_haar(bands))
     np.testing.assert_allclose(there, bands, atol=1e-6)
 
 
