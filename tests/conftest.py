@@ -1,5 +1,6 @@
 """Four virtual CPU devices, and a recipe small enough to run in a test."""
 
+import gc
 import os
 import tempfile
 from importlib.metadata import version
@@ -50,6 +51,13 @@ TINY = {
 def pytest_collection_modifyitems(items):
     """The longest files first: two workers then end together."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _what_stays_is_not_searched():
+    """What earlier files left, modules and programs, is searched for garbage once."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
