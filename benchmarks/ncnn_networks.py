@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -87,7 +88,7 @@ def judged(
     network = restorer.load_weights(path)
     generator = dict(cards.opened(path)[0]["generator"])
     theirs = runtime(ncnn, path) if ncnn else None
-    score = getattr(protocols, f"sr_y_x{network.scale}")
+    score = jax.jit(getattr(protocols, f"sr_y_x{network.scale}"))
     scores: dict[str, list[float]] = {"ncnn": [], "ours": [], "files": []}
     largest = 0.0
     for image in targets:

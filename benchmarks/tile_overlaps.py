@@ -10,6 +10,7 @@ greatest, and the quantile of 0.999. A network's reach is its own, by its convol
 timed.
 """
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -36,7 +37,8 @@ def inputs(name: str, count: int) -> list[jnp.ndarray]:
         keys = jax.random.split(jax.random.key(index), 1)
         for case in shipped.task(name).cases.values():
             if case.pictures == "photographs":
-                found.append(batched.degrade(keys, clean, recipe=case.damage))
+                degrade = functools.partial(batched.degrade, recipe=case.damage)
+                found.append(jax.jit(degrade)(keys, clean))
     return found
 
 

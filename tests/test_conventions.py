@@ -327,7 +327,7 @@ def test_the_tables_name_what_exists():
 
 def test_importing_the_losses_is_quick_and_loads_no_other_library():
     seconds = []
-    for _ in range(3):
+    for _ in range(3):  # other work on the machine may slow one
         command = [sys.executable, "-c", TIMED_IMPORT]
         run = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=True
@@ -336,6 +336,8 @@ def test_importing_the_losses_is_quick_and_loads_no_other_library():
         assert {"jaxrestore", "jax"} <= set(loaded)
         assert not set(loaded) & HEAVY
         seconds.append(float(elapsed))
+        if seconds[-1] < 0.3:
+            break
     assert min(seconds) < 0.3
 
 

@@ -17,11 +17,15 @@ CASES = {name: (name, options) for name, options in untrained.SMALL.items()}
 CASES |= {"nafnet of local means": ("nafnet", LOCAL)}
 
 
+def _model(name):
+    generator, options = CASES[name]
+    return networks.build("Generator", {"name": generator, **options})
+
+
 @functools.cache
 def _network(name):
     """A network as a card would give it, with random weights of which all speak."""
-    generator, options = CASES[name]
-    model = networks.build("Generator", {"name": generator, **options})
+    model = _model(name)
     colors = networks.channels(model)
     side = max(64, networks.smallest(model))
     images = jnp.zeros((1, side, side, colors + (name in untrained.TOLD)))
@@ -98,7 +102,7 @@ def _differences(name, sizes, count):
             yield abs(_restored(name, picture, tile=tile) - whole).max()
 
 
-FINITE = [name for name in CASES if _network(name).reach is not None]
+FINITE = [name for name in CASES if networks.reach(_model(name)) is not None]
 
 
 @pytest.mark.parametrize("name", FINITE)
