@@ -383,10 +383,10 @@ def test_a_blur_is_less_sharp_and_flat_images_are_alike():
 
 
 def test_the_angle_between_colours_in_degrees_is_the_known_one():
-    a = np.float32([[1, 0, 0], [1, 1, 0], [0.2, 0.2, 0.2], [0, 0, 0], [0, 0, 0]])
-    b = np.float32([[0, 1, 0], [1, 0, 0], [0.9, 0.9, 0.9], [0, 0, 0], [1, 1, 1]])
+    a = [[1, 0, 0], [1, 1, 0], [0.2, 0.2, 0.2], [0, 0, 0], [0, 0, 0]]
+    b = [[0, 1, 0], [1, 0, 0], [0.9, 0.9, 0.9], [0, 0, 0], [1, 1, 1]]
     for colour, other, angle in zip(a, b, (90, 45, 0, 0, 90), strict=True):
-        colour, other = colour.reshape(1, 1, 1, 3), other.reshape(1, 1, 1, 3)
+        colour, other = (np.array([[[x]]], np.float32) for x in (colour, other))
         result = COMPILED["colour_angle"](colour, other)[0]
         assert result == pytest.approx(angle, abs=1e-4)
 

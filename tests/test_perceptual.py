@@ -62,17 +62,18 @@ def _files(folder, net, **changed):
 # Distance
 
 
+def _distance(features, a, b, **options):
+    measure = lambda a, b: perceptual.distance(features, a, b, **options)
+    return jax.jit(measure)(a, b)
+
+
 @pytest.mark.parametrize("case", golden.DISTANCES)
 def test_a_distance_is_that_of_pytorch_with_the_same_weights(features, case):
     layers, criterion = golden.DISTANCES[case]
-    measure = jax.jit(
-        lambda a, b: perceptual.distance(
-            features, a, b, layers=layers, criterion=criterion
-        )
-    )
     stored = np.array(json.loads(STORED.read_text())[case])
     assert stored[0] > 0.03 and stored[-1] == 0
-    np.testing.assert_allclose(measure(*ORDERED), stored, rtol=1e-5)
+    found = _distance(features, *ORDERED, layers=layers, criterion=criterion)
+    np.testing.assert_allclose(found, stored, rtol=1e-5)
 
 
 def test_a_distance_by_hand(tiny):
@@ -80,35 +81,31 @@ def test_a_distance_by_hand(tiny):
     target = jnp.full((2, 4, 4, 3), 0.6)
     restored = target.at[..., 0].add(jnp.array([0.3, 0.0])[:, None, None])
     red = 0.3 / 0.229
-    found = perceptual.distance(tiny, restored, target, layers={"conv1_1": 2.0})
+    found = _distance(tiny, restored, target, layers={"conv1_1": 2.0})
     np.testing.assert_allclose(found, [2 * red / 3, 0], rtol=1e-5)
-    found = perceptual.distance(
-        tiny, restored, target, layers={"conv1_1": 2.0}, criterion="mse"
-    )
+    found = _distance(tiny, restored, target, layers={"conv1_1": 2.0}, criterion="mse")
     np.testing.assert_allclose(found, [2 * red**2 / 3, 0], rtol=1e-5)
     # After ReLU, maximum and sum of the three, all of which are positive here.
     both = {"conv1_1": 1.0, "conv2_1": 0.5}
-    found = perceptual.distance(tiny, restored, target, layers=both)
+    found = _distance(tiny, restored, target, layers=both)
     np.testing.assert_allclose(found, [red / 3 + red / 2, 0], rtol=1e-5)
 
 
 def test_maps_are_compared_before_their_relu(tiny):
     # Both are far below ImageNet's mean: after a ReLU they would be alike.
     dark, black = jnp.full((1, 4, 4, 3), 0.1), jnp.zeros((1, 4, 4, 3))
-    found = perceptual.distance(tiny, dark, black, layers={"conv1_1": 1.0})
+    found = _distance(tiny, dark, black, layers={"conv1_1": 1.0})
     expected = np.mean(0.1 / np.array([0.229, 0.224, 0.225]))
     np.testing.assert_allclose(found, [expected], rtol=1e-5)
-    found = perceptual.distance(tiny, dark, black, layers={"conv2_1": 1.0})
+    found = _distance(tiny, dark, black, layers={"conv2_1": 1.0})
     np.testing.assert_array_equal(found, [0])
 
 
 def test_a_grey_image_counts_as_three_equal_channels(features):
     layers = {"conv2_1": 1.0}
     a, b = (image[:, :16, :16, :1] for image in ORDERED)
-    grey = perceptual.distance(features, a, b, layers=layers)
-    colour = perceptual.distance(
-        features, a.repeat(3, -1), b.repeat(3, -1), layers=layers
-    )
+    grey = _distance(features, a, b, layers=layers)
+    colour = _distance(features, a.repeat(3, -1), b.repeat(3, -1), layers=layers)
     assert float(grey[0]) > 0.1
     np.testing.assert_allclose(grey, colour, rtol=1e-6)
     with pytest.raises(ValueError, match="got 4 channels"):
