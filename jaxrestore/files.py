@@ -7,12 +7,13 @@ replace is asked about first, by `refuse_existing`; what the package has written
 is read by `read_json`.
 """
 
+import contextlib
 import csv
 import io
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,36 @@ def append_line(path: Path, text: str) -> None:
             file.write(end + text.encode("utf-8") + b"\n")
     except OSError as error:
         raise errors.disk_error(error, path) from error
+
+
+@contextlib.contextmanager
+def alone(lock: Path, place: Path) -> Iterator[None]:
+    """Keeps other runs out of a place while a file, which is made, is held open.
+
+    A run that was killed holds none. On Windows, and on disks that hold no locks,
+    nobody is kept out. Raises `ConfigError` while another run is at work, and
+    `DiskError`, naming the place.
+    """
+    try:
+        held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise errors.disk_error(error, place) from error
+    try:
+        with contextlib.suppress(ImportError):
+            import fcntl  # not on Windows
+
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise errors.ConfigError(
+                    f"another run is restoring to {place}; wait until it has ended, or "
+                    "give another place"
+                ) from error
+            except OSError:
+                pass  # it holds no locks
+        yield
+    finally:
+        os.close(held)
 
 
 def read_json(path: Path) -> Any:

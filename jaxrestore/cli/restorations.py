@@ -103,10 +103,18 @@ def planned(
         opaque=mask in masks.WORDS,
         **limit,
     )
-    changed = {name: why for name, why in work.rest.kept.items() if why}
-    if changed:
-        _notice(errors.listed(changed, "kept as they are; --overwrite restores again"))
+    _tell_kept(work)
     return work
+
+
+def _tell_kept(work: Work) -> None:
+    """Tells which results stay though they may not be what would be made now."""
+    if work.manifest is None:
+        return
+    unknown = "nothing tells what it was made of"
+    kept = {n: why or unknown for n, why in work.rest.kept.items() if why != ""}
+    if kept:
+        _notice(errors.listed(kept, "kept as they are; --overwrite restores again"))
 
 
 def _difference(work: Work) -> Callable[[str], str | None]:

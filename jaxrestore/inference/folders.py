@@ -1,6 +1,8 @@
 """Files of images restored to files: one, several, or all that `plans.planned` has."""
 
 import collections
+import contextlib
+import math
 import os
 import time
 import warnings
@@ -241,28 +243,30 @@ def each(
     restored is told to the `manifest`, unless `restore` returns False, and `done` is
     called with what became of each.
 
-    Raises what the next file would meet too; and where none of them could be restored,
-    and `others` have not been before, what the first has met, `NoInputError` where none
-    of several can be read.
+    Raises as `Manifest.held`, and what the next file would meet too; and where none of
+    them could be restored, and `others` have not been before, what the first has met,
+    `NoInputError` where none of several can be read.
     """
     skipped: dict[str, str] = {}
     first = errors.UserError
-    for name, place in places.items():
-        mask = masks[name] if masks else None
-        begun, origin, whole, why = time.monotonic(), None, False, ""
-        _, (width, height) = image_headers.format_and_size(place.source, images.FORMATS)
-        try:
-            if manifest is not None:  # before: what changes on the way is told later
-                origin = manifest.origin(place, mask)
-            whole = restore(name, place) is not False
-        except Exception as error:
-            known = _of_one_file(error, place)
-            # Not the error itself, which would keep all that its functions hold.
-            skipped[name] = why = str(known)
-            first = type(known) if len(skipped) == 1 else first
-        if manifest is not None and origin is not None and whole:
-            manifest.append(place, origin)
-        done(Done(name, time.monotonic() - begun, width * height, why))
+    alone = manifest.held() if manifest and places else contextlib.nullcontext()
+    with alone:
+        for name, place in places.items():
+            mask = masks[name] if masks else None
+            begun, origin, whole, why = time.monotonic(), None, False, ""
+            _, size = image_headers.format_and_size(place.source, images.FORMATS)
+            try:
+                if manifest is not None:  # what changes on the way is told later
+                    origin = manifest.origin(place, mask)
+                whole = restore(name, place) is not False
+            except Exception as error:
+                known = _of_one_file(error, place)
+                # Not the error itself, which would keep all that its functions hold.
+                skipped[name] = why = str(known)
+                first = type(known) if len(skipped) == 1 else first
+            if manifest is not None and origin is not None and whole:
+                manifest.append(place, origin)
+            done(Done(name, time.monotonic() - begun, math.prod(size), why))
     if places and len(skipped) == len(places) and not others:
         _refuse_all(places, skipped, first)
     return skipped

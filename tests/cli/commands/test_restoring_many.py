@@ -111,6 +111,22 @@ def test_other_options_make_other_results(halving, tmp_path, option):
     assert f"0 images in {out}, 2 more" in run(*words).output
 
 
+def test_a_run_beside_another_one_into_its_folder_mixes_nothing(halving, tmp_path):
+    pictures, out, told = _folder(tmp_path / "in", 2), tmp_path / "out", []
+    words = (pictures, "-o", out, "--weights", "x")
+
+    def meanwhile(images):
+        if not told:
+            told.append(run(*words, "--strength", "0.5", "--overwrite").exception)
+        return images / 2
+
+    halving(meanwhile)
+    assert run(*words).exit_code == 0
+    assert isinstance(told[0], errors.ConfigError)
+    assert "another run is restoring to" in str(told[0])
+    assert f"0 images in {out}, 2 more were there" in run(*words).output
+
+
 # After a kill
 
 SCRIPT = """
@@ -146,7 +162,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(shelf, tmp_path):
     lines = (out / manifests.NAME).read_text().splitlines(keepends=True)
     (out / manifests.NAME).write_text("".join(lines[:-1]))
     assert "--skip-existing" in str(run(*words).exception)
-    assert "0 images in" in run(*words, "--skip-existing").output
+    with pytest.warns(errors.Notice, match="nothing tells what it was made of"):
+        assert "0 images in" in run(*words, "--skip-existing").output
 
 
 @pytest.mark.slow
