@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxrestore import errors, tables
-from jaxrestore.cli import prior, progress
+from jaxrestore.cli import ending, prior, progress
 
 
 @dataclasses.dataclass
@@ -265,14 +265,15 @@ def said(work: Work) -> str:
     return f"{work.output} was there" if kept else f"{work.output}{took}"
 
 
-def interrupted(work: Work) -> errors.Interrupted:
-    """Returns what Ctrl-C ends with: how much is done, and how to do the rest."""
+def interrupted(work: Work, by: KeyboardInterrupt) -> errors.Interrupted:
+    """Returns what Ctrl-C, or SIGTERM, ends with: what is done, and how to go on."""
     said = f"interrupted; {work.output} is not written"
     if work.plan.into:
         done, all_of_it = len(work.restored), len(work.rest.places)
         said = f"interrupted; {done} of {tables.counted(all_of_it, 'image')} restored "
         said += f"in {work.output}; the same command restores the rest"
-    return errors.Interrupted(said, signal.SIGINT)
+    stopped = isinstance(by, ending.Terminated)
+    return errors.Interrupted(said, signal.SIGTERM if stopped else signal.SIGINT)
 
 
 def raise_partial(work: Work) -> None:

@@ -139,11 +139,11 @@ def restore(
 
     writing = images.Writing(format, quality, bit_depth, not strip_metadata)
     streamed = writing.suffix if format else None
-    with streams.as_files(sources, output, suffix=streamed) as (
-        pictures,
-        place,
-        spelled,
+    with (
+        ending.terminable(),
+        streams.as_files(sources, output, suffix=streamed) as files,
     ):
+        pictures, place, spelled = files
         work = restorations.planned(
             pictures,
             place,
@@ -163,8 +163,8 @@ def restore(
                     restorations.by_prior(work, preview=preview, overwrite=overwrite)
                 elif work.rest.places:
                     restorations.by_network(work)
-            except KeyboardInterrupt:  # of which Typer would say nothing
-                raise restorations.interrupted(work) from None
+            except KeyboardInterrupt as error:  # of which Typer would say nothing
+                raise restorations.interrupted(work, error) from None
             said = restorations.said(work)
             scores |= reports.scored(work)
         print(said)

@@ -298,21 +298,26 @@ def test_a_file_that_is_no_report_of_these_results_is_not_replaced(
     assert run(*words, "--overwrite").exit_code == 0
 
 
-def test_a_run_that_ends_early_has_a_report_of_what_it_has_done(halving, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_ends_early_has_a_report_of_what_it_has_done(
+    halving, tmp_path, number
+):
     pictures, seen = _folder(tmp_path / "in", 3), []
+    before = signal.getsignal(signal.SIGTERM)
 
     def interrupted(images):
         seen.append(images)
         if len(seen) == 2:
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
         return images
 
     halving(interrupted)
     report = tmp_path / "report.json"
     words = (pictures, "-o", tmp_path / "out", "--weights", "x", "--json", report)
     done = run(*words).exception
-    assert isinstance(done, errors.Interrupted) and done.exit_code == 130
+    assert isinstance(done, errors.Interrupted) and done.exit_code == 128 + number
     assert str(done).startswith("interrupted; 1 of 3 images restored in ")
     assert "the same command restores the rest" in str(done)
     told = [one["status"] for one in json.loads(report.read_text())["images"]]
     assert told == ["restored", "not reached", "not reached"]
+    assert signal.getsignal(signal.SIGTERM) is before
