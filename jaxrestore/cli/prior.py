@@ -66,7 +66,7 @@ def restore(
         mask = None if masks is None else masks[name]
         deep = mask is not None  # as what fills holes takes it
         options = {"max_pixels": max_pixels, "deep": deep, "writing": writing}
-        picture, hole, metadata = folders.opened(place, mask, **options)
+        picture, hole, metadata, lost = folders.opened(place, mask, **options)
         with _interruptible() as asked:
             parts = _parts(hole)
             told = _progress(name, parts, preview, asked)
@@ -84,7 +84,7 @@ def restore(
         if made.error is not None:
             made.error.args = (f"{made.error}; {made.said} is in {place.destination}",)
             raise made.error
-        behind.extend(folders.behind(place, deep=deep, writing=writing))
+        behind.extend(lost)
         print(f"{place.destination}: {made.said}")
         return not asked  # another time more would become of it
 

@@ -33,23 +33,25 @@ def restore_file(
     mask: plans.Mask | None = None,
     writing: images.Writing | None = None,
     progress: Callable[[float], object] = lambda share: None,
+    lost: Callable[[list[str]], object] = lambda what: None,
 ) -> bool:
     """Writes the restored image of a file in the format of the destination's suffix.
 
     Grey stays grey and alpha is kept, and so are 16 bits, colours by another profile
     than sRGB's and metadata where the format holds them and `writing` does not say
-    otherwise: see `images.Writing`, and `behind`. `level`, `strength`, `tile`,
-    `progress` and what is raised are those of `restorer.restore_image`, and
-    `ImageError` for what cannot be read, has more than `max_pixels`, or could not be
-    written. The folder of `destination` is made. With `confine` what becomes of a JPEG
-    file stays within what the file says of the original: see `jpeg_cells`. Returns
-    False where that could not be (see `images.jpeg_planes`).
+    otherwise: see `images.Writing`; `lost` is called with what `behind` finds. `level`,
+    `strength`, `tile`, `progress` and what is raised are those of
+    `restorer.restore_image`, and `ImageError` for what cannot be read, has more than
+    `max_pixels`, or could not be written. The folder of `destination` is made. With
+    `confine` what becomes of a JPEG file stays within what the file says of the
+    original: see `jpeg_cells`. Returns False where that could not be (see
+    `images.jpeg_planes`).
 
     With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
     filled; of an image whose own alpha says where they are the result is opaque.
     """
     place = plans.Place(source, destination)
-    image, hole, metadata = opened(
+    image, hole, metadata, not_written = opened(
         place, mask, max_pixels=max_pixels, writing=writing, scale=restorer.scale
     )
     planes = images.jpeg_planes(source, srgb.eight_bit(image)) if confine else []
@@ -69,15 +71,20 @@ def restore_file(
         raise images.ImageError(f"{source}: {error}") from error
     filled = hole is not None
     written(restored, destination, filled=filled, metadata=metadata, writing=writing)
+    lost(not_written)
     return planes is not None
 
 
 class Opened(NamedTuple):
-    """An image [h, w, c], where it is missing, or None, and what is written beside."""
+    """An image [h, w, c], where it is missing, or None, and what is written beside.
+
+    `lost` is what `behind` finds, which nobody can find once a file is replaced.
+    """
 
     image: Any
     hole: Bool[np.ndarray, "h w"] | None
     metadata: images.Metadata
+    lost: list[str]
 
 
 def opened(
@@ -114,7 +121,8 @@ def opened(
     why = formats.refusal(into, (height * scale, width * scale, channels))
     if why:
         raise images.ImageError(f"{place.source}: {why}")
-    return Opened(image, hole, metadata if asked.metadata else images.Metadata())
+    lost = behind(place, deep=deep, writing=writing)
+    return Opened(image, hole, metadata if asked.metadata else images.Metadata(), lost)
 
 
 def written(
@@ -209,8 +217,8 @@ def restore_all(
             mask=masks[name] if masks else None,
             writing=writing,
             progress=progress,
+            lost=lost.extend,
         )
-        lost.extend(behind(place, writing=writing))
         free.extend([] if confined else [name])
 
     skipped = each(
