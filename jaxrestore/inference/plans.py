@@ -5,7 +5,7 @@ What cannot be done is refused here, before a network is loaded.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from jaxrestore import errors, files, folders, images
@@ -56,7 +56,8 @@ def planned(
     `into`, by several sources, a folder or a pattern among them, a file becomes
     `NAME.png` there, and each image below a folder `PATH.png`: see `sources.found`,
     which says what is taken where it is `recursive`. Where sources differ in their
-    suffix alone these keep it: `x.jpg.png`. With a format in `writing` its suffix takes
+    suffix alone, or a folder is called as a result would be, they keep it: `x.jpg.png`.
+    With a format in `writing` its suffix takes
     the place of PNG's. Files that begin as images do are images, and what is none is
     left out.
 
@@ -78,9 +79,10 @@ def planned(
     _refuse_as_folder(output, into)
     formats.check(asked, asked.suffix, name=f"results in {output}")
     found, left_out = given.found(sources, output, recursive=recursive)
+    below = {p.as_posix() for name in found for p in PurePosixPath(name).parents}
     places = {
         stem: Place(path, output / f"{stem}{asked.suffix}")
-        for stem, path in folders.distinct_stems(found).items()
+        for stem, path in folders.distinct_stems(found, below, asked.suffix).items()
     }
     return Plan(places, left_out, True)
 
