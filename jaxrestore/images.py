@@ -162,8 +162,8 @@ def left_behind(
     asked = writing or Writing()
     found = formats.of_suffix(suffix)
     keep = found.profiles if asked.metadata else ()
-    metadata, bits, converted = reading.beside(Path(file), keep_profiles=keep)
-    most = 16 if found.deep and not (in_8_bits or converted) else 8
+    metadata, bits, rounded = reading.beside(Path(file), keep_profiles=keep)
+    most = 16 if found.deep and not (in_8_bits or rounded) else 8
     lost = [f"{bits} bits"] if bits > most and asked.bits is None else []
     if asked.metadata:
         lost += embedded.left_behind(metadata, found.kind)

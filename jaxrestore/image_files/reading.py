@@ -87,18 +87,21 @@ def beside(
 ) -> tuple[embedded.Metadata, int, bool]:
     """Returns the metadata and bits that `picture` finds in a file that it can read.
 
-    And whether it leaves 8 of the bits, since colours are converted by a profile, which
-    is then among the others; one of no use has a notice of its own.
+    And whether it leaves 8 of the bits, since colours are converted by a profile that
+    has tables. One that they are converted by is among the others; one of no use has a
+    notice of its own.
     """
     with open(path, "rb") as file:
         header = image_headers.read(file)
         with Image.open(file, formats=FORMATS) as image:
             image.seek(header.page)
-            profile, converted = srgb.kept_profile(image, header, keep_profiles)
+            profile, converted, rounded = srgb.kept_profile(
+                image, header, keep_profiles
+            )
             found = embedded.of(image, profile)
             if converted:
                 found = found._replace(others=(*found.others, "a colour profile"))
-            return found, header.bits, converted
+            return found, header.bits, rounded
 
 
 def _check(image: Image.Image, max_pixels: int) -> None:

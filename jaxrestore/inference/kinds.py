@@ -39,7 +39,7 @@ def opened(image: Any) -> Opened:
     of sRGB, and `ImageError` for a file that cannot be read.
 
     Arrays of the other byte order come back in it. A deep file whose colours are
-    brought to sRGB by a profile has 8 bits.
+    brought to sRGB by a profile that has tables has 8 bits.
     """
     if isinstance(image, (list, tuple)):
         return _several([opened(one) for one in image])
