@@ -46,19 +46,30 @@ def restore(
         ),
     ],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="The workdir of a training run.")
+        Path | None,
+        typer.Option(
+            help="The workdir of a training run.", rich_help_panel=options.BY_WHAT
+        ),
     ] = None,
     step: Annotated[
-        int | None, typer.Option(help="A checkpoint of it; the best if not given.")
+        int | None,
+        typer.Option(
+            help="A checkpoint of it; the best if not given.",
+            rich_help_panel=options.BY_WHAT,
+        ),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Or a file of weights: .safetensors, .pth, .onnx, .param."),
+        typer.Option(
+            help="Or a file of weights: .safetensors, .pth, .onnx, .param.",
+            rich_help_panel=options.BY_WHAT,
+        ),
     ] = None,
     task: Annotated[
         str | None,
         typer.Option(
-            help="Or one that ships: photo, denoise, jpeg, pixel_shuffle, inpaint."
+            help="Or one that ships: photo, denoise, jpeg, pixel_shuffle, inpaint.",
+            rich_help_panel=options.BY_WHAT,
         ),
     ] = None,
     confine: options.Confine = False,
@@ -72,21 +83,36 @@ def restore(
             metavar="M",
             help="White where it is missing: a file, a folder of equal names, or "
             "'alpha' (transparent) or 'opaque' in IN's own alpha.",
+            rich_help_panel=options.HOW,
         ),
     ] = None,
     prior: Annotated[
         str | None,
-        typer.Option(help="Or without training: denoise, jpeg, sr or inpaint."),
+        typer.Option(
+            help="Or without training: denoise, jpeg, sr or inpaint.",
+            rich_help_panel=options.BY_WHAT,
+        ),
     ] = None,
     scale: Annotated[
         int | None,
-        typer.Option(min=2, max=16, help="How many times --prior sr enlarges: 4."),
+        typer.Option(
+            min=2,
+            max=16,
+            help="How many times --prior sr enlarges: 4.",
+            rich_help_panel=options.PRIOR,
+        ),
     ] = None,
     iterations: Annotated[
-        str | None, typer.Option(help="Of --prior: a number, or auto.")
+        str | None,
+        typer.Option(
+            help="Of --prior: a number, or auto.", rich_help_panel=options.PRIOR
+        ),
     ] = None,
     preview: Annotated[
-        Path | None, typer.Option(help="A file for what --prior has so far.")
+        Path | None,
+        typer.Option(
+            help="A file for what --prior has so far.", rich_help_panel=options.PRIOR
+        ),
     ] = None,
     recursive: options.Recursive = True,
     reference: options.Reference = None,
@@ -103,18 +129,30 @@ def restore(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="Of results in folders: png, jpeg, webp, tiff, bmp or avif."),
+        typer.Option(
+            help="Of results in folders: png, jpeg, webp, tiff, bmp or avif.",
+            rich_help_panel=options.WRITTEN,
+        ),
     ] = None,
     quality: Annotated[
-        int | None, typer.Option(help="Of jpeg, webp or avif, 1 to 100.")
+        int | None,
+        typer.Option(
+            help="Of jpeg, webp or avif, 1 to 100.", rich_help_panel=options.WRITTEN
+        ),
     ] = None,
     bit_depth: Annotated[
-        int | None, typer.Option(help="8, or 16 in png and tiff; as IN if not given.")
+        int | None,
+        typer.Option(
+            help="8, or 16 in png and tiff; as IN if not given.",
+            rich_help_panel=options.WRITTEN,
+        ),
     ] = None,
     strip_metadata: Annotated[
         bool,
         typer.Option(
-            "--strip-metadata", help="Leave out EXIF, XMP, resolution and profile."
+            "--strip-metadata",
+            help="Leave out EXIF, XMP, resolution and profile.",
+            rich_help_panel=options.WRITTEN,
         ),
     ] = False,
 ) -> None:

@@ -1,10 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images
-from jaxrestore.cli import app
+from jaxrestore.cli import app, options
 from jaxrestore.inference import restorer
 
 RUNNER = CliRunner()
@@ -12,6 +14,15 @@ RUNNER = CliRunner()
 
 def run(*words):
     return RUNNER.invoke(app.app, [*map(str, words)])
+
+
+def test_help_gathers_options_by_what_they_are_for():
+    told = run("restore", "--help").output
+    groups = (options.BY_WHAT, options.HOW, options.PRIOR, options.WRITTEN)
+    parts = re.split("|".join(f" {re.escape(name)} ─" for name in groups), told)
+    firsts = ("--output", "--checkpoint", "--confine", "--scale", "--format")
+    for part, first in zip(parts, firsts, strict=True):
+        assert re.findall(r"--[a-z-]+", part)[0] == first
 
 
 @pytest.mark.parametrize("of", ["--task", "--weights"])
@@ -327,13 +338,13 @@ def test_results_have_the_format_that_is_asked_for(halving, pictures, tmp_path):
     exif[0x010F] = "a camera"
     deep = np.full((4, 6), 40_001, np.uint16)
     Image.fromarray(deep).save(pictures / "deep.png", exif=exif, dpi=(300, 300))
-    for format, suffix, options in [
+    for format, suffix, more in [
         ("webp", "webp", ("--quality", "30", "--bit-depth", "8")),
         ("tiff", "tif", ("--bit-depth", "16", "--strip-metadata")),
         ("tiff", "tif", ()),
     ]:
         out = tmp_path / f"of {format}"
-        words = ("--weights", "x", "--format", format, *options, "--overwrite")
+        words = ("--weights", "x", "--format", format, *more, "--overwrite")
         result = run("restore", pictures, "-o", out, *words)
         assert result.exit_code == 0, result.output
         written = {path.relative_to(out).as_posix() for path in out.rglob("*.*[fp]")}
@@ -344,7 +355,7 @@ def test_results_have_the_format_that_is_asked_for(halving, pictures, tmp_path):
             assert bits == [8, 8]
             lossless = images.encoded(images.decode(out / "colour.webp"), ".webp")
             assert (out / "colour.webp").stat().st_size < len(lossless)
-        elif options:
+        elif more:
             assert bits == [16, 16] and made.metadata == images.Metadata()
         else:
             assert bits == [16, 8] and made.values.max() == 20_000
