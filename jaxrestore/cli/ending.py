@@ -112,5 +112,5 @@ def _bug(error: Exception) -> None:
 
 
 def _end(code: int, message: str) -> None:
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    print(f"{progress.cleared()}error: {message}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -71,6 +71,7 @@ def restore(
             parts = _parts(hole)
             told = _progress(name, parts, preview, asked)
             options = {"iterations": count, "progress": told}
+            progress.compiling(f"{name}: a fit")
             if hole is None:
                 fit = functools.partial(
                     _restored, task=task, scale=scale or 4, max_pixels=max_pixels

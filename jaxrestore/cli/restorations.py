@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import signal
-import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -141,12 +140,14 @@ def by_network(work: Work) -> None:
     """
     from jaxrestore.inference import folders, restorer
 
+    progress.line(f"loading {next(iter(work.by.values()))}")
     network, options = _network(**work.by), dict(work.options)
     told = {name: options.get(name) for name in ("level", "strength", "tile")}
     confine, masked = options.get("confine", False), work.masks is not None
     restorer.check_options(network, confine=confine, masked=masked, **told)
     more = {**options, **work.limit, **_told(work), **_on_the_way(work)}
     try:
+        progress.compiling(network.name)
         work.skipped |= folders.restore_all(
             network, work.rest.places, masks=work.masks, **more
         )
@@ -222,7 +223,7 @@ def _on_the_way(work: Work) -> dict[str, Any]:
     from jaxrestore import image_headers, images
 
     record = _record(work)
-    if not sys.stderr.isatty():
+    if not progress.on_terminal():
         return {"done": record}
     headers = (
         image_headers.format_and_size(place.source, images.FORMATS)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images
-from jaxrestore.cli import app
+from jaxrestore.cli import app, progress
 from jaxrestore.inference import manifests, restorer
 
 RUNNER = CliRunner()
@@ -208,6 +208,17 @@ def test_folders_below_are_taken_unless_it_is_said(halving, tmp_path):
     words = (pictures, "-o", out, "--weights", "x")
     assert f"2 images in {out}:" in run(*words, "--no-recursive").output
     assert f"4 images in {out}, 2 more" in run(*words, "--recursive").output
+
+
+def test_a_terminal_is_told_at_once_what_is_loaded_and_compiled(
+    halving, tmp_path, monkeypatch
+):
+    pictures, lines = _folder(tmp_path / "in", 1), []
+    halving(lambda images: lines.append("at work") or images / 2)
+    monkeypatch.setattr(progress, "line", lines.append)
+    monkeypatch.setattr(progress, "on_terminal", lambda: True)
+    run(pictures, "-o", tmp_path / "out", "--weights", "x")
+    assert lines[:3] == ["loading x", "stand_in: compiling for cpu", "at work"]
 
 
 # Scores
