@@ -4,11 +4,12 @@ The content goes to a file of another name in the same folder, then to the disk,
 only then takes the name asked for. Whoever is killed on the way, or finds the disk
 full, leaves the older file as it was. Folders are not made here. What a command would
 replace is asked about first, by `refuse_existing`; what the package has written itself
-is read by `read_json`.
+is read by `read_json`; whether a file is another now says its `sha256`.
 """
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -132,6 +133,17 @@ def read_json(path: Path) -> Any:
             f"{path} is {why}, so the folder it belongs to is damaged; take it from a "
             "copy, or make that folder anew"
         ) from error
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal.
+
+    Raises `OSError`, also for a pipe or a device, which may never end.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("this is not a regular file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

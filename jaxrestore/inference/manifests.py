@@ -16,7 +16,6 @@ from typing import Any
 
 from jaxrestore import __version__, errors, files
 from jaxrestore.inference import plans
-from jaxrestore.weights import weight_files
 
 NAME = ".jaxrestore.jsonl"
 
@@ -144,6 +143,6 @@ def opened(
 
 def _sha256(path: Path) -> str:
     try:
-        return weight_files.sha256(path)
+        return files.sha256(path)
     except OSError:  # whoever reads it will say what is wrong
         return ""
