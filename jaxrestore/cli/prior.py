@@ -39,6 +39,7 @@ def restore(
     preview: Path | None,
     overwrite: bool,
     max_pixels: int,
+    frame: int | None = None,
     writing: "images.Writing",
     manifest: Any = None,
     others: bool = False,
@@ -65,8 +66,10 @@ def restore(
     def restore_one(name, place):
         mask = None if masks is None else masks[name]
         deep = mask is not None  # as what fills holes takes it
-        options = {"max_pixels": max_pixels, "deep": deep, "writing": writing}
-        picture, hole, metadata, lost = folders.opened(place, mask, **options)
+        options = {"max_pixels": max_pixels, "frame": frame, "writing": writing}
+        picture, hole, metadata, lost = folders.opened(
+            place, mask, deep=deep, **options
+        )
         with _interruptible() as asked:
             parts = _parts(hole)
             told = _progress(name, parts, preview, asked)

@@ -99,6 +99,7 @@ def planned(
         overwrite=overwrite,
         skip_existing=skip_existing,
         difference=_difference(work),
+        frame=options.get("frame"),
         opaque=mask in masks.WORDS,
         **limit,
     )
@@ -166,6 +167,7 @@ def by_prior(work: Work, *, preview: Path | None, overwrite: bool) -> None:
         masks=work.masks,
         iterations=work.options.get("iterations", "auto"),
         scale=work.options.get("scale"),
+        frame=work.options.get("frame"),
         preview=preview,
         overwrite=overwrite,
         done=_record(work),

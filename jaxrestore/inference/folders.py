@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from jaxrestore import errors, folders, image_headers, images
+from jaxrestore import errors, image_headers, images
 from jaxrestore.image_files import formats, srgb
 from jaxrestore.inference import jpeg_cells, manifests, masks, plans
 from jaxrestore.inference import restorer as restorers
@@ -29,6 +28,7 @@ def restore_file(
     tile: int | None = None,
     ensemble: bool = False,
     max_pixels: int = images.MAX_PIXELS,
+    frame: int | None = None,
     confine: bool = False,
     mask: plans.Mask | None = None,
     writing: images.Writing | None = None,
@@ -41,19 +41,18 @@ def restore_file(
     than sRGB's and metadata where the format holds them and `writing` does not say
     otherwise: see `images.Writing`; `lost` is called with what `behind` finds. `level`,
     `strength`, `tile`, `progress` and what is raised are those of
-    `restorer.restore_image`, and `ImageError` for what cannot be read, has more than
-    `max_pixels`, or could not be written. The folder of `destination` is made. With
-    `confine` what becomes of a JPEG file stays within what the file says of the
-    original: see `jpeg_cells`. Returns False where that could not be (see
-    `images.jpeg_planes`).
+    `restorer.restore_image`, `frame` is that of `images.read`, and `ImageError` is
+    raised for what cannot be read, has more than `max_pixels`, or could not be written.
+    The folder of `destination` is made. With `confine` what becomes of a JPEG file
+    stays within what the file says of the original: see `jpeg_cells`. Returns False
+    where that could not be (see `images.jpeg_planes`).
 
     With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
     filled; of an image whose own alpha says where they are the result is opaque.
     """
     place = plans.Place(source, destination)
-    image, hole, metadata, not_written = opened(
-        place, mask, max_pixels=max_pixels, writing=writing, scale=restorer.scale
-    )
+    options = {"max_pixels": max_pixels, "frame": frame, "scale": restorer.scale}
+    image, hole, metadata, missing = opened(place, mask, writing=writing, **options)
     planes = images.jpeg_planes(source, srgb.eight_bit(image)) if confine else []
     try:
         restored = restorers.restore_image(
@@ -71,7 +70,7 @@ def restore_file(
         raise images.ImageError(f"{source}: {error}") from error
     filled = hole is not None
     written(restored, destination, filled=filled, metadata=metadata, writing=writing)
-    lost(not_written)
+    lost(missing)
     return planes is not None
 
 
@@ -92,6 +91,7 @@ def opened(
     mask: plans.Mask | None,
     *,
     max_pixels: int = images.MAX_PIXELS,
+    frame: int | None = None,
     deep: bool = True,
     writing: images.Writing | None = None,
     scale: int = 1,
@@ -108,6 +108,7 @@ def opened(
         place.source,
         max_pixels=max_pixels,
         keep_profiles=into.profiles if asked.metadata else (),
+        frame=frame,
     )
     if not deep:
         image = srgb.eight_bit(image)
@@ -121,7 +122,7 @@ def opened(
     why = formats.refusal(into, (height * scale, width * scale, channels))
     if why:
         raise images.ImageError(f"{place.source}: {why}")
-    lost = behind(place, deep=deep, writing=writing)
+    lost = behind(place, deep=deep, writing=writing, frame=frame)
     return Opened(image, hole, metadata if asked.metadata else images.Metadata(), lost)
 
 
@@ -157,11 +158,15 @@ def written(
 
 
 def behind(
-    place: plans.Place, *, deep: bool = True, writing: images.Writing | None = None
+    place: plans.Place,
+    *,
+    deep: bool = True,
+    writing: images.Writing | None = None,
+    frame: int | None = None,
 ) -> list[str]:
     """Returns what a file holds that is not written; see `images.left_behind`."""
-    suffix = place.destination.suffix
-    return images.left_behind(place.source, suffix, writing=writing, in_8_bits=not deep)
+    asked = {"writing": writing, "in_8_bits": not deep, "frame": frame}
+    return images.left_behind(place.source, place.destination.suffix, **asked)
 
 
 class Done(NamedTuple):
@@ -185,6 +190,7 @@ def restore_all(
     tile: int | None = None,
     ensemble: bool = False,
     max_pixels: int = images.MAX_PIXELS,
+    frame: int | None = None,
     confine: bool = False,
     masks: Mapping[str, plans.Mask] | None = None,
     writing: images.Writing | None = None,
@@ -213,6 +219,7 @@ def restore_all(
             tile=tile,
             ensemble=ensemble,
             max_pixels=max_pixels,
+            frame=frame,
             confine=confine,
             mask=masks[name] if masks else None,
             writing=writing,
@@ -276,7 +283,7 @@ def each(
                 manifest.append(place, origin)
             done(Done(name, time.monotonic() - begun, math.prod(size), why))
     if places and len(skipped) == len(places) and not others:
-        _refuse_all(places, skipped, first)
+        plans.refuse_all(places, skipped, first)
     return skipped
 
 
@@ -299,19 +306,4 @@ def _of_one_file(error: Exception, place: plans.Place) -> errors.UserError:
     """As `errors.of_one_file`; a source may vanish while it is read."""
     if isinstance(error, FileNotFoundError) and error.filename == str(place.source):
         return images.ImageError(f"{place.source}: it is there no more")
-    return errors.of_one_file(error)
-
-
-def _refuse_all(
-    places: Mapping[str, plans.Place],
-    skipped: Mapping[str, str],
-    first: type[errors.UserError],
-) -> None:
-    """Raises what the first of the files has met, where none is restored."""
-    said = next(iter(skipped.values()))
-    if len(places) == 1:
-        raise first(said)
-    if first is images.ImageError:
-        common = os.path.commonpath([place.source.parent for place in places.values()])
-        folders.refuse_unread(places, skipped, Path(common))
-    raise first(f"none of {len(places)} images is restored; the first: {said}")
+    return errors.of_one_file(plans.with_frame(error))

@@ -94,6 +94,7 @@ def outstanding(
     skip_existing: bool = False,
     difference: Callable[[str], str | None] = lambda name: None,
     max_pixels: int = images.MAX_PIXELS,
+    frame: int | None = None,
     opaque: bool = False,
 ) -> Rest:
     """Returns what of a plan is still to be restored.
@@ -120,7 +121,7 @@ def outstanding(
     places = {name: p for name, p in plan.places.items() if name not in kept}
     if len(plan.places) == 1:
         for place in places.values():
-            _check(place, plan.into, max_pixels, opaque)
+            _check(place, plan.into, max_pixels, frame, opaque)
     return Rest(places, kept)
 
 
@@ -199,9 +200,39 @@ def _refuse_as_folder(output: Path, into: bool) -> None:
         )
 
 
-def _check(place: Place, into: bool, max_pixels: int, opaque: bool) -> None:
+def refuse_all(
+    places: Mapping[str, Place],
+    skipped: Mapping[str, str],
+    first: type[errors.UserError],
+) -> None:
+    """Raises what the first of the files has met, of which none is restored.
+
+    `skipped` has what each has met, `first` which kind of error that of the first is.
+    """
+    said = next(iter(skipped.values()))
+    if len(places) == 1:
+        raise first(said)
+    if first is images.ImageError:
+        common = os.path.commonpath([place.source.parent for place in places.values()])
+        folders.refuse_unread(places, skipped, Path(common))
+    raise first(f"none of {len(places)} images is restored; the first: {said}")
+
+
+def with_frame(error: Exception) -> Exception:
+    """Returns an error, of a file of several pictures with how one of them is taken."""
+    if not isinstance(error, images.SeveralFrames):
+        return error
+    return images.ImageError(f"{error}, or give `frame`, 0 for the first")
+
+
+def _check(
+    place: Place, into: bool, max_pixels: int, frame: int | None, opaque: bool
+) -> None:
     """Refuses a file that could not be read, or a place that could not be written."""
-    image = images.decode_as_stored(place.source, max_pixels=max_pixels)
+    try:
+        image = images.read(place.source, max_pixels=max_pixels, frame=frame).values
+    except images.SeveralFrames as error:
+        raise with_frame(error) from error
     if opaque and hidden_colors.has_alpha(image):
         image = image[..., :-1]
     why = formats.refusal(formats.of_suffix(place.destination.suffix), image.shape)

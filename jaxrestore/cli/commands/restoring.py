@@ -19,6 +19,7 @@ commands = typer.Typer()
     "checkpoint",
     "confine",
     "format",
+    "frame",
     "level",
     "mask",
     "max_pixels",
@@ -114,6 +115,14 @@ def restore(
             help="A file for what --prior has so far.", rich_help_panel=options.PRIOR
         ),
     ] = None,
+    frame: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Which picture of an animated file, or page, from 0.",
+            rich_help_panel=options.HOW,
+        ),
+    ] = None,
     recursive: options.Recursive = True,
     reference: options.Reference = None,
     json: options.Json = None,
@@ -171,7 +180,7 @@ def restore(
         reports.refuse_other(json, output)
     if prior is not None:
         max_pixels = deep_image_prior.limit(prior, max_pixels)
-    how = {**of_networks, "scale": scale, "iterations": iterations}
+    how = {**of_networks, "scale": scale, "iterations": iterations, "frame": frame}
     # Imported here: --help answers without it.
     from jaxrestore import images
 

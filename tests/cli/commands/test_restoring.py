@@ -102,6 +102,24 @@ def test_a_grey_file_stays_grey(halving, pictures, tmp_path, colors):
         assert picture.mode == "L"
 
 
+def test_of_an_animated_file_a_frame_is_taken(halving, pictures, tmp_path):
+    frames = [Image.new("L", (9, 12), 100 * n) for n in range(3)]
+    source, out = pictures / "x.gif", tmp_path / "out"
+    frames[0].save(source, save_all=True, append_images=frames[1:])
+    words = ("restore", source, "-o", tmp_path / "out.png", "--weights", "x")
+    assert "3 frames, expected one" in str(run(*words).exception)
+    assert str(run(*words).exception).endswith("or give --frame, 0 for the first")
+    assert run(*words, "--frame", 2).exit_code == 0
+    assert (images.decode(tmp_path / "out.png") == 100).all()
+    words = ("restore", pictures, "-o", out, "--weights", "x")
+    assert "or give --frame, 0" in str(run(*words).exception)
+    result = run(*words, "--frame", 1, "--overwrite")
+    assert "x.png" in {path.name for path in out.iterdir()}
+    assert "--frame is 1, and it holds 1 frame" in str(
+        result.exception
+    )  # of the others
+
+
 def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
     out = tmp_path / "out"
     words = ("restore", pictures, "-o", out, "--weights", "x")
