@@ -90,7 +90,7 @@ def restore(
     prior: Annotated[
         str | None,
         typer.Option(
-            help="Or without training: denoise, jpeg, sr or inpaint.",
+            help="Or without training, in minutes: denoise, jpeg, sr or inpaint.",
             rich_help_panel=options.BY_WHAT,
         ),
     ] = None,
