@@ -133,12 +133,13 @@ def smallest(model: Any) -> int:
     return getattr(model, "smallest", 1)
 
 
-def repeats(model: Any) -> int:
-    """Returns to multiples of how many px a generator repeats the edge itself.
+def continues(model: Any) -> str:
+    """Returns how images become as long as a generator divides sides by (`multiple`).
 
-    Mostly 1: others are given sides that they divide (`multiple`), by mirroring.
+    A mode of `numpy.pad`: "reflect" before it sees them, or, as it does itself inside,
+    "edge" or "constant", which is zeros.
     """
-    return getattr(model, "repeats", 1)
+    return getattr(model, "continues", "reflect")
 
 
 def keyword_options(function: Callable[..., Any]) -> set[str]:
@@ -158,7 +159,7 @@ def restore_function(
     """Returns jitted `(variables, degraded) -> restored` of a generator, float32.
 
     Any side is taken: images are mirrored up to the model's `multiple`, where it does
-    not repeat their edge itself (`repeats`), and the result is cropped to `scale` times
+    not continue them itself (`continues`), and the result is cropped to `scale` times
     their size. One compilation for each shape.
 
     With `statistics="eval"` batch normalisation uses the running statistics of training
@@ -221,7 +222,7 @@ def attention_function(
 
 def _at_any_side(model, apply, degraded):
     height, width = degraded.shape[1:3]
-    if repeats(model) != model.multiple:
+    if continues(model) == "reflect":
         degraded = patches.pad_to_multiple(degraded, model.multiple)
     restored = apply(degraded)
     restored = restored[:, : height * model.scale, : width * model.scale]

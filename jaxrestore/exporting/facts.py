@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxrestore import __version__
+from jaxrestore import __version__, networks
 from jaxrestore.weights import inputs
 
 _MEANINGS = {
@@ -11,6 +11,12 @@ _MEANINGS = {
     "gray": "grey, 0 to 1",
     "level": "the standard deviation of the noise divided by 255, at each pixel",
     "mask": "1 where pixels are missing, else 0",
+}
+
+_CONTINUED = {
+    "reflect": "mirrored",
+    "edge": "continued with their edge",
+    "constant": "continued with zeros",
 }
 
 
@@ -43,5 +49,8 @@ def of_card(card: Mapping[str, Any], layout: str) -> dict[str, Any]:
 
 def _sides(card):
     least, multiple = card["smallest"], card["multiple"]
-    inside = f", mirrored inside to multiples of {multiple}" if multiple > 1 else ""
-    return f"any of {least} px or more{inside}"
+    if multiple == 1:
+        return f"any of {least} px or more"
+    model = networks.build("Generator", card["generator"])
+    how = _CONTINUED[networks.continues(model)]
+    return f"any of {least} px or more, {how} inside to multiples of {multiple}"

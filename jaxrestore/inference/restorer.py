@@ -29,7 +29,7 @@ class Restorer:
     is not clipped. `takes` says what the c channels are, a word of
     `weights.inputs.CHANNELS` a group, its colours first, which are those of the result.
     A pixel sees `reach` px of the input to each side, None: all of it, or not known.
-    With `caution` a clean picture is left as it is. `repeats` is `networks.repeats`.
+    With `caution` a clean picture is left as it is. `continues` is as of `networks`.
     """
 
     apply: contracts.Restore
@@ -40,7 +40,7 @@ class Restorer:
     reach: int | None = None
     smallest: int = 1
     caution: cautions.Caution | None = None
-    repeats: int = 1
+    continues: str = "reflect"
 
     @property
     def channels(self) -> int:
@@ -98,7 +98,7 @@ def of_card(
         card["reach"],
         card["smallest"],
         cautions.of_card(card),
-        networks.repeats(model),
+        networks.continues(model),
     )
 
 

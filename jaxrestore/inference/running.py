@@ -91,7 +91,8 @@ def _ensemble(apply: Any, images: np.ndarray) -> np.ndarray:
 
 
 def _joined(restorer, image, plan, level, ensemble, progress):
-    cut = functools.partial(tiles.cut, image, repeats=restorer.repeats)
+    edges = {"multiple": restorer.multiple, "continues": restorer.continues}
+    cut = functools.partial(tiles.cut, image, **edges)
 
     def restored():
         for number, part in enumerate(plan, 1):

@@ -65,14 +65,15 @@ def for_network(
     The first one has tiles of one of `SIDES` and the fewest pixels of these: four
     programs serve images of any size, and a small one does not pay for a large tile.
     The others have smaller tiles, for a device on which memory is short. Tiles have the
-    `overlap` of the network. To one that sees further than anybody knows, or uses
-    statistics of the image, the whole is one tile up to `WHOLE` px squared.
+    `overlap` of the network. To one that sees further than `WHOLE` px, or nobody knows
+    how far, or uses statistics of the image, the whole is one tile up to `WHOLE` px
+    squared.
     """
     options = {"overlap": overlap(reach), "multiple": multiple}
     least = min(max(height, width), smallest(reach, multiple))
     sides = [side for side in SIDES if side >= least] or [least]
     plans = [plan(height, width, tile=side, **options) for side in sides]
-    if reach is not None:
+    if reach is not None and reach <= WHOLE:
         best = min(plans, key=_pixels)
         return [best, *reversed(plans[: plans.index(best)])]
     if height * width <= WHOLE**2:
@@ -99,23 +100,28 @@ def _whole(height, width, multiple):
 
 
 def cut(
-    image: Shaped[np.ndarray, "hh ww c"], tile: Tile, *, repeats: int = 1
+    image: Shaped[np.ndarray, "hh ww c"],
+    tile: Tile,
+    *,
+    multiple: int = 1,
+    continues: str = "reflect",
 ) -> Shaped[np.ndarray, "h w c"]:
     """Returns a tile of an image, a view; mirrored where it reaches beyond the image.
 
-    As `ops.patches.pad_to_multiple`, of values of any type: 8 bits stay 8 bits. For a
-    network that `networks.repeats` the edge up to a multiple, so it is here before.
+    As `ops.patches.pad_to_multiple`, of values of any type: 8 bits stay 8 bits. Where
+    no more is missing than the network would add, up to `multiple`, it is added as
+    the network does it, which is `networks.continues`.
     """
     rows, columns = tile
     part = image[rows.start : rows.stop, columns.start : columns.stop]
     wanted = (rows.stop - rows.start, columns.stop - columns.start)
     for axis, side in enumerate(wanted):
         missing = side - part.shape[axis]
-        repeated = min(missing, -part.shape[axis] % repeats)
-        part = _continued(part, axis, repeated, "edge")
+        mode = continues if missing < multiple else "reflect"
         # A single row or column has nothing to mirror.
-        mode = "reflect" if part.shape[axis] > 1 else "edge"
-        part = _continued(part, axis, missing - repeated, mode)
+        mode = "edge" if mode == "reflect" and part.shape[axis] == 1 else mode
+        lengths = [(0, missing if axis == other else 0) for other in range(3)]
+        part = np.pad(part, lengths, mode) if missing else part  # type: ignore
     return part
 
 
@@ -142,11 +148,6 @@ def join(
         )
         image[place] = part[kept]
     return image
-
-
-def _continued(part, axis, more, mode):
-    lengths = [(0, more if axis == other else 0) for other in range(3)]
-    return np.pad(part, lengths, mode) if more else part
 
 
 def _largest(tiles: Sequence[Tile]) -> int:

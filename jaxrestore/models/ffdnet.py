@@ -38,7 +38,7 @@ class Generator(nn.Module):
 
     scale: ClassVar[int] = 1
     multiple: ClassVar[int] = 2
-    repeats: ClassVar[int] = 2
+    continues: ClassVar[str] = "edge"
 
     @property
     def reach(self) -> int:

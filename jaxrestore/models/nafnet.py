@@ -1,6 +1,7 @@
 """NAFNet: restoration without activation functions."""
 
 import functools
+import itertools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxrestore.models import layers, torch_layout
-from jaxrestore.ops import patches, ranges, sides
+from jaxrestore.ops import local_means, patches, ranges, sides
 
 Features = Float[Array, "b h w c"]
 
@@ -51,7 +52,27 @@ class Generator(nn.Module):
     dtype: Any = jnp.float32
 
     scale: ClassVar[int] = 1
-    multiple: ClassVar[int] = 1
+    continues: ClassVar[str] = "constant"
+
+    @property
+    def multiple(self) -> int:
+        """Tiles of an image begin at multiples of this, as its maps divide it."""
+        return 2 ** len(self.encoders)
+
+    @property
+    def reach(self) -> int | None:
+        """A pixel sees so many px to each side; more by a border, as `local_mean`."""
+        if not self.local_statistics:
+            return None
+        windows = self._windows(train=False)
+        blocks = itertools.zip_longest(self.encoders, self.decoders[::-1], fillvalue=0)
+        counts = [*(sum(pair) for pair in blocks), self.middle]
+        steps = (
+            count * (1 + window // 2) * 2**level
+            for level, (count, window) in enumerate(zip(counts, windows, strict=True))
+        )
+        # Both convolutions of images, and the square of which all see the same.
+        return 2 + sum(steps) + self.multiple - 1
 
     @nn.compact
     def __call__(
@@ -103,7 +124,7 @@ class Generator(nn.Module):
         return [max(self.local_statistics >> level, 1) for level in levels]
 
     def _framed(self, images):
-        multiple = 2 ** len(self.encoders)
+        multiple = self.multiple
         whole = (-(-side // multiple) * multiple for side in images.shape[1:3])
         more = (end - side for end, side in zip(whole, images.shape[1:3], strict=True))
         return jnp.pad(images, ((0, 0), *((0, room) for room in more), (0, 0)))
@@ -128,7 +149,9 @@ class _Block(nn.Module):
         channels = x.shape[-1]
         h = self._conv(2 * channels, "conv1")(self._norm("norm1")(x))
         h = simple_gate(_Depthwise(self.dtype, name="conv2")(h))
-        weights = self._conv(channels, "attention")(local_mean(h, self.window))
+        weights = self._conv(channels, "attention")(
+            local_means.local_mean(h, self.window)
+        )
         h = self._conv(channels, "conv3")(h * weights)
         y = x + h * self._factor("beta", channels)
         h = self._conv(2 * channels, "conv4")(self._norm("norm2")(y))
@@ -213,36 +236,6 @@ def simple_gate(x: Features) -> Float[Array, "b h w d"]:
     """
     first, second = jnp.split(x, 2, -1)
     return first * second
-
-
-def local_mean(x: Features, window: int) -> Float[Array, "b hh ww c"]:
-    """Returns the mean of the `window` x `window` px around each, in the type of `x`.
-
-    An even window reaches a pixel further down and to the right. Where it would leave
-    the map, the nearest one inside counts. With a window of 0 or one that covers the
-    map it is [b, 1, 1, c], the mean of all. The sums are float32.
-
-    Source: as of the local statistics of `Generator`.
-    """
-    values = x.astype(jnp.float32)
-    if not window or window >= max(x.shape[1:3]):
-        return values.mean((1, 2), keepdims=True).astype(x.dtype)
-    for axis in (1, 2):
-        values = _running_mean(values, min(window, x.shape[axis]), axis)
-    return values.astype(x.dtype)
-
-
-def _running_mean(values, window, axis):
-    def padded(array, above, below, mode):
-        pads = [(0, 0)] * array.ndim
-        pads[axis] = (above, below)
-        return jnp.pad(array, pads, mode)
-
-    sums = padded(jnp.cumsum(values, axis), 1, 0, "constant")
-    inside = sums.shape[axis] - window
-    first = jax.lax.slice_in_dim(sums, 0, inside, axis=axis)
-    last = jax.lax.slice_in_dim(sums, window, None, axis=axis)
-    return padded((last - first) / window, (window - 1) // 2, window // 2, "edge")
 
 
 def _conv(features, kernel, name, dtype, *, stride=1, bias=True):

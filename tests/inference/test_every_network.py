@@ -12,12 +12,16 @@ from jaxrestore import naming, networks
 from jaxrestore.inference import restorer, tiles
 
 FILL = {"deepfill", "skip"}  # not through tiles, but by crops or by a fit
+LOCAL = {**untrained.SMALL["nafnet"], "local_statistics": 7}
+CASES = {name: (name, options) for name, options in untrained.SMALL.items()}
+CASES |= {"nafnet of local means": ("nafnet", LOCAL)}
 
 
 @functools.cache
 def _network(name):
     """A network as a card would give it, with random weights of which all speak."""
-    model = networks.build("Generator", {"name": name, **untrained.SMALL[name]})
+    generator, options = CASES[name]
+    model = networks.build("Generator", {"name": generator, **options})
     colors = networks.channels(model)
     side = max(64, networks.smallest(model))
     images = jnp.zeros((1, side, side, colors + (name in untrained.TOLD)))
@@ -36,7 +40,7 @@ def _network(name):
         ({1: "grey", 3: "rgb"}[colors], *(["level"] if name in untrained.TOLD else [])),
         networks.reach(model),
         networks.smallest(model),
-        repeats=networks.repeats(model),
+        continues=networks.continues(model),
     )
 
 
@@ -60,7 +64,7 @@ def test_every_network_that_restores_is_here():
     assert {*filter(having, naming.files("models"))} - FILL == {*untrained.SMALL}
 
 
-@pytest.mark.parametrize("name", untrained.SMALL)
+@pytest.mark.parametrize("name", CASES)
 def test_pictures_of_any_sides_come_back_whole(name):
     network = _network(name)
     # What sees the whole picture has a program for every size: few of these.
@@ -94,7 +98,7 @@ def _differences(name, sizes, count):
             yield abs(_restored(name, picture, tile=tile) - whole).max()
 
 
-FINITE = [name for name in untrained.SMALL if _network(name).reach is not None]
+FINITE = [name for name in CASES if _network(name).reach is not None]
 
 
 @pytest.mark.parametrize("name", FINITE)

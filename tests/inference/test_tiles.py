@@ -47,12 +47,21 @@ def test_an_image_that_is_smaller_than_a_tile_is_mirrored_up_to_it():
     )
 
 
-def test_for_a_network_that_repeats_the_edge_it_is_repeated_before_it_is_mirrored():
-    (tile,) = tiles.plan(3, 5, tile=8, overlap=0, multiple=2)
-    image = _picture(3, 5, 3)
-    rows, columns = [0, 1, 2, 2, 2, 1, 0, 1], [0, 1, 2, 3, 4, 4, 4, 3]
-    cut = tiles.cut(image, tile, repeats=2)
-    np.testing.assert_array_equal(cut, image[rows][:, columns])
+def test_what_a_network_would_add_is_added_as_it_does():
+    image, beyond = _picture(7, 21, 3), [*range(21), 20, 20, 20]
+    edge = {"multiple": 4, "continues": "edge"}
+    tile = tiles.plan(7, 21, tile=16, overlap=2, multiple=4)[-1]
+    cut = tiles.cut(image, tile, **edge)
+    rows = [*range(7), 5, 4, 3, 2, 1, 0, 1, 2, 3, 4]  # as of any small image
+    np.testing.assert_array_equal(cut, image[rows[:16]][:, beyond[8:]])
+    zeros = tiles.cut(
+        image[:, :6],
+        tile._replace(columns=tiles.Span(0, 8, 0, 6)),
+        multiple=4,
+        continues="constant",
+    )
+    np.testing.assert_array_equal(zeros[:7, :6], image[:, :6])
+    assert (zeros[:, 6:] == 0).all()
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,9 @@ def test_images_of_a_batch_do_not_touch_each_other(name):
 
 RRDBNET = {"width": 4, "blocks": 1, "growth": 2}
 REACHING = [(n, TINY[n]) for n in GENERATORS if hasattr(GENERATORS[n], "reach")]
-REACHING = [(n, options) for n, options in REACHING if n != "rrdbnet"] + [
+OTHER = ("nafnet", "rrdbnet")  # of other options
+REACHING = [(n, options) for n, options in REACHING if n not in OTHER] + [
+    ("nafnet", {**TINY["nafnet"], "middle": 1, "local_statistics": 12}),
     ("unet", {"widths": (4, 4, 4), "blocks": (1, 2, 1), "shuffle": 1}),
     ("srvggnet", {"width": 4, "convs": 1, "scale": 4}),
     # Enlarged by a product of matrices, a residual one hands a NaN to whole rows.
@@ -213,7 +215,7 @@ def test_a_pixel_of_the_result_sees_as_far_as_its_network_says(name, options):
     model = GENERATORS[name](**options)
     multiple, reach = model.multiple, model.reach
     # Of a strip, one column at a time is not a number: whatever sees it is none either.
-    middle = multiple * (reach // multiple + 2)
+    middle = multiple * (2 * reach // multiple + 2)  # by a border some see further
     columns = middle + np.arange(multiple)
     strips = np.zeros((multiple, multiple, 2 * middle, 3), np.float32)
     strips[np.arange(multiple), :, columns] = np.nan

@@ -165,50 +165,6 @@ def test_a_network_in_training_uses_global_statistics():
 # The parts
 
 
-def _mean_in_loops(x, window):
-    """The mean of the window around each pixel, pushed inside where it sticks out."""
-    sides = x.shape[:2]
-    spans = [min(window, side) for side in sides]
-    means = np.zeros(x.shape)
-    for position in np.ndindex(sides):
-        starts = [
-            min(max(at - (span - 1) // 2, 0), side - span)
-            for at, span, side in zip(position, spans, sides, strict=True)
-        ]
-        rows, columns = (
-            slice(s, s + span) for s, span in zip(starts, spans, strict=True)
-        )
-        means[position] = np.float64(x[rows, columns]).mean((0, 1))
-    return means
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "window"), [(13, 9, 5), (13, 9, 4), (7, 11, 9), (5, 6, 1)]
-)
-def test_a_local_mean_is_the_mean_in_loops(height, width, window):
-    x = untrained.noise(2, height, width, 3)
-    means = nafnet.local_mean(x, window)
-    for image, mean in zip(x, means, strict=True):
-        expected = _mean_in_loops(np.asarray(image), window)
-        np.testing.assert_allclose(mean, expected, atol=1e-5)
-
-
-def test_a_local_mean_of_five_numbers_equals_hand_computed_numbers():
-    x = jnp.array([1.0, 2.0, 6.0, 4.0, 5.0]).reshape(1, 5, 1, 1)
-    three = nafnet.local_mean(x, 3).reshape(-1)
-    np.testing.assert_allclose(three, [3, 3, 4, 5, 5], rtol=1e-6)
-    two = nafnet.local_mean(x, 2).reshape(-1)  # of a pixel and the next
-    np.testing.assert_allclose(two, [1.5, 4, 5, 4.5, 4.5], rtol=1e-6)
-
-
-@pytest.mark.parametrize("window", [0, 7, 100])
-def test_a_window_over_the_whole_map_has_one_mean(window):
-    x = untrained.noise(2, 7, 5, 3)
-    means = nafnet.local_mean(x, window)
-    assert means.shape == (2, 1, 1, 3)
-    np.testing.assert_allclose(means[:, 0, 0], np.asarray(x).mean((1, 2)), rtol=1e-6)
-
-
 def test_a_depthwise_convolution_and_its_gradients_are_those_of_the_compiler():
     x, kernel = untrained.noise(2, 5, 7, 3), untrained.noise(3, 3, 1, 3, seed=1)
     weight = untrained.noise(2, 5, 7, 3, seed=2)
