@@ -211,7 +211,7 @@ def onnx_runtime(
         settings.intra_op_num_threads = len(harness.cores())
         session = onnxruntime.InferenceSession(graph.read_bytes(), settings)
     placed = {"image": np.ascontiguousarray(image.transpose(0, 3, 1, 2))}
-    return lambda: session.run(None, placed)[0].transpose(0, 2, 3, 1)
+    return lambda: np.asarray(session.run(None, placed)[0]).transpose(0, 2, 3, 1)
 
 
 def _has_twin(generator):
