@@ -170,7 +170,7 @@ def synthetic(count: int) -> Iterator[listing.Entry]:
     """Yields entries of files that are not there, a thousand a folder."""
     root = Path("/collection")
     each = [f"{number:04}.jpg" for number in range(1000)]
-    walked = ((root / f"{n:05}", each) for n in range(-(-count // 1000)))
+    walked = ((root / f"{n:05}", each, []) for n in range(-(-count // 1000)))
     return listing.entries(root, walked)
 
 

@@ -4,15 +4,17 @@ The content goes to a file of another name in the same folder, then to the disk,
 only then takes the name asked for. Whoever is killed on the way, or finds the disk
 full, leaves the older file as it was. Folders are not made here. What a command would
 replace is asked about first, by `refuse_existing`; what the package has written itself
-is read by `read_json`.
+is read by `read_json`; whether a file is another now says its `sha256`.
 """
 
+import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,36 @@ def append_line(path: Path, text: str) -> None:
         raise errors.disk_error(error, path) from error
 
 
+@contextlib.contextmanager
+def alone(lock: Path, place: Path) -> Iterator[None]:
+    """Keeps other runs out of a place while a file, which is made, is held open.
+
+    A run that was killed holds none. On Windows, and on disks that hold no locks,
+    nobody is kept out. Raises `ConfigError` while another run is at work, and
+    `DiskError`, naming the place.
+    """
+    try:
+        held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise errors.disk_error(error, place) from error
+    try:
+        with contextlib.suppress(ImportError):
+            import fcntl  # not on Windows
+
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise errors.ConfigError(
+                    f"another run is restoring to {place}; wait until it has ended, or "
+                    "give another place"
+                ) from error
+            except OSError:
+                pass  # it holds no locks
+        yield
+    finally:
+        os.close(held)
+
+
 def read_json(path: Path) -> Any:
     """Returns what a file holds that `write_json` wrote.
 
@@ -101,6 +133,17 @@ def read_json(path: Path) -> Any:
             f"{path} is {why}, so the folder it belongs to is damaged; take it from a "
             "copy, or make that folder anew"
         ) from error
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal.
+
+    Raises `OSError`, also for a pipe or a device, which may never end.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("this is not a regular file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -6,7 +6,7 @@ Whoever writes refuses first, before any work is done.
 
 import collections
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +59,8 @@ def by_content(paths: Iterable[Path]) -> tuple[list[Path], dict[str, str]]:
 
 def walk(
     root: Path, unlisted: dict[str, str], *, recursive: bool = True
-) -> Iterator[tuple[Path, list[str]]]:
-    """Yields each folder below `root`, itself first, and the names of its files.
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yields each folder below `root`, itself first, the names of files, of folders.
 
     One folder is read when it is asked for, so that their number does not matter.
     Hidden files and folders are left out, links are followed, and each folder is met
@@ -80,7 +80,8 @@ def walk(
         seen.add((status.st_dev, status.st_ino))
         # Sorted, for it decides which of two ways into a folder is the first.
         below[:] = sorted(n for n in below if recursive and not n.startswith("."))
-        yield Path(folder), sorted(n for n in names if not n.startswith("."))
+        names = sorted(n for n in names if not n.startswith("."))
+        yield Path(folder), names, below
 
 
 def refuse_no_folder(root: Path) -> None:
@@ -102,7 +103,7 @@ def _below(root: Path, recursive: bool = True) -> tuple[list[Path], dict[str, st
     unlisted: dict[str, str] = {}
     paths = [
         folder / name
-        for folder, names in walk(root, unlisted, recursive=recursive)
+        for folder, names, _ in walk(root, unlisted, recursive=recursive)
         for name in names
     ]
     return sorted(paths, key=lambda path: path.relative_to(root).as_posix()), unlisted
@@ -136,15 +137,26 @@ def stems(files: Iterable[Path], root: Path) -> dict[str, Path]:
     return {stem: paths[0] for stem, paths in found.items()}
 
 
-def distinct_stems(files: Mapping[str, Path]) -> dict[str, Path]:
+def distinct_stems(
+    files: Mapping[str, Path], below: Collection[str], suffix: str = ".png"
+) -> dict[str, Path]:
     """Returns files, by their path in a folder, by this path without suffix.
 
-    Those that differ in their suffix alone keep it: `x.jpg` beside `x.png`.
+    Those that differ in their suffix alone keep it: `x.jpg` beside `x.png`. So does one
+    whose result, its stem and another `suffix`, would be called like a folder that is
+    `below`. Raises `ConfigError` where one of that name is there too.
     """
     stems = {name: _without_suffix(name) for name in files}
+    stems = {n: n if f"{stem}{suffix}" in below else stem for n, stem in stems.items()}
     while len({*stems.values()}) < len(stems):
         count = collections.Counter(stems.values())
         stems = {n: stem if count[stem] == 1 else n for n, stem in stems.items()}
+    for name, stem in stems.items():
+        if f"{stem}{suffix}" in below:
+            raise errors.ConfigError(
+                f"{files[name]} would become {stem}{suffix}, and a folder beside it is "
+                "called so; rename one of the two"
+            )
     return {stem: files[name] for name, stem in stems.items()}
 
 

@@ -45,12 +45,15 @@ class Header(NamedTuple):
     key: tuple[int, ...] | None = None  # the value, of `bits`, that is transparent
     gamma: float | None = None  # a value is light to the power of it
     page: int = 0  # of a TIFF file
+    frames: int = 1  # of a TIFF file: its pages, but for smaller versions of others
     native: bool = False  # floats that libtiff has to hand over in its own order
     planes: bool = False  # 16-bit colours of which each has a part of the file
 
 
-def read(file: io.BytesIO | io.BufferedReader) -> Header:
+def read(file: io.BytesIO | io.BufferedReader, frame: int = 0) -> Header:
     """Returns what is written ahead of the pixels; the file is left at its start.
+
+    Of a TIFF file of several `frames` that is what this one's tags say, or the first's.
 
     A file of another format has the header of 8-bit sRGB. So has a damaged one: who
     reads its pixels will find out.
@@ -63,7 +66,7 @@ def read(file: io.BytesIO | io.BufferedReader) -> Header:
             return Header(refusal=_BIG_ENDIAN_BIG_TIFF)
         if start[:4] in _TIFF_MAGIC:
             order = "big-endian" if start[:1] == b"M" else "little-endian"
-            return _of_tiff(_pages(file), order)
+            return _of_tiff(_pages(file), order, frame)
     except (struct.error, SyntaxError, TypeError, ValueError, LookupError, OSError):
         pass
     finally:
@@ -160,24 +163,24 @@ def _pages(file: io.BytesIO | io.BufferedReader) -> list[Mapping[int, Any]]:
     return [*pages.values()]
 
 
-def _of_tiff(pages: list[Mapping[int, Any]], order: str) -> Header:
+def _of_tiff(pages: list[Mapping[int, Any]], order: str, frame: int) -> Header:
     """Source: TIFF, revision 6.0, 1992; NewSubfileType says what a page is: a smaller
     version of another has bit 0.
     """
     pictures = [i for i, tags in enumerate(pages) if not tags.get(254, 0) & 1] or [0]
-    if len(pictures) > 1:
-        return Header(refusal=frames(len(pictures)))
-    tags = pages[pictures[0]]
+    page = pictures[frame if 0 <= frame < len(pictures) else 0]
+    tags, frames = pages[page], len(pictures)
     if not {273, 324} & {*tags}:  # it says of no strip or tile where it is
-        return Header()
+        return Header(page=page, frames=frames)
     bits, model = max(tags.get(258, (1,))), tags.get(262, 0)
     samples, count = {*tags.get(339, (1,))}, tags.get(277, 1)
     fractional, plain = samples == {3}, tags.get(259, 1) == 1
     values = " and ".join(_SAMPLES.get(sample, "unknown values") for sample in samples)
     if not fractional and (2 in samples or bits > 16):
         return Header(
+            frames=frames,
             refusal=f"its values are {values} of {bits} bits, and nothing says which "
-            "is black and which white; save it with 8 or 16 bits, unsigned"
+            "is black and which white; save it with 8 or 16 bits, unsigned",
         )
     colours = _MODELS.get(model, f"colour model {model}")
     return Header(
@@ -186,7 +189,8 @@ def _of_tiff(pages: list[Mapping[int, Any]], order: str) -> Header:
         bits=bits,
         grey=model in (0, 1),
         white_is_zero=model == 0 and (bits == 16 or fractional),
-        page=pictures[0],
+        page=page,
+        frames=frames,
         # Pillow 13 turns compressed floats of big-endian files, which libtiff has
         # turned already; of planes it takes 8 bits.
         native=fractional and not plain,
@@ -196,8 +200,3 @@ def _of_tiff(pages: list[Mapping[int, Any]], order: str) -> Header:
 
 def _in_planes(tags: Mapping[int, Any]) -> bool:
     return tags.get(284, 1) == 2 and tags.get(277, 1) > 1
-
-
-def frames(count: int) -> str:
-    """Returns the refusal of a file of so many pictures."""
-    return f"it holds {count} frames, expected one; save one as a file of its own"

@@ -25,6 +25,7 @@ SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png")
 SUFFIXES += (".tif", ".tiff", ".webp")
 
 ImageError = errors.ImageError
+SeveralFrames = reading.SeveralFrames
 Writing = formats.Writing
 Metadata = embedded.Metadata
 Picture = reading.Picture
@@ -68,12 +69,14 @@ def read(
     *,
     max_pixels: int = MAX_PIXELS,
     keep_profiles: Sequence[str] = (),
+    frame: int | None = None,
 ) -> Picture:
     """Returns `decode_as_stored`'s image with 16 bits if its file has more than 8.
 
     Values are kept to the bit, and of the modes in `keep_profiles`, L or RGB, so are
     those that another profile than sRGB's belongs to; see `srgb.read`. Else the profile
-    of the metadata is empty. Raises as `decode`.
+    of the metadata is empty. Of a file of several pictures the `frame` is read, counted
+    from 0. Raises as `decode`, `SeveralFrames` where none is given.
 
     >>> read(encoded(np.full((4, 6, 3), 40_000, np.uint16), ".png")).values[0, 0, 0]
     np.uint16(40000)
@@ -82,11 +85,11 @@ def read(
     try:
         with reading.opened(source) as file:
             options = {"max_pixels": max_pixels, "keep_profiles": keep_profiles}
-            return reading.picture(file, name, **options)
+            return reading.picture(file, name, frame=frame, **options)
     except MemoryError:
         raise
     except ImageError as error:
-        raise ImageError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
     # Pillow's readers raise SyntaxError, RuntimeError, ValueError, struct.error, ... on
     # damaged files, besides OSError: for a caller each of them means the same.
     except Exception as error:
@@ -152,8 +155,9 @@ def left_behind(
     *,
     writing: Writing | None = None,
     in_8_bits: bool = False,
+    frame: int | None = None,
 ) -> list[str]:
-    """Returns what a file that `decode` can read holds, and one of `suffix` would not.
+    """Returns what a file that `read` can read holds, and one of `suffix` would not.
 
     Of "16 bits" (or 12, 32), "EXIF", "XMP", "a colour profile" and what else is never
     kept: "IPTC", "text", "a preview or gain map". What is left out by the `writing` is
@@ -162,8 +166,10 @@ def left_behind(
     asked = writing or Writing()
     found = formats.of_suffix(suffix)
     keep = found.profiles if asked.metadata else ()
-    metadata, bits, converted = reading.beside(Path(file), keep_profiles=keep)
-    most = 16 if found.deep and not (in_8_bits or converted) else 8
+    metadata, bits, rounded = reading.beside(
+        Path(file), keep_profiles=keep, frame=frame
+    )
+    most = 16 if found.deep and not (in_8_bits or rounded) else 8
     lost = [f"{bits} bits"] if bits > most and asked.bits is None else []
     if asked.metadata:
         lost += embedded.left_behind(metadata, found.kind)

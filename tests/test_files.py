@@ -1,5 +1,6 @@
 import csv
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -167,3 +168,12 @@ def test_a_csv_has_the_columns_of_all_rows_and_empty_cells(path):
     with path.open(newline="") as file:
         rows = [*csv.DictReader(file)]
     assert rows == [{"a": "1", "b": ""}, {"a": 'x,"y"\n', "b": "0.1"}]
+
+
+def test_a_file_has_a_hash_and_a_pipe_none(path, tmp_path):
+    assert files.sha256(path) == hashlib.sha256(OLD).hexdigest()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        files.sha256(tmp_path / "pipe")
+    with pytest.raises(FileNotFoundError):
+        files.sha256(tmp_path / "absent")

@@ -93,8 +93,17 @@ def test_all_files_of_one_stem_are_refused_by_name(photographs):
     ],
 )
 def test_names_that_differ_in_their_suffix_keep_it(names, expected):
-    found = folders.distinct_stems({name: Path(name) for name in names})
+    found = folders.distinct_stems({name: Path(name) for name in names}, ())
     assert [*found] == expected and [*found.values()] == [*map(Path, names)]
+
+
+def test_a_result_is_not_called_like_a_folder():
+    files = {name: Path(name) for name in ("a/x.jpg", "a/x.png/y.jpg", "x.jpg")}
+    found = folders.distinct_stems(files, {"a", "a/x.png"})
+    assert [*found] == ["a/x.jpg", "a/x.png/y", "x"]
+    assert "a/x" in folders.distinct_stems(files, {"a/x.png"}, ".tif")
+    with pytest.raises(errors.ConfigError, match=r"become a/x.jpg.png, and a folder"):
+        folders.distinct_stems(files, {"a/x.png", "a/x.jpg.png"})
 
 
 def test_by_content_all_images_are_found_and_the_rest_is_named(photographs):

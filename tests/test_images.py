@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms, JpegImagePlugin
 from written import save
 
@@ -235,11 +236,40 @@ def test_animation_is_refused_with_its_frame_count(kind):
     with pytest.raises(images.ImageError, match="holds 3 frames"):
         images.decode(data)
 
+    for frame in range(3):
+        found = images.read(data, frame=frame).values
+        assert np.abs(found.astype(int) - [90 * frame, 0, 0]).max() <= 4
+    with pytest.raises(
+        images.ImageError, match="`frame` is 3, and it holds 3 frames, the first"
+    ):
+        images.read(data, frame=3)
+
+
+def test_of_an_animated_png_of_16_bits_the_first_frame_is_read():
+    frames = [Image.fromarray(np.full((4, 6), n, np.uint16)) for n in (7_000, 40_000)]
+    data = save(frames[0], save_all=True, append_images=frames[1:])
+    assert (images.read(data, frame=0).values == 7_000).all()
+    with pytest.raises(images.ImageError, match="PNG file of 16 bits the first"):
+        images.read(data, frame=1)
+
+
+def test_pages_have_sizes_and_bits_of_their_own(tmp_path):
+    path, deep = tmp_path / "x.tif", np.array([[[9, 700, 65535]]], np.uint16)
+    for page in (COLOUR, deep):
+        tifffile.imwrite(path, page, append=True, photometric="rgb", metadata=None)
+    np.testing.assert_array_equal(images.read(path, frame=0).values, COLOUR)
+    np.testing.assert_array_equal(images.read(path, frame=1).values, deep)
+    assert images.left_behind(path, ".jpg", frame=1) == ["16 bits"]
+    assert images.left_behind(path, ".jpg", frame=0) == []
+
 
 def test_photograph_with_a_preview_is_no_animation():
     frames = [Image.new("RGB", (16, 16), (90 * k, 0, 0)) for k in range(2)]
     data = save(frames[0], "MPO", save_all=True, append_images=frames[1:])
     assert images.decode(data).shape == (16, 16, 3)
+    assert images.read(data, frame=0).values.shape == (16, 16, 3)
+    with pytest.raises(images.ImageError, match="it holds 1 frame, the"):
+        images.read(data, frame=1)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -10,6 +10,7 @@ import pytest
 from golden import old_build as golden
 
 from configs import gan_full
+from jaxrestore import files
 from jaxrestore.cli.commands import weights
 from jaxrestore.evaluation import outcome
 from jaxrestore.inference import of_runs, restorer
@@ -79,7 +80,7 @@ def test_it_goes_on_under_today_s_recipe_as_it_did(run):
 
 def test_its_card_and_weights_open(tmp_path):
     card, variables = weight_files.load(WEIGHTS)
-    assert card["sha256"] == PRINTED["sha256"] == weight_files.sha256(WEIGHTS)
+    assert card["sha256"] == PRINTED["sha256"] == files.sha256(WEIGHTS)
     printed = PRINTED[str(golden.STOPPED)]["restorer_hash"]
     assert checkpoints.tree_hash(variables) == printed
     assert cards.opened(WEIGHTS)[0]["generator"] == card["generator"]

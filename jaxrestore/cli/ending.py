@@ -9,6 +9,7 @@ reader of a pipe went away.
 import contextlib
 import io
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -40,6 +41,31 @@ def run(task: Callable[[], object]) -> None:
             _bug(error)
         else:
             _end(known.exit_code, str(known))
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as an interrupt: nothing on the way takes it for an error of a file."""
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """Inside, the first SIGTERM is raised as `Terminated`; a second one kills.
+
+    So what has to be tidied up or told is. Ends as `errors.Interrupted`.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end(number, frame):
+        signal.signal(signal.SIGTERM, before)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except Terminated:
+        raise errors.Interrupted("stopped", signal.SIGTERM) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_any_name() -> None:
@@ -86,5 +112,5 @@ def _bug(error: Exception) -> None:
 
 
 def _end(code: int, message: str) -> None:
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    print(f"{progress.cleared()}error: {message}", file=sys.stderr, flush=True)
     sys.exit(code)

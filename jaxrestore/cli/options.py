@@ -5,6 +5,12 @@ from typing import Annotated
 
 import typer
 
+# What `--help` gathers options under, beside "Options".
+BY_WHAT = "By which network, or without one (give one)"
+HOW = "How"
+PRIOR = "Of --prior"
+WRITTEN = "How results are written"
+
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that exist.")
 ]
@@ -29,26 +35,39 @@ Json = Annotated[
 # Of networks that restore.
 Level = Annotated[
     float | None,
-    typer.Option(help="Sigma of the noise, 0 to 255, for networks told it."),
+    typer.Option(
+        help="Sigma of the noise, 0 to 255, for networks told it.",
+        rich_help_panel=HOW,
+    ),
 ]
 Strength = Annotated[
     float | None,
     typer.Option(
-        help="How much is changed, 0 to 1; as much as looks damaged if not given."
+        help="How much is changed, 0 to 1; as much as looks damaged if not given.",
+        rich_help_panel=HOW,
     ),
 ]
 Confine = Annotated[
     bool,
-    typer.Option("--confine", help="Keep to what a JPEG file says; --task jpeg does."),
+    typer.Option(
+        "--confine",
+        help="Keep to what a JPEG file says; --task jpeg does.",
+        rich_help_panel=HOW,
+    ),
 ]
 Tile = Annotated[
     int | None,
-    typer.Option(min=1, help="The side of tiles, px; few sizes if not given."),
+    typer.Option(
+        min=1,
+        help="The side of tiles, px; few sizes if not given.",
+        rich_help_panel=HOW,
+    ),
 ]
 Ensemble = Annotated[
     bool,
     typer.Option(
         "--ensemble",
         help="The mean of eight, turned and mirrored: slow, a little better.",
+        rich_help_panel=HOW,
     ),
 ]

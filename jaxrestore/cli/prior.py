@@ -39,6 +39,7 @@ def restore(
     preview: Path | None,
     overwrite: bool,
     max_pixels: int,
+    frame: int | None = None,
     writing: "images.Writing",
     manifest: Any = None,
     others: bool = False,
@@ -65,12 +66,15 @@ def restore(
     def restore_one(name, place):
         mask = None if masks is None else masks[name]
         deep = mask is not None  # as what fills holes takes it
-        options = {"max_pixels": max_pixels, "deep": deep, "writing": writing}
-        picture, hole, metadata = folders.opened(place, mask, **options)
+        options = {"max_pixels": max_pixels, "frame": frame, "writing": writing}
+        picture, hole, metadata, lost = folders.opened(
+            place, mask, deep=deep, **options
+        )
         with _interruptible() as asked:
             parts = _parts(hole)
             told = _progress(name, parts, preview, asked)
             options = {"iterations": count, "progress": told}
+            progress.compiling(f"{name}: a fit")
             if hole is None:
                 fit = functools.partial(
                     _restored, task=task, scale=scale or 4, max_pixels=max_pixels
@@ -84,7 +88,7 @@ def restore(
         if made.error is not None:
             made.error.args = (f"{made.error}; {made.said} is in {place.destination}",)
             raise made.error
-        behind.extend(folders.behind(place, deep=deep, writing=writing))
+        behind.extend(lost)
         print(f"{place.destination}: {made.said}")
         return not asked  # another time more would become of it
 

@@ -10,15 +10,28 @@ from jaxrestore import tables
 _OFTEN = 0.1  # seconds between two lines
 
 
+def on_terminal() -> bool:
+    """Returns whether somebody sees lines that are written over."""
+    return sys.stderr.isatty()
+
+
 def line(text: str) -> None:
     """Writes over the line before, on a terminal alone."""
-    if sys.stderr.isatty():
+    if on_terminal():
         print(f"{cleared()}{text}", end="", file=sys.stderr, flush=True)
 
 
 def cleared() -> str:
     """Returns what removes the line before, on a terminal alone."""
-    return "\r\x1b[K" if sys.stderr.isatty() else ""
+    return "\r\x1b[K" if on_terminal() else ""
+
+
+def compiling(what: str) -> None:
+    """Says what is compiled first and for which device, on a terminal alone."""
+    if on_terminal():
+        import jax  # which finds its devices here: seconds, where there are GPUs
+
+        line(f"{what}: compiling for {jax.devices()[0].device_kind}")
 
 
 def clock(seconds: float | int) -> str:

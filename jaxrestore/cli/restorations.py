@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import signal
-import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxrestore import errors, tables
-from jaxrestore.cli import prior, progress
+from jaxrestore.cli import ending, prior, progress
 
 
 @dataclasses.dataclass
@@ -100,13 +99,22 @@ def planned(
         overwrite=overwrite,
         skip_existing=skip_existing,
         difference=_difference(work),
+        frame=options.get("frame"),
         opaque=mask in masks.WORDS,
         **limit,
     )
-    changed = {name: why for name, why in work.rest.kept.items() if why}
-    if changed:
-        _notice(errors.listed(changed, "kept as they are; --overwrite restores again"))
+    _tell_kept(work)
     return work
+
+
+def _tell_kept(work: Work) -> None:
+    """Tells which results stay though they may not be what would be made now."""
+    if work.manifest is None:
+        return
+    unknown = "nothing tells what it was made of"
+    kept = {n: why or unknown for n, why in work.rest.kept.items() if why != ""}
+    if kept:
+        _notice(errors.listed(kept, "kept as they are; --overwrite restores again"))
 
 
 def _difference(work: Work) -> Callable[[str], str | None]:
@@ -133,12 +141,14 @@ def by_network(work: Work) -> None:
     """
     from jaxrestore.inference import folders, restorer
 
+    progress.line(f"loading {next(iter(work.by.values()))}")
     network, options = _network(**work.by), dict(work.options)
     told = {name: options.get(name) for name in ("level", "strength", "tile")}
     confine, masked = options.get("confine", False), work.masks is not None
     restorer.check_options(network, confine=confine, masked=masked, **told)
     more = {**options, **work.limit, **_told(work), **_on_the_way(work)}
     try:
+        progress.compiling(network.name)
         work.skipped |= folders.restore_all(
             network, work.rest.places, masks=work.masks, **more
         )
@@ -157,6 +167,7 @@ def by_prior(work: Work, *, preview: Path | None, overwrite: bool) -> None:
         masks=work.masks,
         iterations=work.options.get("iterations", "auto"),
         scale=work.options.get("scale"),
+        frame=work.options.get("frame"),
         preview=preview,
         overwrite=overwrite,
         done=_record(work),
@@ -214,7 +225,7 @@ def _on_the_way(work: Work) -> dict[str, Any]:
     from jaxrestore import image_headers, images
 
     record = _record(work)
-    if not sys.stderr.isatty():
+    if not progress.on_terminal():
         return {"done": record}
     headers = (
         image_headers.format_and_size(place.source, images.FORMATS)
@@ -257,14 +268,15 @@ def said(work: Work) -> str:
     return f"{work.output} was there" if kept else f"{work.output}{took}"
 
 
-def interrupted(work: Work) -> errors.Interrupted:
-    """Returns what Ctrl-C ends with: how much is done, and how to do the rest."""
+def interrupted(work: Work, by: KeyboardInterrupt) -> errors.Interrupted:
+    """Returns what Ctrl-C, or SIGTERM, ends with: what is done, and how to go on."""
     said = f"interrupted; {work.output} is not written"
     if work.plan.into:
         done, all_of_it = len(work.restored), len(work.rest.places)
         said = f"interrupted; {done} of {tables.counted(all_of_it, 'image')} restored "
         said += f"in {work.output}; the same command restores the rest"
-    return errors.Interrupted(said, signal.SIGINT)
+    stopped = isinstance(by, ending.Terminated)
+    return errors.Interrupted(said, signal.SIGTERM if stopped else signal.SIGINT)
 
 
 def raise_partial(work: Work) -> None:

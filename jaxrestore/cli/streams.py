@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import re
-import signal
 import sys
 import tempfile
 import warnings
@@ -33,7 +32,7 @@ def as_files(
         yield sources, output, str
         return
     _check(sources, output)
-    with _tidy(), tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home:
         place = re.compile(re.escape(f"{home}{os.sep}") + r"([a-z ]+)(\.[a-z]+)?")
         spelled = lambda text: place.sub(r"\1", text)
         with _named(spelled):
@@ -48,20 +47,6 @@ def as_files(
                 yield sources, str(written), spelled
             sys.stdout.buffer.write(written.read_bytes())
             sys.stdout.buffer.flush()
-
-
-@contextlib.contextmanager
-def _tidy() -> Iterator[None]:
-    """Inside, SIGTERM leaves no picture behind: it is raised as an interrupt."""
-
-    def end(number, frame):
-        raise errors.Interrupted("stopped; nothing is written", number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Spelling(io.TextIOBase):

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt64
 
-from jaxrestore.weights import cards, weight_files
+from jaxrestore import files
+from jaxrestore.weights import cards
 
 _DIGITS = 32  # of hexadecimal: 128 bits, which no two pictures share by accident
 
@@ -43,7 +44,7 @@ def of_bytes(content: bytes) -> str:
 
 def of_file(path: Path) -> str:
     """Returns the hash of what a file holds; raises `OSError`, also for a pipe."""
-    return weight_files.sha256(path)[:_DIGITS]
+    return files.sha256(path)[:_DIGITS]
 
 
 def of_network(weights: Path) -> str:

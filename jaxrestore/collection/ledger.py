@@ -9,7 +9,6 @@ later run says of a result replaces what earlier ones said.
 import array
 import contextlib
 import json
-import os
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -89,24 +88,13 @@ def alone(destination: Path) -> Iterator[None]:
 
     Raises `ConfigError` while another run is at work.
     """
-    import fcntl  # not on Windows, where there is no Ray cluster either
-
     try:
         for folder in ("done", "attempts"):
             (destination / _HOME / folder).mkdir(parents=True, exist_ok=True)
-        lock = os.open(destination / _HOME / "lock", os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise errors.disk_error(error, destination) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise errors.ConfigError(
-                f"another run is restoring to {destination}; wait until it has ended"
-            ) from error
+    with files.alone(destination / _HOME / "lock", destination):
         yield
-    finally:
-        os.close(lock)
 
 
 def settings(destination: Path) -> dict[str, Any]:

@@ -30,18 +30,21 @@ class Plan(NamedTuple):
     count: int
 
 
-def entries(root: Path, walked: Iterable[tuple[Path, list[str]]]) -> Iterator[Entry]:
+def entries(
+    root: Path, walked: Iterable[tuple[Path, list[str], list[str]]]
+) -> Iterator[Entry]:
     """Yields the pictures of folders below `root`, which `folders.walk` has listed.
 
     Pictures are files with the suffix of one. Results are called as `jaxrestore
-    restore` calls them, `PATH.png`: see `folders.distinct_stems`.
+    restore` calls them, `PATH.png`: see `folders.distinct_stems`, which raises.
     """
-    for folder, names in walked:
-        below = folder.relative_to(root)
+    for folder, names, below in walked:
+        place = folder.relative_to(root)
         found = {
-            (below / n).as_posix(): below / n for n in names if folders.is_named(n)
+            (place / n).as_posix(): place / n for n in names if folders.is_named(n)
         }
-        for stem, source in folders.distinct_stems(found).items():
+        taken = {(place / n).as_posix() for n in below}
+        for stem, source in folders.distinct_stems(found, taken).items():
             yield Entry(source.as_posix(), f"{stem}.png")
 
 

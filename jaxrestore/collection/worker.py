@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from jaxrestore import errors, images
 from jaxrestore.collection import keys, ledger, listing
-from jaxrestore.inference import folders, plans, restorer, shipped
+from jaxrestore.inference import folders, restorer, shipped
 
 DONE, THERE, FAILED = "done", "there", "failed"
 ATTEMPTS = 3  # of a picture whose worker ends without a word
@@ -132,6 +132,7 @@ class Worker:
         """Restores one picture; returns what of it is not written."""
         job, room = self._job, ledger.room(self._job.destination, "attempts")
         source, output = job.source / entry.source, job.destination / entry.output
+        lost: list[str] = []
         with _attempt(room / keys.of_bytes(listing.line(entry).encode())):
             output.parent.mkdir(parents=True, exist_ok=True)
             folders.restore_file(
@@ -139,9 +140,10 @@ class Worker:
                 source,
                 output,
                 max_pixels=job.max_pixels,
+                lost=lost.extend,
                 **job.options._asdict(),
             )
-        return folders.behind(plans.Place(source, output))
+        return lost
 
     def _loaded(self) -> restorer.Restorer:
         if self._network is None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 
 
 def included(names: Sequence[str], include: str) -> list[int]:
@@ -101,8 +101,7 @@ def fingerprint(path: Path) -> str:
 @functools.lru_cache(maxsize=1_000_000)
 def _digest(path: str, size: int, changed: int) -> str:
     del size, changed  # they tell a file that was written again
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return files.sha256(Path(path))
 
 
 def _linked(fingerprints: Sequence[Sequence[str]]) -> list[str]:
@@ -117,10 +116,10 @@ def _linked(fingerprints: Sequence[Sequence[str]]) -> list[str]:
             file = leader[file]
         return file
 
-    for files in fingerprints:
-        leaders = {first(file) for file in files}
+    for one in fingerprints:
+        leaders = {first(file) for file in one}
         leader |= dict.fromkeys(leaders, min(leaders))
-    return [first(files[0]) for files in fingerprints]
+    return [first(one[0]) for one in fingerprints]
 
 
 def _ordered(groups: Iterable[str], seed: int) -> list[str]:

@@ -14,6 +14,11 @@ from jaxrestore.inference import library, restorer
 from jaxrestore.weights import cards, inputs
 
 SUFFIXES = (".onnx", ".stablehlo")
+# What jax raises where a program asks for the number that a named side stands for.
+_OF_SIDES = (
+    jax.errors.InconclusiveDimensionOperation,
+    jax.errors.ConcretizationTypeError,
+)
 
 
 def export(
@@ -78,7 +83,7 @@ def export(
             f"{what} cannot be written as ONNX: {network.name} asks for {error}, for "
             "which there is no rule; write it as .stablehlo"
         ) from error
-    except (jax.errors.InconclusiveDimensionOperation, TypeError, ValueError) as error:
+    except _OF_SIDES as error:
         why = str(error).partition("\n")[0]
         raise errors.ConfigError(
             f"{what} cannot be exported: {network.name} does other things to images of "

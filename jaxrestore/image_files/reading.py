@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from jaxrestore import errors, image_headers
+from jaxrestore import errors, image_headers, tables
 from jaxrestore.image_files import embedded, srgb
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
@@ -46,11 +46,20 @@ def opened(source: Path | str | bytes) -> File:
     return open(source, "rb")
 
 
+class SeveralFrames(errors.ImageError):
+    """A file holds several pictures, and nobody has said which one is meant."""
+
+
 def picture(
-    file: File, name: str, *, max_pixels: int, keep_profiles: Sequence[str]
+    file: File,
+    name: str,
+    *,
+    max_pixels: int,
+    keep_profiles: Sequence[str],
+    frame: int | None,
 ) -> Picture:
     """Returns what `images.read` does; raises as Pillow's readers do besides."""
-    header = image_headers.read(file)
+    header = image_headers.read(file, frame or 0)
     if header.refusal:
         raise errors.ImageError(header.refusal)
     limit = Image.MAX_IMAGE_PIXELS
@@ -72,8 +81,10 @@ def picture(
             "damaged; convert it to PNG or remove it"
         ) from error
     with image:
-        image.seek(header.page)
+        if image.format == "TIFF":  # of other files each frame has one size
+            image.seek(header.page)
         _check(image, max_pixels)
+        header = _sought(image, header, frame)
         options = {"keep_profiles": keep_profiles}
         values, profile = srgb.read(file, image, header, name, **options)
         if image.format != "TIFF":  # of which Pillow has done it
@@ -83,33 +94,63 @@ def picture(
 
 
 def beside(
-    path: Path, *, keep_profiles: Sequence[str]
+    path: Path, *, keep_profiles: Sequence[str], frame: int | None
 ) -> tuple[embedded.Metadata, int, bool]:
     """Returns the metadata and bits that `picture` finds in a file that it can read.
 
-    And whether it leaves 8 of the bits, since colours are converted by a profile, which
-    is then among the others; one of no use has a notice of its own.
+    And whether it leaves 8 of the bits, since colours are converted by a profile that
+    has tables. One that they are converted by is among the others; one of no use has a
+    notice of its own.
     """
     with open(path, "rb") as file:
-        header = image_headers.read(file)
+        header = image_headers.read(file, frame or 0)
         with Image.open(file, formats=FORMATS) as image:
-            image.seek(header.page)
-            profile, converted = srgb.kept_profile(image, header, keep_profiles)
+            header = _sought(image, header, frame)
+            profile, converted, rounded = srgb.kept_profile(
+                image, header, keep_profiles
+            )
             found = embedded.of(image, profile)
             if converted:
                 found = found._replace(others=(*found.others, "a colour profile"))
-            return found, header.bits, converted
+            return found, header.bits, rounded
 
 
 def _check(image: Image.Image, max_pixels: int) -> None:
-    """Refuses by size and by frame count, before any pixel is decoded."""
+    """Refuses by size, before any pixel is decoded."""
     width, height = image.size
     if width * height > max_pixels:
         raise errors.ImageError(
             f"{width}x{height} is more than `max_pixels`, {max_pixels:,}; make it "
             "smaller, or raise the limit if you trust the file"
         )
-    # MPO is a photograph whose further frames are previews or gain maps; the pages of
-    # TIFF are counted by `image_headers`.
-    if image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False):
-        raise errors.ImageError(image_headers.frames(image.n_frames))  # type: ignore
+
+
+def _sought(
+    image: Image.Image, header: image_headers.Header, frame: int | None
+) -> image_headers.Header:
+    """Goes to a frame, which is the only one if not given; its page joins the header.
+
+    MPO is a photograph whose further frames are previews or gain maps.
+    """
+    count = header.frames
+    animated = image.format not in ("MPO", "TIFF")
+    if animated and getattr(image, "is_animated", False):
+        count = image.n_frames  # type: ignore
+    if frame is None and count > 1:
+        raise SeveralFrames(
+            f"it holds {count} frames, expected one; save one as a file of its own"
+        )
+    if not 0 <= (frame or 0) < count:
+        raise errors.ImageError(
+            f"`frame` is {frame}, and it holds {tables.counted(count, 'frame')}, the "
+            "first of which is 0"
+        )
+    if animated:
+        header = header._replace(page=frame or 0)
+    if image.format == "PNG" and header.page and header.bits > 8:
+        raise errors.ImageError(
+            f"of an animated PNG file of {header.bits} bits the first frame alone is "
+            "read; save the other as a file of its own"
+        )
+    image.seek(header.page)
+    return header

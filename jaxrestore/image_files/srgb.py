@@ -15,7 +15,7 @@ from jaxtyping import Shaped, UInt8, UInt16
 from PIL import Image, ImageCms
 
 from jaxrestore import errors
-from jaxrestore.image_files import deep
+from jaxrestore.image_files import deep, profiles
 from jaxrestore.image_headers import Header
 
 GREY_MODES = ("1", "L", "LA", "La", "F")
@@ -59,17 +59,19 @@ def read(
 
 def kept_profile(
     image: Image.Image, header: Header, keep_profiles: Sequence[str]
-) -> tuple[bytes, bool]:
+) -> tuple[bytes, bool, bool]:
     """Returns the profile that `read` would return, and whether it would convert by it.
 
-    That is done in 8 bits. No pixel is read.
+    And whether that is done in 8 bits: by a profile that has tables. No pixel is read.
     """
     profile = image.info.get("icc_profile") or b""
     grey = header.grey or image.mode in GREY_MODES or image.mode[0] == "I"
     mode = "CMYK" if image.mode == "CMYK" else "L" if grey else "RGB"
     transform = _to_srgb(profile, mode) if profile else None
     kept = transform is not None and mode in keep_profiles
-    return profile if kept else b"", transform is not None and not kept
+    if transform is None or kept:
+        return profile if kept else b"", False, False
+    return b"", True, profiles.shaper(profile) is None
 
 
 def eight_bit(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
@@ -125,6 +127,8 @@ def _in_colors(
     if transform is not None:
         if mode in keep_profiles:
             return colors, profile
+        if colors.dtype == np.uint16 and (found := profiles.shaper(profile)):
+            return profiles.to_srgb(found, colors), b""
         return _transformed(transform, eight_bit(colors), mode), b""
     if mode == "CMYK":
         raise errors.ImageError(
@@ -163,8 +167,7 @@ def _curve(gamma: float, dtype: Any) -> np.ndarray:
     """Returns for each value that is light to the power of `gamma` sRGB's."""
     white = np.iinfo(dtype).max
     light = (np.arange(white + 1) / white) ** (1 / gamma)
-    low, high = 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055
-    return np.rint(white * np.where(light <= 0.0031308, low, high)).astype(dtype)
+    return np.rint(white * profiles.bent(light)).astype(dtype)
 
 
 def _notice_darkness(colors: np.ndarray, name: str) -> None:

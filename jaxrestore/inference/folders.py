@@ -1,7 +1,8 @@
 """Files of images restored to files: one, several, or all that `plans.planned` has."""
 
 import collections
-import os
+import contextlib
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from jaxrestore import errors, folders, image_headers, images
+from jaxrestore import errors, image_headers, images
 from jaxrestore.image_files import formats, srgb
 from jaxrestore.inference import jpeg_cells, manifests, masks, plans
 from jaxrestore.inference import restorer as restorers
@@ -27,29 +28,31 @@ def restore_file(
     tile: int | None = None,
     ensemble: bool = False,
     max_pixels: int = images.MAX_PIXELS,
+    frame: int | None = None,
     confine: bool = False,
     mask: plans.Mask | None = None,
     writing: images.Writing | None = None,
     progress: Callable[[float], object] = lambda share: None,
+    lost: Callable[[list[str]], object] = lambda what: None,
 ) -> bool:
     """Writes the restored image of a file in the format of the destination's suffix.
 
     Grey stays grey and alpha is kept, and so are 16 bits, colours by another profile
     than sRGB's and metadata where the format holds them and `writing` does not say
-    otherwise: see `images.Writing`, and `behind`. `level`, `strength`, `tile`,
-    `progress` and what is raised are those of `restorer.restore_image`, and
-    `ImageError` for what cannot be read, has more than `max_pixels`, or could not be
-    written. The folder of `destination` is made. With `confine` what becomes of a JPEG
-    file stays within what the file says of the original: see `jpeg_cells`. Returns
-    False where that could not be (see `images.jpeg_planes`).
+    otherwise: see `images.Writing`; `lost` is called with what `behind` finds. `level`,
+    `strength`, `tile`, `progress` and what is raised are those of
+    `restorer.restore_image`, `frame` is that of `images.read`, and `ImageError` is
+    raised for what cannot be read, has more than `max_pixels`, or could not be written.
+    The folder of `destination` is made. With `confine` what becomes of a JPEG file
+    stays within what the file says of the original: see `jpeg_cells`. Returns False
+    where that could not be (see `images.jpeg_planes`).
 
     With a `mask`, a file of the image's size or a word of `masks.WORDS`, its holes are
     filled; of an image whose own alpha says where they are the result is opaque.
     """
     place = plans.Place(source, destination)
-    image, hole, metadata = opened(
-        place, mask, max_pixels=max_pixels, writing=writing, scale=restorer.scale
-    )
+    options = {"max_pixels": max_pixels, "frame": frame, "scale": restorer.scale}
+    image, hole, metadata, missing = opened(place, mask, writing=writing, **options)
     planes = images.jpeg_planes(source, srgb.eight_bit(image)) if confine else []
     try:
         restored = restorers.restore_image(
@@ -67,15 +70,20 @@ def restore_file(
         raise images.ImageError(f"{source}: {error}") from error
     filled = hole is not None
     written(restored, destination, filled=filled, metadata=metadata, writing=writing)
+    lost(missing)
     return planes is not None
 
 
 class Opened(NamedTuple):
-    """An image [h, w, c], where it is missing, or None, and what is written beside."""
+    """An image [h, w, c], where it is missing, or None, and what is written beside.
+
+    `lost` is what `behind` finds, which nobody can find once a file is replaced.
+    """
 
     image: Any
     hole: Bool[np.ndarray, "h w"] | None
     metadata: images.Metadata
+    lost: list[str]
 
 
 def opened(
@@ -83,6 +91,7 @@ def opened(
     mask: plans.Mask | None,
     *,
     max_pixels: int = images.MAX_PIXELS,
+    frame: int | None = None,
     deep: bool = True,
     writing: images.Writing | None = None,
     scale: int = 1,
@@ -99,6 +108,7 @@ def opened(
         place.source,
         max_pixels=max_pixels,
         keep_profiles=into.profiles if asked.metadata else (),
+        frame=frame,
     )
     if not deep:
         image = srgb.eight_bit(image)
@@ -112,7 +122,8 @@ def opened(
     why = formats.refusal(into, (height * scale, width * scale, channels))
     if why:
         raise images.ImageError(f"{place.source}: {why}")
-    return Opened(image, hole, metadata if asked.metadata else images.Metadata())
+    lost = behind(place, deep=deep, writing=writing, frame=frame)
+    return Opened(image, hole, metadata if asked.metadata else images.Metadata(), lost)
 
 
 def written(
@@ -147,11 +158,15 @@ def written(
 
 
 def behind(
-    place: plans.Place, *, deep: bool = True, writing: images.Writing | None = None
+    place: plans.Place,
+    *,
+    deep: bool = True,
+    writing: images.Writing | None = None,
+    frame: int | None = None,
 ) -> list[str]:
     """Returns what a file holds that is not written; see `images.left_behind`."""
-    suffix = place.destination.suffix
-    return images.left_behind(place.source, suffix, writing=writing, in_8_bits=not deep)
+    asked = {"writing": writing, "in_8_bits": not deep, "frame": frame}
+    return images.left_behind(place.source, place.destination.suffix, **asked)
 
 
 class Done(NamedTuple):
@@ -175,6 +190,7 @@ def restore_all(
     tile: int | None = None,
     ensemble: bool = False,
     max_pixels: int = images.MAX_PIXELS,
+    frame: int | None = None,
     confine: bool = False,
     masks: Mapping[str, plans.Mask] | None = None,
     writing: images.Writing | None = None,
@@ -203,12 +219,13 @@ def restore_all(
             tile=tile,
             ensemble=ensemble,
             max_pixels=max_pixels,
+            frame=frame,
             confine=confine,
             mask=masks[name] if masks else None,
             writing=writing,
             progress=progress,
+            lost=lost.extend,
         )
-        lost.extend(behind(place, writing=writing))
         free.extend([] if confined else [name])
 
     skipped = each(
@@ -241,30 +258,32 @@ def each(
     restored is told to the `manifest`, unless `restore` returns False, and `done` is
     called with what became of each.
 
-    Raises what the next file would meet too; and where none of them could be restored,
-    and `others` have not been before, what the first has met, `NoInputError` where none
-    of several can be read.
+    Raises as `Manifest.held`, and what the next file would meet too; and where none of
+    them could be restored, and `others` have not been before, what the first has met,
+    `NoInputError` where none of several can be read.
     """
     skipped: dict[str, str] = {}
     first = errors.UserError
-    for name, place in places.items():
-        mask = masks[name] if masks else None
-        begun, origin, whole, why = time.monotonic(), None, False, ""
-        _, (width, height) = image_headers.format_and_size(place.source, images.FORMATS)
-        try:
-            if manifest is not None:  # before: what changes on the way is told later
-                origin = manifest.origin(place, mask)
-            whole = restore(name, place) is not False
-        except Exception as error:
-            known = _of_one_file(error, place)
-            # Not the error itself, which would keep all that its functions hold.
-            skipped[name] = why = str(known)
-            first = type(known) if len(skipped) == 1 else first
-        if manifest is not None and origin is not None and whole:
-            manifest.append(place, origin)
-        done(Done(name, time.monotonic() - begun, width * height, why))
+    alone = manifest.held() if manifest and places else contextlib.nullcontext()
+    with alone:
+        for name, place in places.items():
+            mask = masks[name] if masks else None
+            begun, origin, whole, why = time.monotonic(), None, False, ""
+            _, size = image_headers.format_and_size(place.source, images.FORMATS)
+            try:
+                if manifest is not None:  # what changes on the way is told later
+                    origin = manifest.origin(place, mask)
+                whole = restore(name, place) is not False
+            except Exception as error:
+                known = _of_one_file(error, place)
+                # Not the error itself, which would keep all that its functions hold.
+                skipped[name] = why = str(known)
+                first = type(known) if len(skipped) == 1 else first
+            if manifest is not None and origin is not None and whole:
+                manifest.append(place, origin)
+            done(Done(name, time.monotonic() - begun, math.prod(size), why))
     if places and len(skipped) == len(places) and not others:
-        _refuse_all(places, skipped, first)
+        plans.refuse_all(places, skipped, first)
     return skipped
 
 
@@ -287,19 +306,4 @@ def _of_one_file(error: Exception, place: plans.Place) -> errors.UserError:
     """As `errors.of_one_file`; a source may vanish while it is read."""
     if isinstance(error, FileNotFoundError) and error.filename == str(place.source):
         return images.ImageError(f"{place.source}: it is there no more")
-    return errors.of_one_file(error)
-
-
-def _refuse_all(
-    places: Mapping[str, plans.Place],
-    skipped: Mapping[str, str],
-    first: type[errors.UserError],
-) -> None:
-    """Raises what the first of the files has met, where none is restored."""
-    said = next(iter(skipped.values()))
-    if len(places) == 1:
-        raise first(said)
-    if first is images.ImageError:
-        common = os.path.commonpath([place.source.parent for place in places.values()])
-        folders.refuse_unread(places, skipped, Path(common))
-    raise first(f"none of {len(places)} images is restored; the first: {said}")
+    return errors.of_one_file(plans.with_frame(error))

@@ -11,6 +11,7 @@ from jax.core import Tracer
 from PIL import Image, ImageOps
 
 from jaxrestore import errors, images
+from jaxrestore.inference import plans
 
 # What a Pillow image says of its colours and size, beside its pixels.
 _KEPT = ("icc_profile", "dpi")
@@ -25,7 +26,7 @@ class Opened(NamedTuple):
     back: Back
 
 
-def opened(image: Any) -> Opened:
+def opened(image: Any, frame: int | None = None) -> Opened:
     """Returns the arrays of a picture, or of several, and the way back.
 
     | `image` | comes back as |
@@ -35,16 +36,22 @@ def opened(image: Any) -> Opened:
     | NumPy or JAX array [h, w], [h, w, c] or [b, h, w, c] | the same, of its type |
     | list or tuple of any | list of each |
 
+    Of a path to several pictures the `frame` is taken, counted from 0.
+
     Raises `ConfigError` for another kind, and for Pillow's modes that have no colours
     of sRGB, and `ImageError` for a file that cannot be read.
 
     Arrays of the other byte order come back in it. A deep file whose colours are
-    brought to sRGB by a profile has 8 bits.
+    brought to sRGB by a profile that has tables has 8 bits.
     """
     if isinstance(image, (list, tuple)):
-        return _several([opened(one) for one in image])
+        return _several([opened(one, frame) for one in image])
     if isinstance(image, (str, Path)):
-        return Opened([images.read(image).values], lambda arrays: arrays[0])
+        return Opened([_read(image, frame)], lambda arrays: arrays[0])
+    if frame is not None:
+        raise errors.ConfigError(
+            "`frame` is of a file with several pictures; leave it out, or give a path"
+        )
     if isinstance(image, Tracer):
         raise errors.ConfigError(
             "an image is traced by jax.jit or jax.vmap, in which pictures of any size "
@@ -64,6 +71,13 @@ def opened(image: Any) -> Opened:
         f"an image is {type(image).__name__}, but must be a path, Pillow's image, a "
         "NumPy or JAX array [h, w], [h, w, c] or [b, h, w, c], or a list of these"
     )
+
+
+def _read(path: Path | str, frame: int | None) -> np.ndarray:
+    try:
+        return images.read(path, frame=frame).values
+    except images.SeveralFrames as error:
+        raise plans.with_frame(error) from error
 
 
 def _of_array(array: np.ndarray) -> Opened:

@@ -20,6 +20,7 @@ def restore(
     strength: float | int | None = None,
     tile: int | None = None,
     ensemble: bool = False,
+    frame: int | None = None,
     progress: Callable[[float], object] = lambda share: None,
 ) -> Any:
     """Returns the image restored: of the same kind, with values of the same type.
@@ -34,6 +35,7 @@ def restore(
     is white, 255 or True, where pixels are missing, or a list or a batch with one for
     each image; one serves all; `"alpha"` or `"opaque"` take the image's own alpha.
     `level`, `strength`, `tile` and `ensemble` are those of `restorer.restore_image`.
+    `frame`, from 0, is which picture of an animated file is meant, or of several pages.
     `progress` is called with the share that is done, up to 1; what it raises ends the
     work. What a JPEG file says of its original only `jaxrestore restore` keeps to.
 
@@ -47,7 +49,7 @@ def restore(
     dtype('float64')
     """
     network = task if isinstance(task, restorer.Restorer) else load(task)
-    arrays, back = kinds.opened(image)
+    arrays, back = kinds.opened(image, frame)
     holes = _holes(mask, len(arrays))
     made = []
     for index, (array, hole) in enumerate(zip(arrays, holes, strict=True)):

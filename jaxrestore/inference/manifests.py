@@ -2,19 +2,20 @@
 
 A line is written after its result, so that a run that is killed leaves what it has
 done, and the next one does what is missing. Lines are JSON; of several for one result
-the last one counts.
+the last one counts. One run at a time writes to a folder: two would replace each
+other's results, and lines would tell of files that the other one has made.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxrestore import __version__, files
+from jaxrestore import __version__, errors, files
 from jaxrestore.inference import plans
-from jaxrestore.weights import weight_files
 
 NAME = ".jaxrestore.jsonl"
 
@@ -34,6 +35,7 @@ class Manifest:
 
     `by` says in words what that is, and `weights` is the SHA-256 of its network, ""
     without one. `options` are those that change a result. All are ready for JSON.
+    `size` is that of the file of lines, in bytes.
     """
 
     folder: Path
@@ -41,6 +43,26 @@ class Manifest:
     weights: str
     options: Mapping[str, Any]
     lines: Mapping[str, Line]
+    size: int = 0
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other runs out of the folder, which is made, until all is written.
+
+        Raises `DiskError`, and `ConfigError` while another run is at work there, or
+        where one has written since this was `opened`: what is missing was asked before.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise errors.disk_error(error, self.folder) from error
+        with files.alone(self.folder / NAME, self.folder):
+            if (self.folder / NAME).stat().st_size != self.size:
+                raise errors.ConfigError(
+                    f"another run has just written to {self.folder}; give the same "
+                    "command again, which restores what is missing"
+                )
+            yield
 
     def origin(self, place: plans.Place, mask: plans.Mask | None = None) -> Line:
         """Returns what a place would be restored from now: a line without its output.
@@ -116,11 +138,11 @@ def opened(
                 lines[line["output"]] = line
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue
-    return Manifest(folder, by, weights, options, lines)
+    return Manifest(folder, by, weights, options, lines, len(text))
 
 
 def _sha256(path: Path) -> str:
     try:
-        return weight_files.sha256(path)
+        return files.sha256(path)
     except OSError:  # whoever reads it will say what is wrong
         return ""

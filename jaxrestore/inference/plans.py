@@ -5,7 +5,7 @@ What cannot be done is refused here, before a network is loaded.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from jaxrestore import errors, files, folders, images
@@ -56,7 +56,8 @@ def planned(
     `into`, by several sources, a folder or a pattern among them, a file becomes
     `NAME.png` there, and each image below a folder `PATH.png`: see `sources.found`,
     which says what is taken where it is `recursive`. Where sources differ in their
-    suffix alone these keep it: `x.jpg.png`. With a format in `writing` its suffix takes
+    suffix alone, or a folder is called as a result would be, they keep it: `x.jpg.png`.
+    With a format in `writing` its suffix takes
     the place of PNG's. Files that begin as images do are images, and what is none is
     left out.
 
@@ -78,9 +79,10 @@ def planned(
     _refuse_as_folder(output, into)
     formats.check(asked, asked.suffix, name=f"results in {output}")
     found, left_out = given.found(sources, output, recursive=recursive)
+    below = {p.as_posix() for name in found for p in PurePosixPath(name).parents}
     places = {
         stem: Place(path, output / f"{stem}{asked.suffix}")
-        for stem, path in folders.distinct_stems(found).items()
+        for stem, path in folders.distinct_stems(found, below, asked.suffix).items()
     }
     return Plan(places, left_out, True)
 
@@ -92,6 +94,7 @@ def outstanding(
     skip_existing: bool = False,
     difference: Callable[[str], str | None] = lambda name: None,
     max_pixels: int = images.MAX_PIXELS,
+    frame: int | None = None,
     opaque: bool = False,
 ) -> Rest:
     """Returns what of a plan is still to be restored.
@@ -118,7 +121,7 @@ def outstanding(
     places = {name: p for name, p in plan.places.items() if name not in kept}
     if len(plan.places) == 1:
         for place in places.values():
-            _check(place, plan.into, max_pixels, opaque)
+            _check(place, plan.into, max_pixels, frame, opaque)
     return Rest(places, kept)
 
 
@@ -197,9 +200,39 @@ def _refuse_as_folder(output: Path, into: bool) -> None:
         )
 
 
-def _check(place: Place, into: bool, max_pixels: int, opaque: bool) -> None:
+def refuse_all(
+    places: Mapping[str, Place],
+    skipped: Mapping[str, str],
+    first: type[errors.UserError],
+) -> None:
+    """Raises what the first of the files has met, of which none is restored.
+
+    `skipped` has what each has met, `first` which kind of error that of the first is.
+    """
+    said = next(iter(skipped.values()))
+    if len(places) == 1:
+        raise first(said)
+    if first is images.ImageError:
+        common = os.path.commonpath([place.source.parent for place in places.values()])
+        folders.refuse_unread(places, skipped, Path(common))
+    raise first(f"none of {len(places)} images is restored; the first: {said}")
+
+
+def with_frame(error: Exception) -> Exception:
+    """Returns an error, of a file of several pictures with how one of them is taken."""
+    if not isinstance(error, images.SeveralFrames):
+        return error
+    return images.ImageError(f"{error}, or give `frame`, 0 for the first")
+
+
+def _check(
+    place: Place, into: bool, max_pixels: int, frame: int | None, opaque: bool
+) -> None:
     """Refuses a file that could not be read, or a place that could not be written."""
-    image = images.decode_as_stored(place.source, max_pixels=max_pixels)
+    try:
+        image = images.read(place.source, max_pixels=max_pixels, frame=frame).values
+    except images.SeveralFrames as error:
+        raise with_frame(error) from error
     if opaque and hidden_colors.has_alpha(image):
         image = image[..., :-1]
     why = formats.refusal(formats.of_suffix(place.destination.suffix), image.shape)

@@ -75,8 +75,8 @@ def path(name: str) -> Path:
     if name not in known:
         raise errors.ConfigError(
             f"no network is shipped for the task {name!r}: "
-            f"{naming.nearest(name, known)} For one of your own, take its `weights` "
-            "or `checkpoint`"
+            f"{naming.nearest(name, known)} For one of your own, give its file of "
+            "weights"
         )
     weights = _folder() / f"{name}.safetensors"
     for file in (weights, weight_files.card_path(weights)):

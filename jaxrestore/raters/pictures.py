@@ -1,6 +1,5 @@
 """The pictures of a perceptual study, as PNG, and what metrics say of them."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, programs, protocols
+from jaxrestore import errors, files, images, programs, protocols
 from jaxrestore.evaluation import summaries
 
 TARGET, BLURRED = "target", "blurred"
@@ -39,9 +38,9 @@ def read(
     to `skipped` why a stem cannot be used; raises `NoInputError` when none can.
     """
     judge, items = programs.compiled(protocols.rgb8), []
-    for stem, files in partners.items():
+    for stem, paths in partners.items():
         try:
-            items.append(_item(stem, files, methods, judge))
+            items.append(_item(stem, paths, methods, judge))
         except (images.ImageError, ValueError) as error:
             skipped[stem] = str(error)
         if len(items) == count:
@@ -55,17 +54,17 @@ def read(
 
 def _item(
     stem: str,
-    files: Mapping[str, Path],
+    paths: Mapping[str, Path],
     methods: Sequence[str],
     judge: Callable[..., Any],
 ) -> Item:
-    arrays = {role: images.decode(path) for role, path in files.items()}
+    arrays = {role: images.decode(path) for role, path in paths.items()}
     target = arrays[TARGET]
     for name in methods:
         if arrays[name].shape != target.shape:
             theirs, ours = ("{1}x{0}".format(*x.shape) for x in (arrays[name], target))
             raise images.ImageError(
-                f"{files[name]} is {theirs}, its target {ours}; files of one size are "
+                f"{paths[name]} is {theirs}, its target {ours}; files of one size are "
                 "compared"
             )
     blurred = _box_blurred(target)
@@ -76,7 +75,7 @@ def _item(
     return Item(
         stem,
         {role: images.encoded(array, ".png") for role, array in pictures.items()},
-        {r: hashlib.sha256(path.read_bytes()).hexdigest() for r, path in files.items()},
+        {r: files.sha256(path) for r, path in paths.items()},
         {
             name: {metric: summaries.finite(v[row]) for metric, v in scores.items()}
             for row, name in enumerate(methods)

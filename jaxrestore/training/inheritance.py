@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 from jaxrestore.fitting import state as states
 from jaxrestore.runs import checkpoints
 from jaxrestore.weights import weight_files
@@ -27,7 +27,7 @@ def load(where: str) -> tuple[Any, str]:
         digest = checkpoints.tree_hash(variables)
         return variables, f"{where} at step {step}, SHA-256 of its weights {digest}"
     if path.is_file():
-        digest = weight_files.sha256(path)
+        digest = files.sha256(path)
         return weight_files.load(path)[1], f"{where}, SHA-256 of the file {digest}"
     raise errors.NoInputError(
         f"config.init_from is {where!r}, which does not exist; train that run first, "

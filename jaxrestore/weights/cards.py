@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore import errors, networks
+from jaxrestore import errors, files, networks
 from jaxrestore.weights import (
     conversion,
     inputs,
@@ -139,7 +139,7 @@ def fingerprint(path: Path, step: int | None = None) -> str:
         numbers = checkpoints.load_restorer(path, step)
         parts = [json.dumps(config, sort_keys=True), checkpoints.tree_hash(numbers)]
     elif path.is_file():
-        parts = [weight_files.sha256(file) for file in weight_files.belonging(path)]
+        parts = [files.sha256(file) for file in weight_files.belonging(path)]
     else:
         raise errors.NoInputError(f"{path}: there is no such file; check the path")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -145,24 +145,13 @@ def card_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file in hexadecimal.
-
-    Raises `OSError`, also for a pipe or a device, which may never end.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError("this is not a regular file")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def source(path: Path) -> dict[str, str]:
     """Returns the name and the SHA-256 of the file that holds the numbers of weights.
 
     That is `path` itself, but for ncnn's models, of which it is the `.bin`.
     """
     place = _numbers(path) if _is_ncnn(path) else path
-    return {"file": place.name, "sha256": sha256(place)}
+    return {"file": place.name, "sha256": files.sha256(place)}
 
 
 def belonging(path: Path) -> list[Path]:

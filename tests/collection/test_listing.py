@@ -13,14 +13,17 @@ def _entries(root):
 
 
 def test_results_are_called_as_restore_calls_them(pictures, tmp_path):
-    (pictures / "a.jpg").write_bytes((pictures / "a.png").read_bytes())
+    for name in ("a.jpg", "below/f.jpg", "below/f.png/g.png"):
+        (pictures / name).parent.mkdir(exist_ok=True)
+        (pictures / name).write_bytes((pictures / "a.png").read_bytes())
     plan = plans.planned([pictures], tmp_path / "out")
     expected = {
         (p.source.relative_to(pictures), p.destination.relative_to(tmp_path / "out"))
         for p in plan.places.values()
     }
     found = {(Path(e.source), Path(e.output)) for e in _entries(pictures)}
-    assert found == expected and len(found) == 6
+    assert found == expected and len(found) == 8
+    assert (Path("below/f.jpg"), Path("below/f.jpg.png")) in found
 
 
 def test_folders_are_listed_when_they_are_asked_for(pictures, monkeypatch):

@@ -216,7 +216,7 @@ def test_a_source_that_cannot_be_read_is_named(restore, pictures):
 
 @pytest.mark.filterwarnings("always")
 def test_what_is_not_written_is_said_once(restore, monkeypatch):
-    monkeypatch.setattr(folders, "behind", lambda place: ["EXIF"])
+    monkeypatch.setattr(folders, "behind", lambda place, **options: ["EXIF"])
     with pytest.warns(errors.Notice, match=r"left behind is EXIF \(of 4\)"):
         restore()
 

@@ -22,7 +22,7 @@ import jaxrestore
 from jaxrestore import errors, images
 from jaxrestore.cli import app
 from jaxrestore.exporting import library, onnx_files
-from jaxrestore.inference import shipped
+from jaxrestore.inference import restorer, shipped
 from jaxrestore.weights import cards, inputs, weight_files
 
 PAGE = (Path(__file__).parents[2] / "docs" / "exporting.md").read_text()
@@ -131,7 +131,6 @@ def weights(tmp_path):
 
 DEEPFILL = {"name": "deepfill", "width": 4}
 LOCAL = {"name": "nafnet", "width": 4, "encoders": [1], "decoders": [1]}
-RESIDUAL = {"name": "rrdbnet", "width": 4, "blocks": 0, "residual": True}
 PIX2PIX = {"name": "pix2pix_unet", "filters": 4, "downs": 2}
 
 
@@ -140,7 +139,7 @@ PIX2PIX = {"name": "pix2pix_unet", "filters": 4, "downs": 2}
     [
         pytest.param(DEEPFILL, 4, ".onnx", marks=pytest.mark.slow),
         ({**LOCAL, "local_statistics": 8}, 3, ".stablehlo"),
-        (RESIDUAL, 3, ".onnx"),
+        ({**LOCAL, "local_statistics": 8}, 3, ".onnx"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -151,6 +150,19 @@ def test_a_network_that_depends_on_the_size_is_refused(
     with pytest.raises(errors.ConfigError, match="images of other sizes"):
         library.export(given, tmp_path / f"out{suffix}")
     assert not [*tmp_path.glob("out*")]
+
+
+def test_what_a_network_itself_refuses_keeps_its_words(weights, tmp_path, monkeypatch):
+    given = weights({"name": "fcn", "width": 4, "blocks": 1})
+
+    def refused(images):
+        raise ValueError("it takes no pictures of cats")
+
+    network = restorer.Restorer(refused, 1, 1, "stand_in")
+    monkeypatch.setattr(restorer, "of_card", lambda *card, name: network)
+    for suffix in library.SUFFIXES:
+        with pytest.raises(ValueError, match="it takes no pictures of cats"):
+            library.export(given, tmp_path / f"out{suffix}")
 
 
 def test_what_draws_random_numbers_is_refused_as_onnx(weights, tmp_path):
@@ -192,6 +204,16 @@ def test_a_package_that_is_missing_is_named(
     monkeypatch.delitem(sys.modules, "jax._src.export.serialization", raising=False)
     with pytest.raises(errors.ConfigError, match=rf"{package}.*jaxrestore\[export\]"):
         library.export(given, tmp_path / f"out{suffix}")
+
+
+def test_the_command_offers_no_options_that_it_has_not(tmp_path):
+    words = ["export", "denoize", str(tmp_path / "out.onnx")]
+    told = str(CliRunner().invoke(app.app, words).exception)
+    assert "did you mean 'denoise'?" in told and told.endswith(
+        "give its file of weights"
+    )
+    known = CliRunner().invoke(app.app, ["export", "--help"]).output
+    assert {*re.findall(r"--[a-z-]+|`[a-z_]+`", told)} <= {*known.split()}
 
 
 def test_the_command_writes_a_file_and_says_what_it_takes(weights, tmp_path):

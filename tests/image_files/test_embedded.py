@@ -10,7 +10,7 @@ import tifffile  # of scikit-image
 from PIL import ExifTags, Image, ImageCms
 
 from jaxrestore import errors, images
-from jaxrestore.image_files import embedded
+from jaxrestore.image_files import embedded, profiles
 from jaxrestore.inference import folders, plans, restorer
 
 RANDOM = np.random.default_rng(0)
@@ -48,6 +48,16 @@ SRGB = np.array(
     [[0.4361, 0.2225, 0.0139], [0.3851, 0.7169, 0.0971], [0.1431, 0.0606, 0.7139]]
 )
 WIDE = primaries(*P3)
+
+
+def in_srgb(stored):
+    """Colours of Display P3, from 0 to 1, as sRGB has them."""
+    light = np.where(
+        stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4
+    )
+    light = np.clip(light @ P3 @ np.linalg.inv(SRGB), 0, 1)
+    bent = 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, 12.92 * light, bent)
 
 
 def exif():
@@ -125,13 +135,7 @@ def test_stripped_files_have_nothing_beside_and_colours_of_srgb(tmp_path, suffix
         assert not {"exif", "xmp", "icc_profile"} & {*image.info}
         assert not {*image.getexif()} & {0x010F, 0x013B, 34665, 34853, 700}
         assert image.info.get("dpi", (1, 1)) in ((1, 1), (72, 72))
-    stored = np.rot90(PIXELS, -1) / 255.0
-    light = np.where(
-        stored <= 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4
-    )
-    light = np.clip(light @ P3 @ np.linalg.inv(SRGB), 0, 1)
-    bent = 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055
-    golden = 255 * np.where(light <= 0.0031308, 12.92 * light, bent)
+    golden = 255 * in_srgb(np.rot90(PIXELS, -1) / 255.0)
     off = np.abs(images.decode(place.destination) - golden)
     assert off.max() < (1.5 if suffix in (".png", ".tif", ".webp") else 8)
     assert folders.behind(place, writing=writing) == []
@@ -193,7 +197,9 @@ def test_what_a_bmp_cannot_hold_is_converted_and_told(tmp_path):
     assert folders.behind(place) == ["EXIF", "XMP", "a colour profile"]
 
 
-def test_16_bits_that_are_converted_to_srgb_are_told(tmp_path):
+def test_16_bits_stay_where_colours_are_converted_unless_by_tables(
+    tmp_path, monkeypatch
+):
     place = plans.Place(tmp_path / "in.tif", tmp_path / "out.tif")
     deep = RANDOM.integers(0, 65536, (4, 6, 3), np.uint16)
     tags = [(34675, 7, len(WIDE), WIDE, True)]
@@ -203,6 +209,13 @@ def test_16_bits_that_are_converted_to_srgb_are_told(tmp_path):
     np.testing.assert_array_equal(found.values, deep)
     assert found.metadata.profile == WIDE and folders.behind(place) == []
     stripped = images.Writing(metadata=False)
+    folders.restore_file(SAME, *place, writing=stripped)
+    made = images.read(place.destination)
+    assert made.bits == 16 and folders.behind(place, writing=stripped) == []
+    golden = 65535 * in_srgb(deep / 65535)
+    assert np.abs(made.values - golden).max() < 0.001 * 65535  # of rounded primaries
+    assert len(np.unique(made.values)) > 256 / 8
+    monkeypatch.setattr(profiles, "shaper", lambda profile: None)  # it has tables
     folders.restore_file(SAME, *place, writing=stripped)
     assert images.read(place.destination).bits == 8
     assert folders.behind(place, writing=stripped) == ["16 bits"]

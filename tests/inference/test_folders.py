@@ -247,6 +247,13 @@ def test_a_name_that_is_too_long_and_a_file_that_vanishes_end_no_folder(
     assert places["colour"].destination.is_file()
 
 
+def test_what_is_left_behind_is_told_of_a_file_that_is_replaced(tmp_path):
+    path = tmp_path / "x.jpg"
+    Image.new("RGB", (3, 2)).save(path, comment=b"a boat")
+    with pytest.warns(errors.Notice, match=r"left behind is text \(of 1\)"):
+        folders.restore_all(_network(), {"x": plans.Place(path, path)})
+
+
 def test_what_is_left_behind_is_told_once(tmp_path):
     exif = Image.Exif()
     exif[0x010F] = "a camera"

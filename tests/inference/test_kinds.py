@@ -126,3 +126,14 @@ def test_a_pillow_image_that_is_cut_short_is_refused(tmp_path):
 def test_other_kinds_are_refused(image, message):
     with pytest.raises(errors.ConfigError, match=message):
         kinds.opened(image)
+
+
+def test_a_frame_of_a_path_is_taken_and_no_other_kind_has_one(tmp_path):
+    frames = [Image.new("L", (4, 3), 100 * n) for n in range(3)]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    (array,) = kinds.opened(tmp_path / "x.gif", 2).arrays
+    assert (array == 200).all()
+    with pytest.raises(errors.ImageError, match="or give `frame`, 0 for the first"):
+        kinds.opened(tmp_path / "x.gif")
+    with pytest.raises(errors.ConfigError, match="leave it out, or give a path"):
+        kinds.opened(array, 0)

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from jaxrestore import images
+from jaxrestore import errors, images
 from jaxrestore.inference import manifests, plans
 
 OF = {"by": {"task": "photo"}, "weights": "ab", "options": {"strength": 0.5}}
@@ -80,6 +80,23 @@ def test_another_source_mask_output_or_version_is_seen(place, tmp_path, monkeypa
     assert difference(place, tmp_path, mask) == "its source is another now"
     monkeypatch.setattr(manifests, "__version__", "9.9")
     assert "made by jaxrestore" in str(difference(place, tmp_path, mask))
+
+
+def test_one_run_at_a_time_writes_to_a_folder(tmp_path):
+    first, second = (manifests.opened(tmp_path / "new", **OF) for _ in range(2))
+    with (
+        first.held(),
+        pytest.raises(errors.ConfigError, match="another run is restoring to"),
+        second.held(),
+    ):
+        pass
+    with first.held():  # it has ended
+        (tmp_path / "new" / manifests.NAME).write_text("a line\n")
+    # What was missing was asked before that line was there.
+    with pytest.raises(errors.ConfigError, match="just written"), second.held():
+        pass
+    with manifests.opened(tmp_path / "new", **OF).held():
+        pass
 
 
 def test_a_pipe_is_not_waited_for(place, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from golden import shipped as golden
 
-from jaxrestore import errors, networks
+from jaxrestore import errors, files, networks
 from jaxrestore.comparing import shipped as judges
 from jaxrestore.degradations import batched
 from jaxrestore.inference import caution, restorer, shipped
@@ -210,7 +210,7 @@ def test_a_network_ships_for_each_task():
 def test_a_shipped_network_is_small_whole_and_better_than_what_needs_none(name):
     place, card = shipped.path(name), shipped.card(name)
     assert place.stat().st_size <= 4e6
-    assert card["sha256"] == weight_files.sha256(place)
+    assert card["sha256"] == files.sha256(place)
     assert card["task"] == name and card["protocol"] == shipped.PROTOCOL
     assert {"data", "steps", "degradation", "license", "source"} <= set(card)
     variables = weight_files.load(place)[1]

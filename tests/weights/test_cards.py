@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 from jaxrestore.cli.commands import weights
 from jaxrestore.runs import checkpoints
 from jaxrestore.weights import cards, conversion, weight_files
@@ -136,7 +136,7 @@ def test_the_card_of_published_weights_tells_what_they_are(tmp_path):
     path = _published(tmp_path)
     card, variables = cards.opened(path)
     _same(variables, A)
-    source = {"file": "published.safetensors", "sha256": weight_files.sha256(path)}
+    source = {"file": "published.safetensors", "sha256": files.sha256(path)}
     assert card == {
         "format": weight_files.FORMAT,
         "generator": GENERATOR,
@@ -294,7 +294,7 @@ def test_convert_brings_weights_here_and_back_to_the_bit(tmp_path, capsys):
     weights.convert(here, there, layout="torch")
     card = weight_files.read_card(there)
     assert card["layout"] == "torch" and card["license"] == "CC BY 4.0"
-    assert card["sha256"] == weight_files.sha256(there)
+    assert card["sha256"] == files.sha256(there)
     theirs, ours = weight_files.read(published), weight_files.read(there)
     assert theirs.keys() == ours.keys()
     assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from golden import published as golden
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 from jaxrestore.weights import cards, conversion, ncnn_files, ncnn_graphs, weight_files
 
 STORED = Path(__file__).parents[1] / "golden" / "published.json"
@@ -78,7 +78,7 @@ def test_a_model_is_opened_with_a_card_that_names_its_numbers(case, tmp_path):
     tensors, generator = _published(case)
     assert card["generator"] == generator
     place = tmp_path / "x.bin"
-    assert card["source"] == {"file": "x.bin", "sha256": weight_files.sha256(place)}
+    assert card["source"] == {"file": "x.bin", "sha256": files.sha256(place)}
     wanted = weight_files.flat(conversion.from_torch(tensors)[1])
     for name, leaf in weight_files.flat(variables).items():
         np.testing.assert_array_equal(leaf, wanted[name])

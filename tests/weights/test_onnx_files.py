@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from golden import published as golden
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 from jaxrestore.weights import cards, conversion, onnx_files, weight_files
 
 STORED = Path(__file__).parents[1] / "golden" / "published.json"
@@ -76,7 +76,7 @@ def test_an_export_with_the_names_of_the_state_dict_is_converted(tmp_path):
     card, variables = cards.opened(path)
     generator, wanted = conversion.from_torch(tensors)
     assert card["generator"] == generator
-    assert card["source"] == {"file": "x.onnx", "sha256": weight_files.sha256(path)}
+    assert card["source"] == {"file": "x.onnx", "sha256": files.sha256(path)}
     wanted = weight_files.flat(wanted)
     for name, leaf in weight_files.flat(variables).items():
         np.testing.assert_array_equal(leaf, wanted[name])

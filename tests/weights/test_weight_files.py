@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from jaxrestore import __version__, errors
+from jaxrestore import __version__, errors, files
 from jaxrestore.weights import weight_files
 
 KERNEL = np.arange(12, dtype=np.float32).reshape(1, 1, 3, 4)
@@ -43,7 +43,7 @@ def test_what_is_written_is_loaded_to_the_bit(tmp_path):
 
 def test_a_card_holds_the_hash_of_the_weights(tmp_path):
     path = _written(tmp_path)
-    assert weight_files.read_card(path)["sha256"] == weight_files.sha256(path)
+    assert weight_files.read_card(path)["sha256"] == files.sha256(path)
 
 
 def test_half_precision_is_float32_once_loaded(tmp_path):
@@ -84,7 +84,7 @@ def test_names_that_are_no_paths_are_refused(tmp_path, name):
     leaves = {"params/a/b": KERNEL, name: KERNEL}
     path = tmp_path / "weights.safetensors"
     safetensors.numpy.save_file(leaves, path)
-    card = {"format": weight_files.FORMAT, "sha256": weight_files.sha256(path)}
+    card = {"format": weight_files.FORMAT, "sha256": files.sha256(path)}
     weight_files.card_path(path).write_text(json.dumps(card))
     with pytest.raises(errors.MismatchError, match="no path of a variable"):
         weight_files.load(path)

@@ -19,6 +19,7 @@ commands = typer.Typer()
     "checkpoint",
     "confine",
     "format",
+    "frame",
     "level",
     "mask",
     "max_pixels",
@@ -46,19 +47,30 @@ def restore(
         ),
     ],
     checkpoint: Annotated[
-        Path | None, typer.Option(help="The workdir of a training run.")
+        Path | None,
+        typer.Option(
+            help="The workdir of a training run.", rich_help_panel=options.BY_WHAT
+        ),
     ] = None,
     step: Annotated[
-        int | None, typer.Option(help="A checkpoint of it; the best if not given.")
+        int | None,
+        typer.Option(
+            help="A checkpoint of it; the best if not given.",
+            rich_help_panel=options.BY_WHAT,
+        ),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Or a file of weights: .safetensors, .pth, .onnx, .param."),
+        typer.Option(
+            help="Or a file of weights: .safetensors, .pth, .onnx, .param.",
+            rich_help_panel=options.BY_WHAT,
+        ),
     ] = None,
     task: Annotated[
         str | None,
         typer.Option(
-            help="Or one that ships: photo, denoise, jpeg, pixel_shuffle, inpaint."
+            help="Or one that ships: photo, denoise, jpeg, pixel_shuffle, inpaint.",
+            rich_help_panel=options.BY_WHAT,
         ),
     ] = None,
     confine: options.Confine = False,
@@ -72,21 +84,44 @@ def restore(
             metavar="M",
             help="White where it is missing: a file, a folder of equal names, or "
             "'alpha' (transparent) or 'opaque' in IN's own alpha.",
+            rich_help_panel=options.HOW,
         ),
     ] = None,
     prior: Annotated[
         str | None,
-        typer.Option(help="Or without training: denoise, jpeg, sr or inpaint."),
+        typer.Option(
+            help="Or without training, in minutes: denoise, jpeg, sr or inpaint.",
+            rich_help_panel=options.BY_WHAT,
+        ),
     ] = None,
     scale: Annotated[
         int | None,
-        typer.Option(min=2, max=16, help="How many times --prior sr enlarges: 4."),
+        typer.Option(
+            min=2,
+            max=16,
+            help="How many times --prior sr enlarges: 4.",
+            rich_help_panel=options.PRIOR,
+        ),
     ] = None,
     iterations: Annotated[
-        str | None, typer.Option(help="Of --prior: a number, or auto.")
+        str | None,
+        typer.Option(
+            help="Of --prior: a number, or auto.", rich_help_panel=options.PRIOR
+        ),
     ] = None,
     preview: Annotated[
-        Path | None, typer.Option(help="A file for what --prior has so far.")
+        Path | None,
+        typer.Option(
+            help="A file for what --prior has so far.", rich_help_panel=options.PRIOR
+        ),
+    ] = None,
+    frame: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Which picture of an animated file, or page, from 0.",
+            rich_help_panel=options.HOW,
+        ),
     ] = None,
     recursive: options.Recursive = True,
     reference: options.Reference = None,
@@ -103,18 +138,30 @@ def restore(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="Of results in folders: png, jpeg, webp, tiff, bmp or avif."),
+        typer.Option(
+            help="Of results in folders: png, jpeg, webp, tiff, bmp or avif.",
+            rich_help_panel=options.WRITTEN,
+        ),
     ] = None,
     quality: Annotated[
-        int | None, typer.Option(help="Of jpeg, webp or avif, 1 to 100.")
+        int | None,
+        typer.Option(
+            help="Of jpeg, webp or avif, 1 to 100.", rich_help_panel=options.WRITTEN
+        ),
     ] = None,
     bit_depth: Annotated[
-        int | None, typer.Option(help="8, or 16 in png and tiff; as IN if not given.")
+        int | None,
+        typer.Option(
+            help="8, or 16 in png and tiff; as IN if not given.",
+            rich_help_panel=options.WRITTEN,
+        ),
     ] = None,
     strip_metadata: Annotated[
         bool,
         typer.Option(
-            "--strip-metadata", help="Leave out EXIF, XMP, resolution and profile."
+            "--strip-metadata",
+            help="Leave out EXIF, XMP, resolution and profile.",
+            rich_help_panel=options.WRITTEN,
         ),
     ] = False,
 ) -> None:
@@ -133,17 +180,17 @@ def restore(
         reports.refuse_other(json, output)
     if prior is not None:
         max_pixels = deep_image_prior.limit(prior, max_pixels)
-    how = {**of_networks, "scale": scale, "iterations": iterations}
+    how = {**of_networks, "scale": scale, "iterations": iterations, "frame": frame}
     # Imported here: --help answers without it.
     from jaxrestore import images
 
     writing = images.Writing(format, quality, bit_depth, not strip_metadata)
     streamed = writing.suffix if format else None
-    with streams.as_files(sources, output, suffix=streamed) as (
-        pictures,
-        place,
-        spelled,
+    with (
+        ending.terminable(),
+        streams.as_files(sources, output, suffix=streamed) as files,
     ):
+        pictures, place, spelled = files
         work = restorations.planned(
             pictures,
             place,
@@ -163,8 +210,8 @@ def restore(
                     restorations.by_prior(work, preview=preview, overwrite=overwrite)
                 elif work.rest.places:
                     restorations.by_network(work)
-            except KeyboardInterrupt:  # of which Typer would say nothing
-                raise restorations.interrupted(work) from None
+            except KeyboardInterrupt as error:  # of which Typer would say nothing
+                raise restorations.interrupted(work, error) from None
             said = restorations.said(work)
             scores |= reports.scored(work)
         print(said)

@@ -1,10 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images
-from jaxrestore.cli import app
+from jaxrestore.cli import app, options
 from jaxrestore.inference import restorer
 
 RUNNER = CliRunner()
@@ -12,6 +14,15 @@ RUNNER = CliRunner()
 
 def run(*words):
     return RUNNER.invoke(app.app, [*map(str, words)])
+
+
+def test_help_gathers_options_by_what_they_are_for():
+    told = run("restore", "--help").output
+    groups = (options.BY_WHAT, options.HOW, options.PRIOR, options.WRITTEN)
+    parts = re.split("|".join(f" {re.escape(name)} ─" for name in groups), told)
+    firsts = ("--output", "--checkpoint", "--confine", "--scale", "--format")
+    for part, first in zip(parts, firsts, strict=True):
+        assert re.findall(r"--[a-z-]+", part)[0] == first
 
 
 @pytest.mark.parametrize("of", ["--task", "--weights"])
@@ -91,6 +102,24 @@ def test_a_grey_file_stays_grey(halving, pictures, tmp_path, colors):
         assert picture.mode == "L"
 
 
+def test_of_an_animated_file_a_frame_is_taken(halving, pictures, tmp_path):
+    frames = [Image.new("L", (9, 12), 100 * n) for n in range(3)]
+    source, out = pictures / "x.gif", tmp_path / "out"
+    frames[0].save(source, save_all=True, append_images=frames[1:])
+    words = ("restore", source, "-o", tmp_path / "out.png", "--weights", "x")
+    assert "3 frames, expected one" in str(run(*words).exception)
+    assert str(run(*words).exception).endswith("or give --frame, 0 for the first")
+    assert run(*words, "--frame", 2).exit_code == 0
+    assert (images.decode(tmp_path / "out.png") == 100).all()
+    words = ("restore", pictures, "-o", out, "--weights", "x")
+    assert "or give --frame, 0" in str(run(*words).exception)
+    result = run(*words, "--frame", 1, "--overwrite")
+    assert "x.png" in {path.name for path in out.iterdir()}
+    assert "--frame is 1, and it holds 1 frame" in str(
+        result.exception
+    )  # of the others
+
+
 def test_all_pictures_below_a_folder_are_restored(halving, pictures, tmp_path):
     out = tmp_path / "out"
     words = ("restore", pictures, "-o", out, "--weights", "x")
@@ -148,7 +177,8 @@ def test_a_run_that_was_stopped_goes_on(halving, pictures, tmp_path):
     assert again.exit_code == 0 and kept.read_text() == "as it was"
     assert "1 image in" in again.output and "1 more were there" in again.output
     (tmp_path / "out" / ".jaxrestore.jsonl").unlink()
-    assert "0 images in" in run(*words, "--skip-existing").output
+    with pytest.warns(errors.Notice, match="nothing tells what it was made of"):
+        assert "0 images in" in run(*words, "--skip-existing").output
     one = ("restore", pictures / "colour.png", "-o", kept, "--weights", "x")
     assert f"{kept} was there" in run(*one, "--skip-existing").output
     both = run(*words, "--skip-existing", "--overwrite")
@@ -326,13 +356,13 @@ def test_results_have_the_format_that_is_asked_for(halving, pictures, tmp_path):
     exif[0x010F] = "a camera"
     deep = np.full((4, 6), 40_001, np.uint16)
     Image.fromarray(deep).save(pictures / "deep.png", exif=exif, dpi=(300, 300))
-    for format, suffix, options in [
+    for format, suffix, more in [
         ("webp", "webp", ("--quality", "30", "--bit-depth", "8")),
         ("tiff", "tif", ("--bit-depth", "16", "--strip-metadata")),
         ("tiff", "tif", ()),
     ]:
         out = tmp_path / f"of {format}"
-        words = ("--weights", "x", "--format", format, *options, "--overwrite")
+        words = ("--weights", "x", "--format", format, *more, "--overwrite")
         result = run("restore", pictures, "-o", out, *words)
         assert result.exit_code == 0, result.output
         written = {path.relative_to(out).as_posix() for path in out.rglob("*.*[fp]")}
@@ -343,7 +373,7 @@ def test_results_have_the_format_that_is_asked_for(halving, pictures, tmp_path):
             assert bits == [8, 8]
             lossless = images.encoded(images.decode(out / "colour.webp"), ".webp")
             assert (out / "colour.webp").stat().st_size < len(lossless)
-        elif options:
+        elif more:
             assert bits == [16, 16] and made.metadata == images.Metadata()
         else:
             assert bits == [16, 8] and made.values.max() == 20_000

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jaxrestore import errors, images
-from jaxrestore.cli import app
+from jaxrestore.cli import app, progress
 from jaxrestore.inference import manifests, restorer
 
 RUNNER = CliRunner()
@@ -111,6 +111,22 @@ def test_other_options_make_other_results(halving, tmp_path, option):
     assert f"0 images in {out}, 2 more" in run(*words).output
 
 
+def test_a_run_beside_another_one_into_its_folder_mixes_nothing(halving, tmp_path):
+    pictures, out, told = _folder(tmp_path / "in", 2), tmp_path / "out", []
+    words = (pictures, "-o", out, "--weights", "x")
+
+    def meanwhile(images):
+        if not told:
+            told.append(run(*words, "--strength", "0.5", "--overwrite").exception)
+        return images / 2
+
+    halving(meanwhile)
+    assert run(*words).exit_code == 0
+    assert isinstance(told[0], errors.ConfigError)
+    assert "another run is restoring to" in str(told[0])
+    assert f"0 images in {out}, 2 more were there" in run(*words).output
+
+
 # After a kill
 
 SCRIPT = """
@@ -146,7 +162,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(shelf, tmp_path):
     lines = (out / manifests.NAME).read_text().splitlines(keepends=True)
     (out / manifests.NAME).write_text("".join(lines[:-1]))
     assert "--skip-existing" in str(run(*words).exception)
-    assert "0 images in" in run(*words, "--skip-existing").output
+    with pytest.warns(errors.Notice, match="nothing tells what it was made of"):
+        assert "0 images in" in run(*words, "--skip-existing").output
 
 
 @pytest.mark.slow
@@ -191,6 +208,17 @@ def test_folders_below_are_taken_unless_it_is_said(halving, tmp_path):
     words = (pictures, "-o", out, "--weights", "x")
     assert f"2 images in {out}:" in run(*words, "--no-recursive").output
     assert f"4 images in {out}, 2 more" in run(*words, "--recursive").output
+
+
+def test_a_terminal_is_told_at_once_what_is_loaded_and_compiled(
+    halving, tmp_path, monkeypatch
+):
+    pictures, lines = _folder(tmp_path / "in", 1), []
+    halving(lambda images: lines.append("at work") or images / 2)
+    monkeypatch.setattr(progress, "line", lines.append)
+    monkeypatch.setattr(progress, "on_terminal", lambda: True)
+    run(pictures, "-o", tmp_path / "out", "--weights", "x")
+    assert lines[:3] == ["loading x", "stand_in: compiling for cpu", "at work"]
 
 
 # Scores
@@ -281,21 +309,34 @@ def test_a_file_that_is_no_report_of_these_results_is_not_replaced(
     assert run(*words, "--overwrite").exit_code == 0
 
 
-def test_a_run_that_ends_early_has_a_report_of_what_it_has_done(halving, tmp_path):
+@pytest.fixture
+def heard():
+    """Who starts the tests in the background has interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_ends_early_has_a_report_of_what_it_has_done(
+    halving, heard, tmp_path, number
+):
     pictures, seen = _folder(tmp_path / "in", 3), []
+    before = signal.getsignal(signal.SIGTERM)
 
     def interrupted(images):
         seen.append(images)
         if len(seen) == 2:
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
         return images
 
     halving(interrupted)
     report = tmp_path / "report.json"
     words = (pictures, "-o", tmp_path / "out", "--weights", "x", "--json", report)
     done = run(*words).exception
-    assert isinstance(done, errors.Interrupted) and done.exit_code == 130
+    assert isinstance(done, errors.Interrupted) and done.exit_code == 128 + number
     assert str(done).startswith("interrupted; 1 of 3 images restored in ")
     assert "the same command restores the rest" in str(done)
     told = [one["status"] for one in json.loads(report.read_text())["images"]]
     assert told == ["restored", "not reached", "not reached"]
+    assert signal.getsignal(signal.SIGTERM) is before
