@@ -56,7 +56,7 @@ def _variables():
     shapes = jax.eval_shape(init, jax.random.key(0), image)
     leaves, structure = jax.tree.flatten(shapes)
     drawn = [
-        untrained.noise(*leaf.shape, seed=index) - 0.4
+        np.asarray(untrained.noise(*leaf.shape, seed=index)) - np.float32(0.4)
         for index, leaf in enumerate(leaves)
     ]
     return jax.tree.unflatten(structure, drawn)
