@@ -145,12 +145,16 @@ def _in_colors(
 
 def _to_srgb(profile: bytes, mode: str) -> Any:
     """Returns what brings values of a mode to sRGB, or None if a profile does not."""
+    # Little CMS 2.19 makes a table of few places of a grey curve: of a linear one the
+    # darkest values come out half as light. Unoptimised they are right.
+    flags = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE
     try:
         return ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
             mode,
             "RGB",
+            flags=flags,
         )
     except (ImageCms.PyCMSError, OSError):
         return None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from jaxrestore import images
 from jaxrestore.image_files import profiles
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -68,6 +69,16 @@ def test_grey_is_a_curve_alone():
     values = np.arange(0, 65536, 257).astype(np.uint16).reshape(16, 16, 1)
     data = SRGB.replace(b"RGB XYZ", b"GRAYXYZ").replace(b"gTRC", b"kTRC")
     np.testing.assert_array_equal(_in_srgb(data, values), values)
+
+
+def test_grey_of_8_bits_is_as_exact_also_where_it_is_dark():
+    data = curved(sampled()).replace(b"RGB XYZ", b"GRAYXYZ").replace(b"gTRC", b"kTRC")
+    file, values = io.BytesIO(), np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(values).save(file, "png", icc_profile=data)
+    ours = images.decode_as_stored(file.getvalue())
+    exact = _in_srgb(data, values[..., None] * np.uint16(257)) / 257
+    assert ours.shape == (16, 16, 1)
+    assert np.abs(ours - exact).max() <= 0.51
 
 
 def test_srgb_stays_to_the_bit_and_in_bands(monkeypatch):
