@@ -52,6 +52,7 @@ FLOORS = {
     "raters": 7,
     "sweeps": 8,
     "comparing": 9,
+    "serving": 9,
     "cli": 10,
     "main": 11,
     "__main__": 11,
