@@ -29,8 +29,8 @@ from jaxrestore.serving.service import Service
 from jaxrestore.serving.settings import Settings
 
 ABOUT = """Upload a picture (`/images`), have something done to it (`/jobs`), fetch
-what came of it (`/jobs/{id}/result`). Ids are secrets: whoever knows one may use it. Pictures
-are deleted after a while. Errors are problem details (RFC 9457)."""
+what came of it (`/jobs/{id}/result`). Ids are secrets: whoever knows one may use it.
+Pictures are deleted after a while. Errors are problem details (RFC 9457)."""
 _INVALID = {"422": problems.documented(422)[422]}
 _ROUTERS = (images, jobs, events, restore, batches, tasks, health, docs)
 

@@ -35,8 +35,8 @@ class Bodies:
     A body has `body_s` seconds, longer where it may be larger than `max_bytes`, and
     `body_rate` bytes a second. What counts is the time that is spent waiting for it,
     not that in which the server is busy. Whoever reads it is given the refusal, and
-    whatever is answered then, the refusal is sent. An answer before the end of a body closes the
-    connection, after a moment in which the client can read it.
+    whatever is answered then, the refusal is sent. An answer before the end of a body
+    closes the connection, after a moment in which the client can read it.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings):

@@ -124,19 +124,18 @@ class Requests:
         size = sum(len(name) + len(text) for name, text in headers.raw)
         if len(headers.raw) > MOST_HEADERS or size > MOST_HEADER_BYTES:
             told = (
-                f"A request has up to {MOST_HEADERS} headers of {MOST_HEADER_BYTES:,}"
+                f"A request has up to {MOST_HEADERS} headers, of {MOST_HEADER_BYTES:,} "
+                "bytes in all."
             )
-            return Refusal(
-                431, "headers", "The headers are too many", f"{told} bytes in all."
-            )
+            return Refusal(431, "headers", "The headers are too many", told)
         if scope["http_version"] not in ("1.0", "1.1", "2"):
             told = "This server speaks HTTP/1.1."
             return Refusal(505, "http_version", "Another version of HTTP", told)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._ours(hosts[0]):
             told = (
-                f"The server does not go by the name {hosts[0][:80]!r}; whoever runs it "
-                "can add it to its names."
+                f"The server does not go by the name {hosts[0][:80]!r}; whoever runs "
+                "it can add it to its names."
                 if len(hosts) == 1
                 else "A request has one header Host."
             )

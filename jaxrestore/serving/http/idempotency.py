@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: who sends the same again, as after a lost answer, gets that answer.
+"""`Idempotency-Key`: who sends the same again, as after a lost answer, gets that.
 
-As the draft draft-ietf-httpapi-idempotency-key-header has it. What is remembered lies in
-memory, so that it is forgotten when the server ends.
+As the draft draft-ietf-httpapi-idempotency-key-header has it. What is remembered lies
+in memory, so that it is forgotten when the server ends.
 """
 
 import hashlib
@@ -38,8 +38,8 @@ class Answers:
     ) -> Response:
         """Returns the answer to what has this key, made now or before.
 
-        `make` returns it and the fingerprint of what was sent, `fingerprint` that of what
-        is sent now. Raises `Refusal`: 400 for a key that cannot be one, 409 while the
+        `make` returns it and the fingerprint of what was sent, `fingerprint` that of
+        what is sent now. Raises `Refusal`: 400 for a key that cannot be one, 409 while the
         first is under way, 422 where something else was sent with this key. An error is
         not remembered.
         """

@@ -1,4 +1,4 @@
-"""How often a client may ask, as buckets of tokens that fill again; and open streams."""
+"""How often a client may ask, as buckets that fill again; and its open streams."""
 
 import asyncio
 import time

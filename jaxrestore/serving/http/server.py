@@ -154,7 +154,7 @@ def _tcp(settings: Settings) -> socket.socket:
 
 
 def _unix(place: Path) -> socket.socket:
-    """A socket for us and our group alone; one that a server left behind is replaced."""
+    """A socket for us and our group; one that a server left behind is replaced."""
     ear = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if place.is_socket() and not _answers(place):

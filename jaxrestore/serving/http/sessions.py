@@ -20,7 +20,7 @@ _FORM = re.compile("([0-9a-f]{32})\\.([0-9a-f]{16}|)\\.([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Session:
-    """A browser: its id, 32 hexadecimal digits, and the mark of its token, or nothing."""
+    """A browser: its id, 32 hexadecimal digits, and its token's mark, or nothing."""
 
     id: str
     mark: str = ""

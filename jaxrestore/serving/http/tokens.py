@@ -1,7 +1,7 @@
 """Tokens: who may use a server that others reach.
 
 A line of the file is the SHA-256 of a token in hexadecimal digits, a scope, `user` or
-`admin`, and what you like to remember it by. The file does not say the tokens themselves.
+`admin`, and what you like to remember it by. The tokens themselves are not in it.
 """
 
 import hashlib
@@ -49,8 +49,8 @@ def read(path: Path) -> tuple[Token, ...]:
         digest, scope = words[0].lower(), (words[1:2] or ["user"])[0]
         if not re.fullmatch("[0-9a-f]{64}", digest) or scope not in SCOPES:
             raise errors.ConfigError(
-                f"`tokens_file` {path}, line {number}: it must be 64 hexadecimal digits, "
-                "the SHA-256 of a token, and user or admin"
+                f"`tokens_file` {path}, line {number}: it must be 64 hexadecimal "
+                "digits, the SHA-256 of a token, and user or admin"
             )
         found.append(Token(digest, scope))
     if not found:

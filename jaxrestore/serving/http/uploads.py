@@ -43,8 +43,8 @@ async def form(request: Request, files: int = 1) -> AsyncIterator[FormData]:
 async def one(request: Request, name: str | None = None) -> AsyncIterator[Upload]:
     """Yields what the body of a request is, or the `file` of its form.
 
-    `name` is that of a body. Raises `Refusal`: 415 for a body of another type, 422 for a
-    form without a file.
+    `name` is that of a body. Raises `Refusal`: 415 for a body of another type, 422 for
+    a form without a file.
     """
     kind = media(request)
     if kind == FORM:
