@@ -152,7 +152,7 @@ class Jobs:
         else:
             self._wait(job, facts)
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float | int) -> None:
         """Begins nothing more, and waits until nothing runs, or so many seconds."""
         self._taking = False
         with contextlib.suppress(TimeoutError):
@@ -160,7 +160,7 @@ class Jobs:
                 while any(job.status is Status.RUNNING for job in self.register):
                     await asyncio.sleep(0.05)
 
-    async def stop(self, drain_s: float) -> None:
+    async def stop(self, drain_s: float | int) -> None:
         """Lets what runs end within so many seconds; others wait for the next start."""
         self._taking = False
         await self.engine.stop(drain_s)
