@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore import errors, files
@@ -119,7 +120,8 @@ def _classical(work, picture, hole, options):
     order = work.order
 
     def turned(function):
-        apply = functools.partial(work.device.apply, order.owner, function)
+        classical = lambda images: function(jnp.asarray(images))
+        apply = functools.partial(work.device.apply, order.owner, classical)
         return lambda images: apply(np.asarray(images), work.check)
 
     if hole is not None:
