@@ -44,7 +44,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "scale": {
         "type": "integer",
         "enum": [*SCALES],
-        "default": 4,
+        "default": SCALES[0],
         "title": "Times as large",
         "description": "How many times as long the sides become.",
     },

@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,9 +16,9 @@ import numpy as np
 
 from jaxrestore import errors, files
 from jaxrestore.image_files import srgb
-from jaxrestore.inference import crops, inpainting, jpeg_cells, restorer
+from jaxrestore.inference import crops, inpainting, restorer
 from jaxrestore.prior import pictures
-from jaxrestore.serving import values
+from jaxrestore.serving import cells, values
 from jaxrestore.serving.engine import methods, shelf, turns
 
 
@@ -100,20 +99,10 @@ def _restoring(work, options):
     chosen = {name: options.take(name) for name in ("level", "strength")}
     chosen["ensemble"] = bool(options.take("ensemble", False))
     options.end(work.order)
-    cells = _cells(work.order.cells) if confine else []
+    said = cells.read(work.order.cells) if confine else []
     if confine:
-        work.numbers["confined"] = int(bool(cells))
-    return {**chosen, "cells": cells, "progress": work.share}
-
-
-def _cells(path: Path | None) -> list[jpeg_cells.Component]:
-    """What the JPEG file of an upload says of its original."""
-    if path is None:
-        return []
-    with np.load(path, allow_pickle=False) as planes:
-        steps, shared = planes["steps"], planes["shared"].tolist()
-    pairs = zip(steps, shared, strict=True)
-    return [jpeg_cells.Component(table, *each) for table, each in pairs]
+        work.numbers["confined"] = int(bool(said))
+    return {**chosen, "cells": said, "progress": work.share}
 
 
 def _classical(work, picture, hole, options):

@@ -20,7 +20,7 @@ import jaxrestore
 from jaxrestore import errors, images, networks
 from jaxrestore.inference import classical, folders, inpainting, shipped
 from jaxrestore.prior import pictures
-from jaxrestore.serving import values
+from jaxrestore.serving import cells, values
 from jaxrestore.serving.engine import messages, offers, orders, worker
 from jaxrestore.weights import cards, weight_files
 
@@ -178,19 +178,23 @@ def test_holes_are_filled_as_by_the_library(desk, restore):
 
 
 def test_a_jpeg_file_is_kept_to_as_the_command_line_does(desk, models, tmp_path):
-    file, cells = tmp_path / "in.jpg", tmp_path / "cells.npz"
+    file, said = tmp_path / "in.jpg", tmp_path / "cells.npz"
     Image.fromarray(data.coffee()[100:140, 200:256]).save(file, quality=15)
     picture = images.decode_as_stored(file)
-    planes = images.jpeg_planes(file, picture)
-    steps, *shared = zip(*planes, strict=True)
-    np.savez(cells, steps=steps, shared=np.transpose(shared))
-    made, numbers = desk.made(picture, "jpeg", cells=cells, confine=True)
+    assert cells.write(file, picture, said)
+    made, numbers = desk.made(picture, "jpeg", cells=said, confine=True)
     network = jaxrestore.Restorer.load(models / "jpeg.safetensors")
     folders.restore_file(network, file, tmp_path / "out.png", confine=True)
     np.testing.assert_array_equal(made, images.decode_as_stored(tmp_path / "out.png"))
     assert numbers["confined"] == 1
-    free, _ = desk.made(picture, "jpeg", cells=cells)
+    free, _ = desk.made(picture, "jpeg", cells=said)
     assert (free != made).any()
+    # Of what is no JPEG file nothing is said, and nothing asked.
+    images.encode(picture, tmp_path / "in.png")
+    assert not cells.write(tmp_path / "in.png", picture, tmp_path / "none.npz")
+    made, numbers = desk.made(picture, "jpeg", confine=True)
+    np.testing.assert_array_equal(made, free)
+    assert numbers["confined"] == 0
 
 
 def test_classical_methods_are_those_of_the_library(desk):
