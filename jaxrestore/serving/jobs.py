@@ -201,6 +201,7 @@ class Jobs:
             self._leave(id, whole=False)
             return self.fill()
         mask = self._spool.mask(job.image_id, job.mask_id) if job.mask_id else None
+        said = self._spool.cells(job.image_id)
         order = values.Order(
             job.id,
             job.owner,
@@ -209,6 +210,7 @@ class Jobs:
             source=self._spool.values(job.image_id),
             destination=self._spool.result(id),
             mask=mask,
+            cells=said if said.is_file() else None,
             preview=self._spool.fit(id),
             options=job.options,
         )
