@@ -110,7 +110,7 @@ async def batch_upload(request: Request) -> Response:
 @router.get("/batch/{batch_id}")
 async def batch_page(request: Request, batch_id: str) -> Response:
     """Where the pictures of a batch stand."""
-    return page("batch_status.html", await _batch(request, batch_id))
+    return page(request, "batch_status.html", await _batch(request, batch_id))
 
 
 @router.get("/batch/{batch_id}/standing")
@@ -166,7 +166,7 @@ async def _job(
             "others": others,
             "titles": {other.id: shown.title(other, tasks) for other in others},
         }
-    return page("job.html", context, problem.status if problem else 200)
+    return page(request, "job.html", context, problem.status if problem else 200)
 
 
 def _model(job: Job, tasks: Sequence[Any]) -> str | None:
@@ -213,14 +213,13 @@ def _batch_start(
     tasks = [task for task in of(request)[0].tasks() if not task.needs_mask]
     able = [task.name for task in tasks if task.methods]
     context = {
-        "here": "/batch",
         "settings": settings(request),
         "tasks": tasks,
         "chosen": chosen if chosen in able else next(iter(able), None),
         "problem": problem,
         "accepted": forms.ACCEPTED,
     }
-    return page("batch.html", context, problem.status if problem else 200)
+    return page(request, "batch.html", context, problem.status if problem else 200)
 
 
 async def _batch(request: Request, batch_id: str) -> dict[str, Any]:

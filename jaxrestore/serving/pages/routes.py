@@ -5,6 +5,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from jaxrestore.serving.http import sessions
 from jaxrestore.serving.pages import forms, shown
 from jaxrestore.serving.pages.templating import page
 from jaxrestore.serving.refusals import Refusal
@@ -16,8 +17,8 @@ router = APIRouter(include_in_schema=False)
 
 def error_page(request: Request, refusal: Refusal) -> Response:
     """Returns the page that says why something is not done."""
-    context = {"problem": refusal, "here": request.url.path}
-    return page("error.html", context, refusal.status)
+    context = {"problem": refusal}
+    return page(request, "error.html", context, refusal.status)
 
 
 @router.get("/")
@@ -82,7 +83,7 @@ async def delete_image(request: Request, image_id: str) -> Response:
 async def compare(request: Request, a: str, b: str) -> Response:
     """Two results of one picture, or a result and the original."""
     service, owner = of(request)
-    return page("compare.html", await shown.pair(service, owner, a, b))
+    return page(request, "compare.html", await shown.pair(service, owner, a, b))
 
 
 @router.get("/history")
@@ -92,14 +93,15 @@ async def history(request: Request, cursor: str | None = None) -> Response:
     jobs, more = await service.jobs(owner, limit=30, cursor=cursor)
     tasks = service.tasks()
     rows = [{"job": job, "title": shown.title(job, tasks)} for job in jobs]
-    context = {"rows": rows, "cursor": more and quote(more), "here": "/history"}
-    return page("history.html", {**context, "settings": settings(request)})
+    context = {"rows": rows, "cursor": more and quote(more)}
+    return page(request, "history.html", {**context, "settings": settings(request)})
 
 
 @router.get("/privacy")
 async def privacy(request: Request) -> Response:
     """What is kept, and for how long."""
-    return page("privacy.html", {"settings": settings(request)})
+    context = {"settings": settings(request), "cookie_s": sessions.LIFE}
+    return page(request, "privacy.html", context)
 
 
 def of(request: Request) -> tuple[Service, str]:
@@ -119,14 +121,13 @@ def on(place: str) -> Response:
 
 def _start(request: Request, problem: Refusal | None) -> Response:
     context = {
-        "here": "/",
         "problem": problem,
         "settings": settings(request),
         "tasks": of(request)[0].tasks(),
         "accepted": forms.ACCEPTED,
         "deleted": "deleted" in request.query_params,
     }
-    return page("index.html", context, problem.status if problem else 200)
+    return page(request, "index.html", context, problem.status if problem else 200)
 
 
 async def _edit(
@@ -145,4 +146,4 @@ async def _edit(
         "others": others,
         "titles": {job.id: shown.title(job, tasks) for job in others},
     }
-    return page("edit.html", context, problem.status if problem else 200)
+    return page(request, "edit.html", context, problem.status if problem else 200)

@@ -34,7 +34,9 @@ def title(job: Job, tasks: Sequence[TaskInfo]) -> str:
     said = [] if job.method == "network" else [words.METHODS[job.method].lower()]
     for option, value in job.options.items():
         name = fields.label(option).lower()
-        said.append(name if value is True else f"{name} {fields.written(option, value)}")
+        said.append(
+            name if value is True else f"{name} {fields.written(option, value)}"
+        )
     name = label(job.task, tasks)
     return f"{name} ({', '.join(said)})" if said else name
 

@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from jaxrestore import __version__
 from jaxrestore.serving.pages import addresses, fields, words
 
-HOME = Path(__file__).parent
-STATIC = HOME / "static"
+_HOME = Path(__file__).parent / "templates"
 
 
 @functools.cache
 def environment() -> jinja2.Environment:
     """Returns the environment: with autoescape, and no name may be missing."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HOME / "templates"),
+        loader=jinja2.FileSystemLoader(_HOME),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -35,6 +35,18 @@ def text(name: str, context: dict[str, Any]) -> str:
     return environment().get_template(name).render({"now": time.time(), **context})
 
 
-def page(name: str, context: dict[str, Any], status: int = 200) -> HTMLResponse:
-    """Returns the template `name` filled in, as the answer to a browser."""
-    return HTMLResponse(text(name, context), status)
+def page(
+    request: Request, name: str, context: dict[str, Any], status: int = 200
+) -> HTMLResponse:
+    """Returns the template `name` filled in, as the answer to a browser.
+
+    Its names are those of `context`, `here`, the page's own path, and what the caller
+    may do: `admin`, and `known`, which is whether there is a token to log out with.
+    """
+    caller = getattr(request.state, "caller", None)
+    common = {
+        "here": request.url.path,
+        "admin": bool(caller and caller.admin),
+        "known": bool(getattr(request.app.state, "tokens", ())),
+    }
+    return HTMLResponse(text(name, {**common, **context}), status)

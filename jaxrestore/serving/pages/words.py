@@ -45,6 +45,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
 
 
+def days(seconds: float) -> str:
+    """Returns seconds as whole days: "30 days"."""
+    return f"{round(seconds / 86_400)} days"
+
+
 def remaining(seconds: float) -> str:
     """Returns an estimate as one says it: "about 40 s", "less than 5 s".
 
