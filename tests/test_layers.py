@@ -93,7 +93,7 @@ DOORS = {
         "jaxrestore/raters/",
     ),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/sweeps/"),
-    "jinja2": ("jaxrestore/evaluation/",),
+    "jinja2": ("jaxrestore/evaluation/", "jaxrestore/serving/pages/"),
     "fastapi": ("jaxrestore/serving/http/", "jaxrestore/serving/pages/"),
     "starlette": ("jaxrestore/serving/http/", "jaxrestore/serving/pages/"),
     "pydantic": ("jaxrestore/serving/http/",),
