@@ -109,5 +109,5 @@ def _filtered(image, axis):
     """The high-pass filter along one axis, where it lies inside the image."""
     length = image.shape[axis] - len(_HIGH_PASS) + 1
     moved = np.moveaxis(image, axis, 0)
-    taps = (w * moved[start : start + length] for start, w in enumerate(_HIGH_PASS))
-    return np.moveaxis(sum(taps), 0, axis)
+    taps = [w * moved[start : start + length] for start, w in enumerate(_HIGH_PASS)]
+    return np.moveaxis(np.add.reduce(taps), 0, axis)

@@ -6,6 +6,7 @@ import uuid
 import sqlalchemy as sa
 
 from jaxrestore.serving import values
+from jaxrestore.serving.records import models
 
 # "postgresql://user@127.0.0.1/name" of a server where the tests may make schemas.
 POSTGRESQL = os.environ.get("JAXRESTORE_TEST_POSTGRESQL")
@@ -22,7 +23,7 @@ def url(kind, folder):
     if kind == "sqlite":
         return f"sqlite:///{folder / 'records.sqlite'}", lambda: None
     schema = f"test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(POSTGRESQL)
+    engine = sa.create_engine(str(POSTGRESQL))
 
     def drop():
         with engine.begin() as connection:
@@ -32,6 +33,12 @@ def url(kind, folder):
     with engine.begin() as connection:
         connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
     return f"{POSTGRESQL}?options=-csearch_path%3D{schema}", drop
+
+
+def rows(jobs, table: type[models.Base] = models.Job):
+    """The rows of a table of a ledger."""
+    with jobs.engine.connect() as connection:
+        return connection.execute(sa.select(table.__table__)).mappings().all()
 
 
 def job(id=None, **fields):

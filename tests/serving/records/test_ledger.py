@@ -9,7 +9,6 @@ import threading
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from serving.records import kept
 
 from jaxrestore.serving import contracts, values
@@ -17,25 +16,6 @@ from jaxrestore.serving.records import ledger, models
 
 ROOT = Path(__file__).parents[3]
 DONE, EXPIRED, FAILED = values.Status.DONE, values.Status.EXPIRED, values.Status.FAILED
-
-
-@pytest.fixture
-def clock():
-    return kept.Clock()
-
-
-@pytest.fixture(params=kept.KINDS)
-def jobs(request, tmp_path, clock):
-    url, drop = kept.url(request.param, tmp_path)
-    with ledger.Ledger(url, clock=clock) as jobs:
-        yield jobs
-    drop()
-
-
-def _rows(jobs, table=models.Job):
-    with jobs.engine.connect() as connection:
-        found = connection.execute(sa.select(table.__table__)).mappings()
-        return [dict(row) for row in found]
 
 
 def test_it_is_what_the_service_asks_for(jobs):
@@ -86,7 +66,7 @@ def test_a_job_that_has_ended_stays_as_it_ended(jobs, clock):
     clock.now += 1
     jobs.change("a", {"status": EXPIRED})
     assert jobs.get("a").status == EXPIRED
-    (row,) = _rows(jobs)
+    (row,) = kept.rows(jobs)
     assert row["status"] == "done" and row["erased"] == clock.now
 
 
@@ -115,7 +95,7 @@ def test_an_owner_has_the_last_jobs_the_newest_first_also_past_midnight(jobs, cl
     assert [job.id for job in jobs.own("ann", limit=1)] == ["c"]
     assert jobs.own("carol") == []
     # The same owner looks another on another day, and the same within one.
-    owners = {row["id"]: row["owner"] for row in _rows(jobs)}
+    owners = {row["id"]: row["owner"] for row in kept.rows(jobs)}
     assert owners["a"] != owners["b"] == owners["c"] != owners["d"]
 
 
@@ -123,7 +103,10 @@ def test_secrets_older_than_yesterday_are_thrown_away(jobs, clock):
     for _ in range(4):
         jobs.add(kept.job(), kept.FACTS)
         clock.now += kept.DAY
-    assert sorted(row["day"] for row in _rows(jobs, models.Salt)) == [20_002, 20_003]
+    assert sorted(row["day"] for row in kept.rows(jobs, models.Salt)) == [
+        20_002,
+        20_003,
+    ]
 
 
 def test_what_has_expired_is_forgotten_but_for_its_numbers(jobs, clock):
@@ -136,12 +119,12 @@ def test_what_has_expired_is_forgotten_but_for_its_numbers(jobs, clock):
     jobs.batch(values.Batch("b", "ann", "denoise", ("x", "y"), 1.0, clock.now - 1))
     assert jobs.forget() == 1
     assert jobs.forget() == 0
-    rows = {row["id"]: row for row in _rows(jobs)}
+    rows = {row["id"]: row for row in kept.rows(jobs)}
     gone = ("owner", "image_id", "mask_id", "detail")
     assert all(rows["old"][name] is None for name in gone)
     assert rows["old"]["code"] == "bad" and rows["old"]["in_width"] == 640
     assert rows["new"]["owner"] and rows["slow"]["owner"]
-    (batch,) = _rows(jobs, models.Batch)
+    (batch,) = kept.rows(jobs, models.Batch)
     assert batch["owner"] is None and batch["jobs"] == 2
 
 
@@ -149,25 +132,22 @@ def test_nothing_of_a_row_tells_of_a_picture_or_a_person(jobs, tmp_path):
     skipped = {"holiday.png": "it is no image"}
     jobs.add(kept.job("a", owner="session-of-ann"), kept.FACTS)
     jobs.batch(values.Batch("b", "session-of-ann", "sr", ("a",), 1.0, 2.0, skipped))
-    told = repr([_rows(jobs, t) for t in (models.Job, models.Batch, models.Salt)])
-    assert FACTS_HASH not in told
+    told = repr([kept.rows(jobs, t) for t in (models.Job, models.Batch, models.Salt)])
+    assert kept.FACTS["sha256"] not in told
     assert "session-of-ann" not in told and "holiday" not in told
-
-
-FACTS_HASH = kept.FACTS["sha256"]
 
 
 def test_the_last_feedback_counts(jobs):
     jobs.add(kept.job("a"), kept.FACTS)
     jobs.feedback("a", -1, "too_smooth")
     jobs.feedback("a", 1, None)
-    (row,) = _rows(jobs, models.Feedback)
+    (row,) = kept.rows(jobs, models.Feedback)
     assert (row["rating"], row["reason"]) == (1, None)
     with pytest.raises(ValueError, match="0 on job a"):
         jobs.feedback("a", 0, None)
     with pytest.raises(ValueError, match="on job b"):
         jobs.feedback("b", 1, None)
-    (row,) = _rows(jobs, models.Feedback)
+    (row,) = kept.rows(jobs, models.Feedback)
     assert row["rating"] == 1
 
 
@@ -175,17 +155,19 @@ def test_refusals_are_counted_an_hour_and_written_after_a_while(jobs, clock):
     for _ in range(3):
         jobs.refusal(429, "owner_jobs")
     jobs.refusal(503, "queue_full")
-    assert _rows(jobs, models.Refusal) == []
+    assert kept.rows(jobs, models.Refusal) == []
     clock.now += 11
     jobs.refusal(429, "owner_jobs")
     clock.now += 3600
     jobs.refusal(429, "owner_jobs")
     jobs.flush()
-    found = {(r["hour"], r["code"]): r["count"] for r in _rows(jobs, models.Refusal)}
+    found = {
+        (r["hour"], r["code"]): r["count"] for r in kept.rows(jobs, models.Refusal)
+    }
     hour = 20_000 * 24 + 12
     assert found == {(hour, 429): 4, (hour, 503): 1, (hour + 1, 429): 1}
     jobs.flush()
-    assert len(_rows(jobs, models.Refusal)) == 3
+    assert len(kept.rows(jobs, models.Refusal)) == 3
 
 
 def test_an_id_is_taken_once(jobs):
@@ -206,7 +188,7 @@ def test_threads_may_write_at_one_time(jobs):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(_rows(jobs)) == 20 and not jobs.unfinished()
+    assert len(kept.rows(jobs)) == 20 and not jobs.unfinished()
     assert len(jobs.own("a")) == 5
 
 
@@ -268,5 +250,5 @@ def test_jobs_that_were_acknowledged_survive_a_killed_process(turns, tmp_path):
                 known = {ends} if sign == "=" else {"queued", ends}
                 assert found.status in known, (id, sign, found.status)
             # One at most a process was begun and not acknowledged.
-            assert len(_rows(jobs)) <= len(told) + turn + 1
+            assert len(kept.rows(jobs)) <= len(told) + turn + 1
     assert len({id.partition("-")[0] for id in told}) == turns
