@@ -36,7 +36,7 @@ def test_times_are_told_by_task_model_and_size(jobs, clock):
     big, small = _summary(jobs, clock)["speed"]
     assert small == {
         **{"task": "denoise", "method": "network", "model": "unet"},
-        **{"size": "0.25-1 MP", "jobs": 21, "fill": pytest.approx(11.5 / 21)},
+        **{"size": "0.25-1 MP", "jobs": 21, "fill": pytest.approx(11 / 21)},
         **{"queued_p50": 11, "queued_p95": 20, "run_p50": 22, "run_p95": 40},
     }
     assert (big["model"], big["size"], big["run_p50"]) == ("", "4-16 MP", 9)
