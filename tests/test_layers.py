@@ -94,6 +94,7 @@ DOORS = {
     ),
     "matplotlib": ("jaxrestore/evaluation/", "jaxrestore/sweeps/"),
     "jinja2": ("jaxrestore/evaluation/",),
+    "jsonschema_rs": ("jaxrestore/serving/options.py",),
     "ray": ("jaxrestore/collection/cluster.py",),
     "rich": ("jaxrestore/training/logbook.py",),
     "typer": ("jaxrestore/cli/",),
