@@ -122,7 +122,7 @@ class Lifecycle:
             why.append("The records cannot be written.")
         return not why, why
 
-    def gauges(self) -> Mapping[str, float]:
+    def gauges(self) -> Mapping[str, float | int]:
         """Returns numbers of now: `queue_jobs`, `queue_pixels`, `spool_bytes`, ..."""
         return {
             "queue_jobs": len(self._jobs.queue),

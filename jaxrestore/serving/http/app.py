@@ -1,6 +1,5 @@
 """The web app, put together: `create_app`."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -58,9 +57,8 @@ def create_app(
     """Returns the app: the API and what guards it; `pages.site.install` adds pages.
 
     It starts the service, and stops it at its end. `metrics` are counted, and requests
-    written to `log`. What `app.state.chores` holds, functions that return coroutines,
-    runs as long as the app; what `app.state.closing` holds is called at its end, and
-    `app.state.records`, of `recorded.Records`, is what `/records` shows. Raises what
+    written to `log`. What `app.state.closing` holds is called at its end, and
+    `app.state.records`, a `recorded.Records`, is what `/records` shows. Raises what
     `tokens.read` does, and `DiskError` for a folder that cannot be written.
 
     >>> app = create_app(Settings(folder=Path("served")), service)
@@ -83,7 +81,7 @@ def create_app(
             Middleware(guards.Failures, told=_told(log)),
             *_entrance(settings),
             Middleware(Callers, sessions=signed, known=known, local=is_local(settings)),
-            Middleware(Rates, uploads=float(settings.owner_uploads)),
+            Middleware(Rates, settings=settings),
             Middleware(Ending, lifetime=lifetime),
             Middleware(Streams, most=settings.owner_streams, life=lifetime),
             Middleware(guards.Heads),
@@ -93,7 +91,7 @@ def create_app(
     app.state.lifetime, app.state.tokens, app.state.sessions = lifetime, known, signed
     app.state.metrics, app.state.records = counts, None
     app.state.answers = idempotency.Answers(settings.kept_s)
-    app.state.chores, app.state.closing = [], []
+    app.state.closing = []
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
@@ -105,14 +103,10 @@ def create_app(
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.service.start()
-    chores = [asyncio.ensure_future(chore()) for chore in app.state.chores]
     try:
         yield
     finally:
         app.state.lifetime.ending.set()
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
         await app.state.service.stop(0)
         for close in app.state.closing:
             close()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxrestore.serving.records import exporting, retention, summaries
+from jaxrestore.serving.records import exporting, summaries
 from jaxrestore.serving.records.ledger import Ledger
 
 
@@ -27,7 +27,3 @@ class Records:
         """Returns the jobs of the last so many days as a CSV file, without owners."""
         since = self._clock() - days * summaries.DAY
         return exporting.csv(self._ledger.engine, since=since)
-
-    def retire(self, days: int) -> int:
-        """Replaces jobs of more than so many days ago by totals."""
-        return retention.retire(self._ledger.engine, now=self._clock(), days=days)
