@@ -178,7 +178,7 @@ def test_holes_are_filled_as_by_the_library(desk, restore):
 
 
 def test_a_jpeg_file_is_kept_to_as_the_command_line_does(desk, models, tmp_path):
-    file, said = tmp_path / "in.jpg", tmp_path / "cells.npz"
+    file, said = tmp_path / "in.jpg", tmp_path / "cells.json"
     Image.fromarray(data.coffee()[100:140, 200:256]).save(file, quality=15)
     picture = images.decode_as_stored(file)
     assert cells.write(file, picture, said)
@@ -191,7 +191,7 @@ def test_a_jpeg_file_is_kept_to_as_the_command_line_does(desk, models, tmp_path)
     assert (free != made).any()
     # Of what is no JPEG file nothing is said, and nothing asked.
     images.encode(picture, tmp_path / "in.png")
-    assert not cells.write(tmp_path / "in.png", picture, tmp_path / "none.npz")
+    assert not cells.write(tmp_path / "in.png", picture, tmp_path / "none.json")
     made, numbers = desk.made(picture, "jpeg", confine=True)
     np.testing.assert_array_equal(made, free)
     assert numbers["confined"] == 0
