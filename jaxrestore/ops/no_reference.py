@@ -92,9 +92,9 @@ def noise_level(image: Float[np.ndarray, "h w c"]) -> float:
 def block_steps(images: Any) -> tuple[Any, Any]:
     """Returns the mean squared steps across borders, and those elsewhere.
 
-    Of images [b, h, w, c]; [b] each, of NumPy or jax as the images are. Borders are those
-    of blocks of 8 px of which the first begins at the corner. Where no step is of one
-    kind its mean is 0.
+    Of images [b, h, w, c]; [b] each, of NumPy or jax as the images are. Borders are
+    those of blocks of 8 px of which the first begins at the corner. Where no step is of
+    one kind its mean is 0.
 
     Source: the boundaries of Yim, Bovik, "Quality Assessment of Deblocked Images", TIP
     2011. Steps are counted where they are; the paper's counts are of sides that 8
