@@ -25,6 +25,7 @@ class Settings:
     database: str | None = None  # an URL of SQLAlchemy; None: SQLite in the folder
     programs: Path | None = None  # compiled ones
     models: Path | None = None
+    study: Path | None = None  # of raters, whose pages are at /study/
 
     # Where it listens, and who may talk to it.
     host: str = "127.0.0.1"

@@ -6,6 +6,7 @@ import logging
 from fastapi import FastAPI
 
 from jaxrestore.serving.engine.supervisor import Engine
+from jaxrestore.serving.http import study
 from jaxrestore.serving.http.app import create_app
 from jaxrestore.serving.http.recorded import Records
 from jaxrestore.serving.logs import Log
@@ -22,7 +23,7 @@ def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
     """Returns the app of a server: an engine of its own process, records on the disk.
 
     Nothing of it is started. `log` is where requests and jobs are told, nowhere if not
-    given. Raises what `databases.opened` and `tokens.read` do.
+    given. Raises what `databases.opened`, `tokens.read` and `study.router` do.
     """
     ledger = Ledger(settings.database_url, days=settings.records_days)
     metrics = Metrics()
@@ -41,6 +42,8 @@ def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
     app.state.records = Records(ledger)
     app.state.closing.append(ledger.close)
     site.install(app)
+    if settings.study is not None:
+        app.include_router(study.router(settings.study), prefix="/study")
     if log is not None:
         _lead(log)
     return app
