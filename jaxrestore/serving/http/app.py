@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -11,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from jaxrestore import __version__
 from jaxrestore.serving.http import (
+    description,
     docs,
     guards,
     health,
@@ -28,7 +28,6 @@ from jaxrestore.serving.http.api import (
     restore,
     tasks,
 )
-from jaxrestore.serving.http.api.schemas import BatchRequest
 from jaxrestore.serving.http.bodies import Bodies
 from jaxrestore.serving.http.callers import Callers
 from jaxrestore.serving.http.lifetime import Ending, Lifetime
@@ -42,7 +41,6 @@ from jaxrestore.serving.settings import Settings
 ABOUT = """Upload a picture (`/images`), have something done to it (`/jobs`), fetch
 what came of it (`/jobs/{id}/result`). Ids are secrets: whoever knows one may use it.
 Pictures are deleted after a while. Errors are problem details (RFC 9457)."""
-_INVALID = {"422": problems.documented(422)[422]}
 _ROUTERS = (images, jobs, events, restore, batches, tasks, records, health, docs)
 _EXPOSED = ("Location", "Retry-After", "Content-Disposition", "ETag", "X-Request-ID")
 
@@ -95,8 +93,7 @@ def create_app(
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
-    describe = app.openapi
-    app.openapi = lambda: _described(app, describe)  # type: ignore[method-assign]
+    description.install(app)
     return app
 
 
@@ -142,21 +139,3 @@ def _told(log: Log | None) -> Callable[[Exception], object]:
     if log is not None:
         return lambda error: log.note("a bug", error)
     return lambda error: logging.getLogger(__name__).error("a bug", exc_info=error)
-
-
-def _described(app: FastAPI, describe: Any) -> dict[str, Any]:
-    """OpenAPI, with the shapes that no route has in its signature."""
-    schema = app.openapi_schema
-    if schema is None:
-        schema = describe()
-        shapes = schema.setdefault("components", {}).setdefault("schemas", {})
-        for shape in (problems.Problem, BatchRequest):
-            shapes[shape.__name__] = shape.model_json_schema()
-        for name in ("HTTPValidationError", "ValidationError"):
-            shapes.pop(name, None)
-        for path in schema["paths"].values():
-            for operation in path.values():
-                if "422" in operation["responses"]:  # FastAPI's own shape otherwise
-                    operation["responses"] |= _INVALID
-        app.openapi_schema = schema
-    return schema

@@ -44,7 +44,7 @@ def test_the_web_process_never_imports_jax():
 
 
 def names(count, seed=0):
-    """Names that clients may make up for a path, an id or a file, all of them hostile."""
+    """Names that clients may make up for a path, an id or a file; none is honest."""
     draw = np.random.default_rng(seed)
     parts = ["..", "../", "..\\", "%2e%2e%2f", "..%2f", "%c0%ae", "%00", "\x00", "/"]
     parts += ["etc/passwd", "CON", "file:///etc/passwd", "~", "$HOME", "*", "?", "\n"]
@@ -152,7 +152,6 @@ def test_the_description_is_whole(tmp_path):
 CHECKS = [
     checks.allow_header_conformance,
     checks.content_type_conformance,
-    checks.negative_data_rejection,
     checks.response_headers_conformance,
     checks.response_schema_conformance,
     checks.status_code_conformance,
@@ -183,7 +182,11 @@ def test_the_app_does_as_its_description_says(tmp_path, examples):
         def send(case):
             answer = case.call(base_url=place, timeout=20)
             found.append((answer.status_code, operation.label))
-            case.validate_response(answer, checks=CHECKS)
+            # An address that is too long is refused, if not as Schemathesis would.
+            checked = (
+                [] if answer.status_code == 414 else [checks.negative_data_rejection]
+            )
+            case.validate_response(answer, checks=[*CHECKS, *checked])
 
         with contextlib.suppress(hypothesis.errors.Unsatisfiable):  # it takes nothing
             send()
