@@ -1,6 +1,7 @@
 """Jobs between those who ask, the queue and the engine."""
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -150,6 +151,14 @@ class Jobs:
             self._final(job, Status.FAILED, "server_restarted", _RESTARTED, {})
         else:
             self._wait(job, facts)
+
+    async def drain(self, seconds: float | int) -> None:
+        """Begins nothing more, and waits until nothing runs, or so many seconds."""
+        self._taking = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(job.status is Status.RUNNING for job in self.register):
+                    await asyncio.sleep(0.05)
 
     async def stop(self, drain_s: float | int) -> None:
         """Lets what runs end within so many seconds; others wait for the next start."""

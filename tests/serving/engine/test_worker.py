@@ -19,6 +19,7 @@ from skimage import data
 import jaxrestore
 from jaxrestore import errors, images, networks
 from jaxrestore.inference import classical, folders, inpainting, shipped
+from jaxrestore.ops import no_reference
 from jaxrestore.prior import pictures
 from jaxrestore.serving import cells, values
 from jaxrestore.serving.engine import messages, offers, orders, worker
@@ -138,6 +139,8 @@ def test_results_are_those_of_the_library_to_the_bit(
     assert (numbers["height"], numbers["width"]) == shape[:2]
     assert numbers["tiles"] == 1 and numbers["run_s"] > 0
     assert numbers["model"] == "denoise" and numbers["device"].startswith("cpu")
+    told = no_reference.compared(picture, made)
+    assert told.items() <= numbers.items() and len(told) == 6
 
 
 def test_what_ships_restores_as_it_does_without_a_server(desk, tmp_path):
