@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import queue
 import shutil
 import threading
@@ -378,7 +379,7 @@ def test_what_cannot_be_meant_is_told_in_a_sentence(desk, order, options, code, 
 
 
 def test_nobody_is_told_of_places_on_our_disk(desk, capsys, monkeypatch):
-    monkeypatch.setattr(np, "load", lambda path, **how: open(f"{path}.gone"))
+    monkeypatch.setattr(np, "load", lambda path, **how: os.stat(f"{path}.gone"))
     code, detail = desk.failure(noise(20, 20, 3), "denoise")
     assert code == "disk" and str(desk.folder) not in detail
     assert ".gone" in capsys.readouterr().err
