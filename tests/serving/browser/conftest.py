@@ -30,11 +30,12 @@ def made(tmp_path_factory):
     limits = {
         "owner_uploads": 1000,
         "max_bytes": 6 * 2**20,
+        "slots": 1,
         "owner_jobs": 20,
         "owner_pixels": 10**9,
     }
     settings = whole.settings(tmp_path_factory.mktemp("served"), **limits)
-    return paged.app(settings, delay=0.5, steps=5, slots=1, tasks=browsing.TASKS)
+    return paged.app(settings, delay=0.5, steps=5, tasks=browsing.TASKS)
 
 
 @pytest.fixture(scope="module")
