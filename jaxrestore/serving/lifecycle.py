@@ -34,16 +34,19 @@ class Lifecycle:
         *,
         watch: Watch = lambda what: None,
         clock: Callable[[], float] = time.time,
+        children: Children | None = None,
     ):
         """Makes the engine by calling `engine` with what it tells its events.
 
         `watch` is called, in the event loop, with each job as it changes and each
-        refusal of a job or an upload: metrics and logs are made of them.
+        refusal of a job or an upload: metrics and logs are made of them. `children`
+        are those of somebody else, who ends them; by default it has its own.
         """
         self.settings, self.ledger, self._clock = settings, ledger, clock
         self._watch = watch
         self._spool = Spool(settings.spool_folder)
-        self._children = Children(
+        self._shared = children is not None
+        self._children = children or Children(
             settings.decoders,
             settings.decode_memory,
             waiting=settings.max_waiting_decodes,
@@ -100,7 +103,8 @@ class Lifecycle:
             self._sweeper.cancel()
         drain = self.settings.drain_s if drain_s is None else drain_s
         await self._jobs.stop(drain)
-        await self._children.close()
+        if not self._shared:
+            await self._children.close()
         self._spool.close()
 
     def health(self) -> tuple[bool, list[str]]:
@@ -122,7 +126,7 @@ class Lifecycle:
             why.append("The records cannot be written.")
         return not why, why
 
-    def gauges(self) -> Mapping[str, float]:
+    def gauges(self) -> Mapping[str, float | int]:
         """Returns numbers of now: `queue_jobs`, `queue_pixels`, `spool_bytes`, ..."""
         return {
             "queue_jobs": len(self._jobs.queue),
