@@ -45,6 +45,9 @@ def serve(
             help="Who may use it: lines of a token's SHA-256 and user or admin."
         ),
     ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="A study of raters, handed out at /study/.")
+    ] = None,
     insecure_public: Annotated[
         bool, typer.Option("--insecure-public", help="Anybody who reaches it may.")
     ] = False,
@@ -73,6 +76,7 @@ def serve(
         "port": port,
         "socket": socket,
         "models": models,
+        "study": study,
         "tokens_file": tokens_file,
         "insecure_public": insecure_public,
         "secure": secure,
@@ -82,9 +86,10 @@ def serve(
     from jaxrestore.serving import extras
 
     with extras.needed("the web app"):
+        from jaxrestore.serving import logs
         from jaxrestore.serving.http import assembly, server
     server.check(settings)
-    app = assembly.assembled(settings)
+    app = assembly.assembled(settings, logs.Log())
     tempfile.tempdir = str(settings.spool_folder)  # of uploads too large for memory
     server.serve(settings, app, _say)
 
@@ -103,18 +108,20 @@ def configured(given: dict[str, Any], names: list[str], more: list[str]) -> Any:
     """
     from jaxrestore.serving.settings import Settings
 
-    kinds = {one.name: one.default for one in dataclasses.fields(Settings)}
+    kinds: dict[str, Any] = {}
+    for one in dataclasses.fields(Settings):
+        kinds[one.name] = one.default
+    known = kinds.keys() - given.keys() - {"hosts"}
+    chosen = {}
     for text in more:
         key, value = assignments.read(text)
-        if key not in kinds or key in given or key == "hosts":
-            known = [one for one in kinds if one not in given and one != "hosts"]
+        if key not in known:
             raise errors.ConfigError(
                 f"--set {text}: no such key; {naming.nearest(key, known)}"
             )
-        given[key] = _like(key, value, kinds[key])
+        chosen[key] = _like(key, value, kinds[key])
     own = (given["host"],) if given["host"] not in ("0.0.0.0", "::") else ()
-    given["hosts"] = (*kinds["hosts"], *own, *names)
-    return Settings(**given)
+    return Settings(**given, **chosen, hosts=(*kinds["hosts"], *own, *names))
 
 
 def _like(key: str, value: Any, default: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxrestore import errors, files
 from jaxrestore.image_files import srgb
 from jaxrestore.inference import crops, inpainting, restorer
+from jaxrestore.ops import no_reference
 from jaxrestore.prior import pictures
 from jaxrestore.serving import cells, values
 from jaxrestore.serving.engine import methods, shelf, turns
@@ -64,6 +65,7 @@ def fulfil(work: Work) -> np.ndarray:
     work.numbers["height"], work.numbers["width"] = made.shape[:2]
     work.check()
     _write(order.destination, made)
+    work.numbers |= no_reference.compared(picture, made)
     return made
 
 

@@ -37,7 +37,11 @@ MOST_ADDRESS = 8_192
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
-    """Answers a request with a refusal, and has its connection closed."""
+    """Answers a request with a refusal, and has its connection closed.
+
+    `Watching` counts what is noted in the scope's state.
+    """
+    scope.setdefault("state", {})["refused"] = refusal
     await problems.answer(refusal, {"connection": "close"})(scope, receive, send)
 
 
@@ -225,4 +229,8 @@ class Heads:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app({**scope, "method": "GET"}, receive, sending)
+        inner = {**scope, "method": "GET"}
+        try:
+            await self.app(inner, receive, sending)
+        finally:
+            scope["route"] = inner.get("route")

@@ -19,6 +19,7 @@ from skimage import data
 import jaxrestore
 from jaxrestore import errors, images, networks
 from jaxrestore.inference import classical, folders, inpainting, shipped
+from jaxrestore.ops import no_reference
 from jaxrestore.prior import pictures
 from jaxrestore.serving import cells, values
 from jaxrestore.serving.engine import messages, offers, orders, worker
@@ -138,6 +139,8 @@ def test_results_are_those_of_the_library_to_the_bit(
     assert (numbers["height"], numbers["width"]) == shape[:2]
     assert numbers["tiles"] == 1 and numbers["run_s"] > 0
     assert numbers["model"] == "denoise" and numbers["device"].startswith("cpu")
+    told = no_reference.compared(picture, made)
+    assert told.items() <= numbers.items() and len(told) == 6
 
 
 def test_what_ships_restores_as_it_does_without_a_server(desk, tmp_path):
@@ -178,7 +181,7 @@ def test_holes_are_filled_as_by_the_library(desk, restore):
 
 
 def test_a_jpeg_file_is_kept_to_as_the_command_line_does(desk, models, tmp_path):
-    file, said = tmp_path / "in.jpg", tmp_path / "cells.npz"
+    file, said = tmp_path / "in.jpg", tmp_path / "cells.json"
     Image.fromarray(data.coffee()[100:140, 200:256]).save(file, quality=15)
     picture = images.decode_as_stored(file)
     assert cells.write(file, picture, said)
@@ -191,7 +194,7 @@ def test_a_jpeg_file_is_kept_to_as_the_command_line_does(desk, models, tmp_path)
     assert (free != made).any()
     # Of what is no JPEG file nothing is said, and nothing asked.
     images.encode(picture, tmp_path / "in.png")
-    assert not cells.write(tmp_path / "in.png", picture, tmp_path / "none.npz")
+    assert not cells.write(tmp_path / "in.png", picture, tmp_path / "none.json")
     made, numbers = desk.made(picture, "jpeg", confine=True)
     np.testing.assert_array_equal(made, free)
     assert numbers["confined"] == 0

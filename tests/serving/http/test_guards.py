@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 
 from jaxrestore import errors
 from jaxrestore.serving.http import bodies, callers, guards, rates, sessions, tokens
+from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.settings import Settings
 
 
@@ -61,7 +62,10 @@ def test_every_answer_has_the_headers_and_keeps_its_own():
 
 
 def test_the_policy_lets_nothing_in_from_elsewhere_and_no_inline_script():
-    rules = dict(rule.split(" ", 1) for rule in guards.CSP.split("; "))
+    rules = {
+        rule.partition(" ")[0]: rule.partition(" ")[2]
+        for rule in guards.CSP.split("; ")
+    }
     assert rules["default-src"] == rules["frame-ancestors"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == "'self'"
     assert "unsafe" not in guards.CSP and "http" not in guards.CSP
@@ -229,7 +233,7 @@ def test_an_answer_before_the_end_of_a_body_closes_the_connection():
 
 def test_a_bucket_fills_again():
     now = [0.0]
-    bucket = rates.Bucket(2.0, clock=lambda: now[0])
+    bucket = rates.Bucket(2, clock=lambda: now[0])
     assert [bucket.take("a") for _ in range(3)] == [0, 0, 30]
     assert bucket.take("b") == 0
     now[0] = 29.0
@@ -240,7 +244,7 @@ def test_a_bucket_fills_again():
 
 def test_a_bucket_forgets_who_has_not_asked_for_longest(monkeypatch):
     monkeypatch.setattr(rates, "_CLIENTS", 2)
-    bucket = rates.Bucket(1.0, clock=lambda: 0.0)
+    bucket = rates.Bucket(1, clock=lambda: 0.0)
     assert [bucket.take(one) for one in "abcab"] == [0, 0, 0, 0, 0]
     assert bucket.take("b") > 0
 
@@ -257,7 +261,8 @@ async def whoami(scope, receive, send):
 
 
 def test_a_client_is_limited_by_its_address_whatever_its_session():
-    app, _ = known(rates.Rates(hello, uploads=2.0, requests=5.0))
+    limits = Settings(folder=Path("unused"), address_uploads=2, address_requests=5)
+    app, _ = known(rates.Rates(hello, limits))
     post = lambda **more: ask(app, "POST", "/api/v1/images", **more)
     page = {"accept": "text/html"}
     assert [post(headers=page).status_code for _ in range(3)] == [200, 200, 429]
@@ -270,7 +275,7 @@ def test_a_client_is_limited_by_its_address_whatever_its_session():
 
 def test_streams_are_counted_and_end_with_the_server():
     async def follow():
-        ending, opened = asyncio.Event(), asyncio.Event()
+        life, opened = Lifetime(), asyncio.Event()
 
         async def endless():
             yield b"data: 1\n\n"
@@ -280,16 +285,15 @@ def test_streams_are_counted_and_end_with_the_server():
         async def streaming(scope, receive, send):
             await StreamingResponse(endless())(scope, receive, send)
 
-        guard = rates.Streams(streaming, 1, ending)
-        app, _ = known(guard)
+        app, _ = known(rates.Streams(streaming, 1, life))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://a") as to:
             first = asyncio.ensure_future(to.get("/jobs/1/events"))
             await opened.wait()
             refused = await to.get("/jobs/2/live")
-            ending.set()
+            life.ending.set()
             ended = await first
-            return refused, ended, guard._open.total()
+            return refused, ended, life.streams.total()
 
     refused, ended, left = asyncio.run(follow())
     assert code(refused) == (429, "too_many_streams")
