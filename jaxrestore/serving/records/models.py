@@ -35,6 +35,7 @@ MEASURED = {
 Real = sa.Double().with_variant(sa.REAL(), "sqlite")
 Integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _STRICT = ({"sqlite_strict": True},)
+_KEPT = sa.text("erased IS NULL")
 _TYPES: dict[type, Any] = {float: Real, int: Integer, str: sa.Text}
 
 
@@ -75,6 +76,7 @@ class Job(Base):
         sa.Index("job_task", "task", "created"),
         sa.Index("job_status", "status"),
         sa.Index("job_owner", "owner", "created"),
+        sa.Index("job_kept", "expires", sqlite_where=_KEPT, postgresql_where=_KEPT),
         *_STRICT,
     )
 
