@@ -12,6 +12,9 @@ from sqlalchemy import orm
 
 from jaxrestore.serving import values
 
+# Of jobs that have not ended: few, and an index finds them. All others are what is not
+# one of these, which no index is used for, so that one of times is.
+LIVE = sorted(str(status) for status in values.Status if status not in values.FINAL)
 # What is measured of a job, and of which type; `Job.numbers` has them by these names.
 MEASURED = {
     "model": str,  # its name, of a network
