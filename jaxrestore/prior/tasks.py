@@ -1,9 +1,12 @@
 """What the prior restores: the damage it explains, the network and how it is fitted."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxrestore import errors
@@ -13,6 +16,7 @@ from jaxrestore.ops import ranges, resize
 Operator = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww c"]]
 
 Scale = Annotated[int, ranges.Range(2, 16, whole=True)]
+Deviation = Annotated[float | int, ranges.Range(0.1, 16, "px")]
 
 
 class Task(NamedTuple):
@@ -80,6 +84,42 @@ def downsampling(scale: Scale, method: str = "bicubic") -> Operator:
     return _downsampling(scale, method)
 
 
+def blurring(deviation: Deviation) -> Operator:
+    """Returns the operator that blurs images by a Gaussian of so many px.
+
+    The border is mirrored. Raises `ConfigError` for a deviation outside 0.1 to 16.
+
+    >>> blurring(2.0)(jnp.ones((1, 8, 8, 3))).shape
+    (1, 8, 8, 3)
+    """
+    if not ranges.holds(ranges.of(Deviation), deviation):
+        raise errors.ConfigError(
+            f"`deviation` is {deviation!r}; it must be a number from 0.1 to 16"
+        )
+    return _blurring(float(deviation))
+
+
 @functools.cache  # one function for one operator: its programs are found again
+def _blurring(deviation):
+    radius = math.ceil(3 * deviation)
+    weights = np.exp(-np.square(np.arange(-radius, radius + 1) / deviation) / 2)
+    weights /= weights.sum()
+
+    def matrix(side):
+        """What each pixel of a side gets from each: products are quick to compile."""
+        mirrored = np.pad(np.arange(side), radius, "reflect" if side > 1 else "edge")
+        seen = np.lib.stride_tricks.sliding_window_view(mirrored, len(weights))
+        made = np.zeros((side, side))
+        np.add.at(made, (np.arange(side)[:, None], seen), weights)
+        return jnp.asarray(made, jnp.float32)
+
+    def blurred(images):
+        rows, columns = map(matrix, images.shape[1:3])
+        return jnp.einsum("ai,bj,nijc->nabc", rows, columns, images)
+
+    return blurred
+
+
+@functools.cache
 def _downsampling(scale, method):
     return lambda images: resize.rescale(images, 1 / scale, method=method)
