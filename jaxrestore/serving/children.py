@@ -18,7 +18,9 @@ from multiprocessing import connection, get_context
 from typing import Any, NamedTuple
 
 from jaxrestore import errors
+from jaxrestore.serving import refusals
 from jaxrestore.serving.refusals import Refusal
+from jaxrestore.serving.values import Took
 
 _START_S = 60.0  # until a child has imported what it needs, on a busy machine
 _ENDING_S = 5.0
@@ -34,8 +36,20 @@ class Answer(NamedTuple):
 class Children:
     """So many processes, which wait for calls; each has so many bytes of addresses."""
 
-    def __init__(self, count: int, memory: int, *, waiting: int = 64):
-        """Starts nothing yet; at most `waiting` calls wait for a child."""
+    def __init__(
+        self,
+        count: int,
+        memory: int,
+        *,
+        waiting: int = 64,
+        watch: Callable[[Took], object] = lambda took: None,
+    ):
+        """Starts nothing yet; at most `waiting` calls wait for a child.
+
+        `watch` is called, in the event loop, with what each call took, by the name of
+        its function.
+        """
+        self._watch = watch
         self._count, self._memory, self._most = count, memory, count + waiting
         self._threads = futures.ThreadPoolExecutor(count, "children")
         self._idle: queue.SimpleQueue[_Child] = queue.SimpleQueue()
@@ -53,8 +67,8 @@ class Children:
         """Returns what a function of a module returns in a child.
 
         Raises the `errors.UserError` that it raises, and `Refusal`: 503 where too many
-        calls wait, 413 where its memory did not suffice, 422 where it took more than so
-        many seconds or its process died.
+        calls wait, 507 where the disk is full, 413 where its memory did not suffice,
+        422 where it took more than so many seconds or its process died.
         """
         if self._calls >= self._most:
             raise Refusal(
@@ -69,11 +83,13 @@ class Children:
         self._calls += 1
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(
-                self._threads, self._ask, function, arguments, seconds
+            took, answer = await loop.run_in_executor(
+                self._threads, self._timed, function, arguments, seconds
             )
         finally:
             self._calls -= 1
+        self._watch(Took(function.__name__, took))
+        return answer
 
     async def warm(self) -> None:
         """Starts the children, so that the first calls do not wait for that."""
@@ -86,6 +102,11 @@ class Children:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         while not self._idle.empty():
             self._idle.get().end()
+
+    def _timed(self, *asked) -> tuple[float, Answer]:
+        begun = time.perf_counter()
+        answer = self._ask(*asked)
+        return time.perf_counter() - begun, answer
 
     def _ask(self, function, arguments, seconds) -> Answer:
         child = None
@@ -215,10 +236,11 @@ def _said(function, arguments) -> _Said:
             value = function(*arguments)
         except (MemoryError, errors.OutOfMemoryError):
             return _Said(error=_no_memory(), spent=True)
+        except errors.DiskError as error:
+            return _Said(error=refusals.no_room(error))
         except errors.UserError as error:
             return _Said(error=_plain(error))
-        except Exception as error:
-            error.add_note(f"in a child: {traceback.format_exc()}")
+        except Exception:
             return _Said(error=RuntimeError(traceback.format_exc()), spent=True)
     said = (str(w.message) for w in caught if issubclass(w.category, errors.Notice))
     return _Said(value, tuple(said))
@@ -236,6 +258,9 @@ def _limit(memory: int) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that of a terminal is the parent's
+    # What libtiff and others print of a stranger's file is nothing for our logs.
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # each thread would take addresses
     for which, most in (("AS", memory), ("CORE", 0), ("NOFILE", 64)):

@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from jaxrestore.serving import recovery
+from jaxrestore.serving import recovery, refusals
 from jaxrestore.serving.batches import Batches
 from jaxrestore.serving.children import Children
 from jaxrestore.serving.contracts import Engine, Ledger
@@ -15,12 +15,12 @@ from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.renders import Renders
 from jaxrestore.serving.settings import Settings
 from jaxrestore.serving.spool import Spool
-from jaxrestore.serving.values import Batch, Event, Image, Job
+from jaxrestore.serving.values import Batch, Event, Image, Job, Took
 
 _STRAY_S = 600.0  # after which a folder that nobody knows is deleted
 
 Told = Callable[[Event], object]
-Watch = Callable[[Job | Refusal], object]
+Watch = Callable[[Job | Refusal | Took], object]
 
 
 class Lifecycle:
@@ -38,9 +38,10 @@ class Lifecycle:
     ):
         """Makes the engine by calling `engine` with what it tells its events.
 
-        `watch` is called, in the event loop, with each job as it changes and each
-        refusal of a job or an upload: metrics and logs are made of them. `children`
-        are those of somebody else, who ends them; by default it has its own.
+        `watch` is called, in the event loop, with each job as it changes, each refusal
+        of a job or an upload, and what a call of a child took: metrics and logs are
+        made of them. `children` are those of somebody else, who ends them; by default
+        it has its own.
         """
         self.settings, self.ledger, self._clock = settings, ledger, clock
         self._watch = watch
@@ -50,6 +51,7 @@ class Lifecycle:
             settings.decoders,
             settings.decode_memory,
             waiting=settings.max_waiting_decodes,
+            watch=watch,
         )
         self._jobs = Jobs(settings, self._spool, ledger, watch=watch, clock=clock)
         self._pictures = Pictures(
@@ -167,8 +169,13 @@ class Lifecycle:
         """Lets the metrics and the ledger know what is refused."""
         try:
             yield
-        except Refusal as refusal:
+        except Exception as error:
+            refusal = error if isinstance(error, Refusal) else refusals.no_room(error)
+            if refusal is None:
+                raise
             self._watch(refusal)
             clerk = self._jobs.register.clerk
             clerk.write("", self.ledger.refusal, refusal.status, refusal.code)
-            raise
+            if refusal is error:
+                raise
+            raise refusal from error

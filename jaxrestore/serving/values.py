@@ -250,4 +250,12 @@ class Beat:
     memory: int
 
 
+@dataclass(frozen=True)
+class Took:
+    """What a child was called for, as `decode` or `encode`, and how long it took."""
+
+    what: str
+    seconds: float
+
+
 Event = Ready | Started | Progressed | Ended | Died | Beat

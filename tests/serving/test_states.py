@@ -79,7 +79,7 @@ class Machine(stateful.RuleBasedStateMachine):
         self.settings = Settings(Path(self.folder.name), slots=SLOTS, kept_s=100)
         self.ledger = fake_engine.MemoryLedger()
         self.now, self.ended = 0.0, {}
-        self.deleted: set[str] = set()
+        self.closed = False
         self.open()
 
     def open(self):
@@ -92,6 +92,7 @@ class Machine(stateful.RuleBasedStateMachine):
             clock=lambda: self.now,
         )
         self.engine = self.jobs.engine = HandEngine()
+        self.closed = False
 
     def do(self, function, *arguments):
         async def within():
@@ -105,13 +106,13 @@ class Machine(stateful.RuleBasedStateMachine):
         return found
 
     async def settle(self):
-        for _ in range(20):
-            await asyncio.sleep(0)
-        for _ in range(3):
-            for job in self.jobs.register:
-                await self.jobs.register.clerk.settled(job.id)
+        """Returns when nothing happens any more by itself."""
+        if self.closed:
+            return
+        for _ in range(4):
             for _ in range(5):
                 await asyncio.sleep(0)
+            await self.jobs.register.clerk.call(int)  # behind all that is written
 
     @stateful.rule(target=jobs_known, owner=st.sampled_from("abc"))
     def add(self, owner):
@@ -131,7 +132,6 @@ class Machine(stateful.RuleBasedStateMachine):
     @stateful.rule(job=jobs_known)
     def delete(self, job):
         if self.jobs.register.now(job) is not None:
-            self.deleted.add(job)
             self.do(self.jobs.delete, job)
 
     @stateful.rule(good=st.booleans())
@@ -167,6 +167,7 @@ class Machine(stateful.RuleBasedStateMachine):
 
     @stateful.rule(clean=st.booleans())
     def restart(self, clean):
+        self.closed = True
         if clean:
             self.do(self.jobs.stop, 0.0)
         else:
@@ -205,7 +206,9 @@ class Machine(stateful.RuleBasedStateMachine):
     @stateful.invariant()
     def slots_are_used_and_not_passed(self):
         assert len(self.engine.running) <= SLOTS
-        alone = any(job.tries for job in self.jobs.register if not job.final)
+        open_ones = {job.id for job in self.jobs.register if not job.final}
+        open_ones |= {*self.engine.running}  # also what is cancelled, or deleted
+        alone = any(self.ledger.jobs[id].tries for id in open_ones)
         if len(self.jobs.queue) and not alone:
             assert len(self.engine.running) == SLOTS
 
@@ -216,6 +219,7 @@ class Machine(stateful.RuleBasedStateMachine):
             assert id in kept or job.final, job
 
     def teardown(self):
+        self.closed = True
         self.do(self.jobs.stop, 0.0)
         self.spool.close()
         self.loop.close()
@@ -224,7 +228,7 @@ class Machine(stateful.RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = hypothesis.settings(
-    max_examples=20,
+    max_examples=12,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],

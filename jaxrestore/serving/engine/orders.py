@@ -46,6 +46,13 @@ class Work:
         self.check()
         self.told(share, False)
 
+    def batch(self, fill: float) -> None:
+        """Takes that a batch was computed, of which this share was of use."""
+        before = self.numbers.get("batches", 0)
+        self.numbers["batches"] = before + 1
+        mean = self.numbers.get("fill", 0.0)
+        self.numbers["fill"] = mean + (fill - mean) / (before + 1)
+
 
 def fulfil(work: Work) -> np.ndarray:
     """Returns the restored picture, of the source's type, and writes it.
@@ -88,7 +95,7 @@ class _Options:
 
 def _network(work, picture, hole, options):
     order = work.order
-    network = work.networks.take(order.task, order.owner, work.check)
+    network = work.networks.take(order.task, order.owner, work.check, work.batch)
     work.numbers["model"] = network.name
     return restorer.restore_image(
         network, picture, mask=hole, **_restoring(work, options)

@@ -12,21 +12,20 @@ from sqlalchemy import orm
 
 from jaxrestore.serving import values
 
+# Of jobs that have not ended: few, and an index finds them. All others are what is not
+# one of these, which no index is used for, so that one of times is.
+LIVE = sorted(str(status) for status in values.Status if status not in values.FINAL)
 # What is measured of a job, and of which type; `Job.numbers` has them by these names.
 MEASURED = {
     "model": str,  # its name, of a network
-    "decode_s": float,  # reading the upload
     "queued_s": float,  # waiting for the device
     "run_s": float,  # on the device
-    "encode_s": float,  # writing the result
     "width": int,  # of the result
     "height": int,
     "tiles": int,
-    "tile": int,  # side in px
     "batches": int,
     "fill": float,  # share of the places in batches that held a tile, mean
     "device": str,
-    "peak_bytes": int,
     "sigma_in": float,  # see `ops.no_reference`
     "sigma_out": float,
     "blockiness_in": float,
@@ -39,6 +38,7 @@ MEASURED = {
 Real = sa.Double().with_variant(sa.REAL(), "sqlite")
 Integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _STRICT = ({"sqlite_strict": True},)
+_KEPT = sa.text("erased IS NULL")
 _TYPES: dict[type, Any] = {float: Real, int: Integer, str: sa.Text}
 
 
@@ -79,6 +79,7 @@ class Job(Base):
         sa.Index("job_task", "task", "created"),
         sa.Index("job_status", "status"),
         sa.Index("job_owner", "owner", "created"),
+        sa.Index("job_kept", "expires", sqlite_where=_KEPT, postgresql_where=_KEPT),
         *_STRICT,
     )
 

@@ -12,6 +12,7 @@ branch_labels = depends_on = None
 # What `models` says today may be otherwise tomorrow; a migration stays as it was.
 _REAL = sa.Double().with_variant(sa.REAL(), "sqlite")
 _INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_KEPT = sa.text("erased IS NULL")
 _STATUSES = "'queued', 'running', 'done', 'failed', 'cancelled', 'expired'"
 
 
@@ -66,11 +67,11 @@ _SPEEDS = ("queued_p50", "queued_p95", "run_p50", "run_p95")
 
 
 def _make_jobs() -> None:
-    measured = ("decode_s", "queued_s", "run_s", "encode_s", "fill", "mask_share")
+    measured = ("queued_s", "run_s", "fill", "mask_share")
     estimated = ("sigma", "blockiness", "sharpness")
     sides = [f"{name}_{end}" for name in estimated for end in ("in", "out")]
     counted = ("in_bytes", "in_width", "in_height", "channels", "bits", "alpha")
-    results = ("width", "height", "tiles", "tile", "batches", "peak_bytes")
+    results = ("width", "height", "tiles", "batches")
     known = ("batch_id", "image_id", "mask_id", "in_format", "code", "detail")
     op.create_table(
         "job",
@@ -92,6 +93,8 @@ def _make_jobs() -> None:
     op.create_index("job_task", "job", ["task", "created"])
     op.create_index("job_status", "job", ["status"])
     op.create_index("job_owner", "job", ["owner", "created"])
+    kept = {"sqlite_where": _KEPT, "postgresql_where": _KEPT}
+    op.create_index("job_kept", "job", ["expires"], **kept)
 
 
 def _columns(kind: Any, *names: str, nullable: bool = False) -> list[sa.Column]:
