@@ -33,7 +33,8 @@ class Serving:
 
     def __init__(self, folder: Path, runner: asyncio.Runner):
         """Starts it; `wait` waits until it is warm."""
-        chosen = settings.Settings(folder=folder)
+        # As nice as the loop: what else runs on the machine shall not decide.
+        chosen = settings.Settings(folder=folder, priority=0)
         self._runner, self._left = runner, set()
         self._new: asyncio.Event | None = None
         self._failed: str | None = None

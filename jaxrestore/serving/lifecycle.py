@@ -15,12 +15,12 @@ from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.renders import Renders
 from jaxrestore.serving.settings import Settings
 from jaxrestore.serving.spool import Spool
-from jaxrestore.serving.values import Batch, Event, Image, Job
+from jaxrestore.serving.values import Batch, Event, Image, Job, Took
 
 _STRAY_S = 600.0  # after which a folder that nobody knows is deleted
 
 Told = Callable[[Event], object]
-Watch = Callable[[Job | Refusal], object]
+Watch = Callable[[Job | Refusal | Took], object]
 
 
 class Lifecycle:
@@ -38,8 +38,8 @@ class Lifecycle:
     ):
         """Makes the engine by calling `engine` with what it tells its events.
 
-        `watch` is called, in the event loop, with each job as it changes and each
-        refusal of a job or an upload: metrics and logs are made of them. `children`
+        `watch` is called, in the event loop, with each job as it changes, each
+        refusal of a job or an upload, and what reading a file took: metrics and logs are made of them. `children`
         are those of somebody else, who ends them; by default it has its own.
         """
         self.settings, self.ledger, self._clock = settings, ledger, clock
@@ -50,6 +50,7 @@ class Lifecycle:
             settings.decoders,
             settings.decode_memory,
             waiting=settings.max_waiting_decodes,
+            watch=watch,
         )
         self._jobs = Jobs(settings, self._spool, ledger, watch=watch, clock=clock)
         self._pictures = Pictures(

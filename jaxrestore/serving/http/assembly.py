@@ -16,7 +16,7 @@ from jaxrestore.serving.records.ledger import Ledger
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.service import Service
 from jaxrestore.serving.settings import Settings
-from jaxrestore.serving.values import Job
+from jaxrestore.serving.values import Job, Took
 
 
 def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
@@ -28,7 +28,10 @@ def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
     ledger = Ledger(settings.database_url, days=settings.records_days)
     metrics = Metrics()
 
-    def watch(what: Job | Refusal) -> None:
+    def watch(what: Job | Refusal | Took) -> None:
+        if isinstance(what, Took):
+            metrics.took(what)
+            return
         if isinstance(what, Refusal):
             metrics.refusal(what)
             return

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import queue
 import shutil
 import threading
@@ -141,6 +142,8 @@ def test_results_are_those_of_the_library_to_the_bit(
     assert numbers["model"] == "denoise" and numbers["device"].startswith("cpu")
     told = no_reference.compared(picture, made)
     assert told.items() <= numbers.items() and len(told) == 6
+    # Of an ensemble each view is one.
+    assert numbers["batches"] in (1, 8) and numbers["fill"] == 1
 
 
 def test_what_ships_restores_as_it_does_without_a_server(desk, tmp_path):
@@ -375,6 +378,18 @@ def test_what_nobody_foresaw_ends_one_job_alone_and_is_logged(
 def test_what_cannot_be_meant_is_told_in_a_sentence(desk, order, options, code, said):
     found = desk.failure(noise(20, 20, 3), *order, **options)
     assert found[0] == code and said in found[1]
+
+
+def test_nobody_is_told_of_places_on_our_disk(desk, capsys, monkeypatch):
+    monkeypatch.setattr(np, "load", lambda path, **how: os.stat(f"{path}.gone"))
+    code, detail = desk.failure(noise(20, 20, 3), "denoise")
+    assert code == "disk" and str(desk.folder) not in detail
+    assert ".gone" in capsys.readouterr().err
+
+
+def test_the_prior_takes_no_picture_that_is_too_large_for_it(desk):
+    code, detail = desk.failure(noise(600, 600, 3), "sr", "prior", scale=2)
+    assert code == "bad_image" and "1200x1200 px" in detail
 
 
 def test_a_job_has_its_time_and_no_more(tmp_path, models):
