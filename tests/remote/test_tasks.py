@@ -1,0 +1,54 @@
+import httpx
+import pytest
+from distant import Distant
+
+from jaxrestore import errors
+from jaxrestore.remote import server, tasks
+
+
+def offered(distant):
+    web = server.Server("http://localhost", transport=distant.transport)
+    return tasks.asked(web)
+
+
+def test_the_tasks_of_a_server_are_those_that_it_tells():
+    offer = offered(Distant(max_bytes=5))
+    assert [*offer.tasks] == ["denoise", "inpaint", "deblur"] and offer.max_bytes == 5
+    task = tasks.check(offer, "denoise", {"strength": 0.5}, masked=False)
+    assert task.sha256 == "5e" * 32 and task.methods == ("network",)
+    assert tasks.check(offer, "inpaint", {}, masked=True).sha256 == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "masked", "message"),
+    [
+        ("denoize", {}, False, "does not have; did you mean 'denoise'"),
+        ("deblur", {}, False, "cannot do deblur now .No weights ship"),
+        ("inpaint", {}, False, "inpaint needs a mask, .*; give `mask`"),
+        ("denoise", {}, True, "denoise has none; leave `mask` out"),
+        ("denoise", {"level": 25.0}, False, "no `level`; leave it out; it has `streng"),
+        ("denoise", {"strength": 2.0}, False, "`strength` is 2.0; it is 0 to 1"),
+    ],
+)
+def test_what_the_server_does_not_do_is_told_before_anything_is_sent(
+    name, options, masked, message
+):
+    with pytest.raises(errors.ConfigError, match=message):
+        tasks.check(offered(Distant()), name, options, masked)
+
+
+def test_a_choice_that_is_none_is_told_with_those_that_there_are():
+    scale = {"enum": [2, 4]}
+    task = tasks.Task("sr", "Enlarge", ("network",), {}, {"scale": scale}, False, "")
+    offer = tasks.Offer({"sr": task}, 1.0)
+    assert tasks.check(offer, "sr", {"scale": 4}, masked=False) == task
+    with pytest.raises(errors.ConfigError, match="`scale` is 3; it is 2 or 4"):
+        tasks.check(offer, "sr", {"scale": 3}, masked=False)
+
+
+@pytest.mark.parametrize("said", [{}, [], {"tasks": [{}], "limits": {"max_bytes": 1}}])
+def test_a_server_of_another_kind_is_told(said):
+    distant = Distant()
+    distant.before = lambda request: httpx.Response(200, json=said)
+    with pytest.raises(errors.ServerError, match="with no list of tasks"):
+        offered(distant)
