@@ -1,0 +1,1 @@
+"""`/api/v1`: a file for each kind of thing that it knows."""

@@ -1,0 +1,139 @@
+"""The web app, put together: `create_app`."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from jaxrestore import __version__
+from jaxrestore.serving.http import (
+    docs,
+    guards,
+    health,
+    idempotency,
+    problems,
+    sessions,
+    tokens,
+)
+from jaxrestore.serving.http.api import batches, events, images, jobs, restore, tasks
+from jaxrestore.serving.http.api.schemas import BatchRequest
+from jaxrestore.serving.http.bodies import Bodies
+from jaxrestore.serving.http.callers import Callers
+from jaxrestore.serving.http.rates import Rates, Streams
+from jaxrestore.serving.http.state import Lifetime
+from jaxrestore.serving.service import Service
+from jaxrestore.serving.settings import Settings
+
+ABOUT = """Upload a picture (`/images`), have something done to it (`/jobs`), fetch
+what came of it (`/jobs/{id}/result`). Ids are secrets: whoever knows one may use it.
+Pictures are deleted after a while. Errors are problem details (RFC 9457)."""
+_INVALID = {"422": problems.documented(422)[422]}
+_ROUTERS = (images, jobs, events, restore, batches, tasks, health, docs)
+
+
+def create_app(settings: Settings, service: Service) -> FastAPI:
+    """Returns the app: API, pages, and all that guards them.
+
+    It starts the service, and stops it at its end. Raises what `tokens.read` does, and
+    `DiskError` for a folder that cannot be written.
+
+    >>> app = create_app(Settings(folder=Path("served")), service)
+    """
+    lifetime = Lifetime()
+    known = tokens.read(settings.tokens_file) if settings.tokens_file else ()
+    signed = sessions.Sessions(sessions.key(settings.folder), settings.secure)
+    app = FastAPI(
+        title="jaxrestore",
+        version=__version__,
+        description=ABOUT,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        middleware=_guards(settings, known, signed, lifetime),
+    )
+    app.state.settings, app.state.service = settings, service
+    app.state.lifetime, app.state.tokens, app.state.sessions = lifetime, known, signed
+    app.state.answers = idempotency.Answers(settings.kept_s)
+    problems.install(app)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    describe = app.openapi
+    app.openapi = lambda: _described(app, describe)  # type: ignore[method-assign]
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await app.state.service.start()
+    try:
+        yield
+    finally:
+        app.state.lifetime.ending.set()
+        if not app.state.lifetime.stopped:
+            await app.state.service.stop(0)
+
+
+def _guards(
+    settings: Settings,
+    known: tuple[tokens.Token, ...],
+    signed: sessions.Sessions,
+    lifetime: Lifetime,
+) -> list[Middleware]:
+    """The outermost first."""
+    cross = [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Location", "Retry-After", "Content-Disposition", "ETag"],
+        )
+    ]
+    return [
+        Middleware(guards.Headers, secure=settings.secure),
+        Middleware(Bodies, settings=settings),
+        Middleware(guards.Failures, told=_told),
+        Middleware(guards.Requests, hosts=settings.hosts),
+        *(cross if settings.origins else []),
+        Middleware(guards.Origins, origins=settings.origins),
+        Middleware(Callers, sessions=signed, known=known, local=is_local(settings)),
+        Middleware(Rates, uploads=settings.owner_uploads),
+        Middleware(Streams, most=settings.owner_streams, ending=lifetime.ending),
+        Middleware(guards.Heads),
+    ]
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether nobody but who sits at this machine can reach the server."""
+    return settings.socket is None and settings.host in (
+        "127.0.0.1",
+        "::1",
+        "localhost",
+    )
+
+
+def _told(error: Exception) -> None:
+    logging.getLogger(__name__).error("a bug", exc_info=error)
+
+
+def _described(app: FastAPI, describe: Any) -> dict[str, Any]:
+    """OpenAPI, with the shapes that no route has in its signature."""
+    schema = app.openapi_schema
+    if schema is None:
+        schema = describe()
+        shapes = schema.setdefault("components", {}).setdefault("schemas", {})
+        for shape in (problems.Problem, BatchRequest):
+            shapes[shape.__name__] = shape.model_json_schema()
+        for name in ("HTTPValidationError", "ValidationError"):
+            shapes.pop(name, None)
+        for path in schema["paths"].values():
+            for operation in path.values():
+                if "422" in operation["responses"]:  # FastAPI's own shape otherwise
+                    operation["responses"] |= _INVALID
+        app.openapi_schema = schema
+    return schema

@@ -1,0 +1,39 @@
+"""`/healthz` and `/readyz`: for who watches the server and who sends it work."""
+
+from fastapi import APIRouter, Request, Response
+
+from jaxrestore.serving.http import problems, state
+from jaxrestore.serving.http.api import answers, schemas
+from jaxrestore.serving.http.state import TheService
+from jaxrestore.serving.refusals import Refusal
+
+router = APIRouter(tags=["server"])
+
+
+@router.get(
+    "/healthz",
+    operation_id="is_alive",
+    summary="Whether the process is alive",
+    response_model=schemas.Health,
+)
+async def healthz() -> Response:
+    """It answers; the engine is not asked."""
+    return answers.json(schemas.Health(ok=True, reasons=[]))
+
+
+@router.get(
+    "/readyz",
+    operation_id="is_ready",
+    summary="Whether jobs are taken and done",
+    response_model=schemas.Health,
+    responses=problems.documented(503),
+)
+async def readyz(request: Request, service: TheService) -> Response:
+    """503 until every network is compiled, without an engine, and before the end."""
+    ok, reasons = service.ready()
+    if state.lifetime(request).draining:
+        ok, reasons = False, ["The server is about to restart.", *reasons]
+    if not ok:
+        told = " ".join(reasons) or "The engine is not ready."
+        raise Refusal(503, "not_ready", "Not ready", told, retry_after=5)
+    return answers.json(schemas.Health(ok=True, reasons=[]))

@@ -1,0 +1,148 @@
+"""How often a client may ask, as buckets that fill again; and its open streams."""
+
+import asyncio
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jaxrestore.serving.http.guards import SAFE, refuse
+from jaxrestore.serving.refusals import Refusal
+
+_CLIENTS = 10_000  # that are remembered
+REQUESTS = 1200  # a minute, of all kinds
+_STREAMS = ("/events", "/live")
+
+
+class Bucket:
+    """Lets each client do something so many times a minute, that many at once.
+
+    Clients who have not asked for longest are forgotten beyond 10,000.
+    """
+
+    def __init__(self, a_minute: float, clock: Callable[[], float] = time.monotonic):
+        """Makes a bucket that is full for everyone."""
+        self._most, self._clock = float(a_minute), clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, client: str) -> float:
+        """Returns 0 where they may, and else the seconds after which they may.
+
+        >>> bucket = rates.Bucket(1, clock=lambda: 0.0)
+        >>> bucket.take("a"), bucket.take("a"), bucket.take("b")
+        (0.0, 60.0, 0.0)
+        """
+        now = self._clock()
+        left, then = self._left.pop(client, (self._most, now))
+        left = min(self._most, left + (now - then) * self._most / 60)
+        waits = 0.0 if left >= 1 else (1 - left) * 60 / self._most
+        self._left[client] = (left - 1 if left >= 1 else left, now)
+        if len(self._left) > _CLIENTS:
+            self._left.popitem(last=False)
+        return waits
+
+
+class Rates:
+    """Refuses clients who ask too often (429): anything, and uploads."""
+
+    def __init__(self, app: ASGIApp, uploads: float, requests: float = REQUESTS):
+        """Wraps an app; the numbers are of a minute."""
+        self.app = app
+        self.requests, self.uploads = Bucket(requests), Bucket(uploads)
+        self._most = {"requests": requests, "uploads": uploads}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if scope["type"] != "http" or scope["path"] in ("/healthz", "/readyz"):
+            return await self.app(scope, receive, send)
+        client = scope["state"]["caller"].client
+        waits, what = self.requests.take(client), "requests"
+        if not waits and scope["method"] not in SAFE and _uploads(scope["path"]):
+            waits, what = self.uploads.take(client), "uploads"
+        if waits:
+            refusal = _too_often(what, self._most[what], waits)
+            return await refuse(scope, receive, send, refusal)
+        await self.app(scope, receive, send)
+
+
+def _uploads(path: str) -> bool:
+    return path.endswith(("/images", "/restore", "/batches", "/masks")) or path in (
+        "/",
+        "/batch",
+    )
+
+
+def _too_often(what: str, most: float, waits: float) -> Refusal:
+    told = f"You may make {most:g} {what} a minute; wait a little."
+    title = f"Too many {what}"
+    return Refusal(429, f"too_many_{what}", title, told, limit=most, retry_after=waits)
+
+
+class Streams:
+    """Counts what a client follows (429 beyond), and ends it with the server.
+
+    What streams is told by its address: it ends in `/events` or `/live`.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, ending: asyncio.Event):
+        """Wraps an app; streams end when `ending` is set."""
+        self.app, self._most, self._ending = app, most, ending
+        self._open: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if scope["type"] != "http" or not scope["path"].endswith(_STREAMS):
+            return await self.app(scope, receive, send)
+        client = scope["state"]["caller"].client
+        if self._open[client] >= self._most:
+            return await refuse(scope, receive, send, _too_many_streams(self._most))
+        self._open[client] += 1
+        scope["state"]["streams"] = self._open.total()
+        try:
+            await self._until_it_ends(scope, receive, send)
+        finally:
+            self._open[client] -= 1
+            if not self._open[client]:
+                del self._open[client]
+
+    async def _until_it_ends(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        streaming = asyncio.ensure_future(self.app(scope, receive, sending))
+        ended = asyncio.ensure_future(self._ending.wait())
+        try:
+            await asyncio.wait({streaming, ended}, return_when="FIRST_COMPLETED")
+            if streaming.done():
+                return streaming.result()
+        finally:
+            ended.cancel()
+            streaming.cancel()
+            await asyncio.gather(streaming, ended, return_exceptions=True)
+        if started:
+            await send({"type": "http.response.body"})
+        else:
+            await refuse(scope, receive, send, ends())
+
+
+def ends() -> Refusal:
+    """Returns the refusal of a server that is about to end (503)."""
+    told = "The server is about to restart; try again in a moment."
+    return Refusal(503, "draining", "The server restarts", told, retry_after=5)
+
+
+def _too_many_streams(most: int) -> Refusal:
+    return Refusal(
+        429,
+        "too_many_streams",
+        "Too many open streams",
+        f"You may follow {most} jobs at once; close one, or ask for the job itself now "
+        "and then.",
+        limit=most,
+        retry_after=5,
+    )

@@ -1,0 +1,197 @@
+"""The server: uvicorn with our protocol, one process, and an end that loses nothing."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from jaxrestore import errors
+from jaxrestore.serving.http import app as apps
+from jaxrestore.serving.http.protocol import protocol
+from jaxrestore.serving.http.state import Lifetime
+from jaxrestore.serving.settings import Settings
+
+_LAST = 5  # seconds for answers that are under way when all jobs have ended
+_KEEP_ALIVE = 20
+_BACKLOG = 1024
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def check(settings: Settings) -> None:
+    """Refuses a server that everyone can reach and that asks nobody for a token.
+
+    Raises `ConfigError`.
+    """
+    if apps.is_local(settings) or settings.socket or settings.tokens_file:
+        return
+    if not settings.insecure_public:
+        raise errors.ConfigError(
+            f"`host` {settings.host} lets other machines in, and nobody would be asked "
+            "for a token; give a `tokens_file`, or `insecure_public` if all who reach "
+            "this machine may use it"
+        )
+
+
+def serve(
+    settings: Settings, app: FastAPI, told: Callable[[str], object] = print
+) -> None:
+    """Serves the app until SIGTERM or Ctrl-C, then ends as `Server` does.
+
+    `told` is called with one line, where the server is, once it takes requests. Raises
+    `Interrupted` at the end; `ConfigError` for an address that cannot be had; and what
+    starting the service raises.
+    """
+    check(settings)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    config = uvicorn.Config(
+        app,
+        http=protocol(settings),
+        ws="none",
+        lifespan="off",  # `Server` does it, so that its errors are told as ours
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=settings.socket is not None,  # of a proxy, and nobody else
+        forwarded_allow_ips="*",
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=_LAST,
+        backlog=_BACKLOG,
+    )
+    with listening(settings) as ear:
+        server = Server(config, app, lambda: told(_where(settings, ear)))
+        asyncio.run(server.serve(sockets=[ear]), debug=False)
+    raise errors.Interrupted(_farewell(server), server.signal)
+
+
+class Server(uvicorn.Server):
+    """Ends in order: at the first signal it is not ready and takes no new jobs.
+
+    What runs has `drain_s` seconds to end, and is still answered for in this time. What
+    waits stays in the spool for the next start. A second signal ends it at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], Any]):
+        """Serves `app`; `ready` is called once it takes requests."""
+        super().__init__(config)
+        self._app, self._ready = app, ready
+        self._draining: asyncio.Task[None] | None = None
+        self.signal: int = signal.SIGTERM
+        self.hurried = False
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until a signal comes."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        async with self._app.router.lifespan_context(self._app):
+            await self._serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to take requests, and says so."""
+        await super().startup(sockets)
+        self._ready()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begins to end, or ends at once where it has begun to."""
+        self.signal = sig
+        if self._draining is not None:
+            self.hurried = self.should_exit = self.force_exit = True
+            self._draining.cancel()
+            return
+        self._draining = asyncio.ensure_future(self._drain())
+
+    async def _drain(self) -> None:
+        lifetime: Lifetime = self._app.state.lifetime
+        lifetime.draining = True
+        try:
+            await self._app.state.service.stop(self._app.state.settings.drain_s)
+            lifetime.stopped = True
+        finally:
+            lifetime.ending.set()
+            self.should_exit = True
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """Yields the socket at which it listens; a Unix one is removed afterwards.
+
+    Raises `ConfigError` where it cannot be had.
+    """
+    place = settings.socket
+    ear = _unix(place) if place is not None else _tcp(settings)
+    try:
+        yield ear
+    finally:
+        ear.close()
+        if place is not None:
+            place.unlink(missing_ok=True)
+
+
+def _tcp(settings: Settings) -> socket.socket:
+    host, port = settings.host, settings.port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, number, _, address = found[0]
+        ear = socket.socket(family, kind, number)
+    except OSError as error:
+        raise _no_address(f"`host` {host}", error) from error
+    try:
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ear.bind(address)
+    except OSError as error:
+        ear.close()
+        raise _no_address(f"`port` {port} of {host}", error) from error
+    ear.setblocking(False)
+    return ear
+
+
+def _unix(place: Path) -> socket.socket:
+    """A socket for us and our group; one that a server left behind is replaced."""
+    ear = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if place.is_socket() and not _answers(place):
+            place.unlink()
+        before = os.umask(0o117)
+        try:
+            ear.bind(str(place))
+        finally:
+            os.umask(before)
+    except OSError as error:
+        ear.close()
+        raise _no_address(f"`socket` {place}", error) from error
+    ear.setblocking(False)
+    return ear
+
+
+def _answers(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as mouth:
+        return mouth.connect_ex(str(place)) == 0
+
+
+def _no_address(what: str, error: OSError) -> errors.ConfigError:
+    why = error.strerror or str(error)
+    return errors.ConfigError(
+        f"{what} cannot be listened at ({why}); give another, or end what uses it"
+    )
+
+
+def _where(settings: Settings, ear: socket.socket) -> str:
+    if settings.socket is not None:
+        return f"serving at the socket {settings.socket}; Ctrl-C ends it"
+    host, port = ear.getsockname()[:2]
+    host = f"[{host}]" if ":" in host else host
+    return f"serving at http://{host}:{port}; Ctrl-C ends it"
+
+
+def _farewell(server: Server) -> str:
+    if server.hurried:
+        return "ended at once; jobs that ran begin again at the next start"
+    return "ended; jobs that waited are kept, and go on at the next start"

@@ -1,0 +1,47 @@
+"""Why the web app does not do what it is asked for, as whoever asks is told."""
+
+from jaxrestore import errors
+
+
+class Refusal(errors.UserError):
+    """What is asked for is not done; the HTTP side answers it as a problem (RFC 9457).
+
+    `status` is HTTP's, `code` a word for programs, `title` a few words for people, and
+    `detail` a sentence or two: what was found, the limit, and what to do about it.
+    `limit` is the number that was passed; `retry_after` the seconds after which it is
+    worth to ask again.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        limit: float | None = None,
+        retry_after: float | None = None,
+    ):
+        """Keeps what it is given; the message is the `detail`."""
+        super().__init__(detail)
+        self.status, self.code, self.title = status, code, title
+        self.detail, self.limit, self.retry_after = detail, limit, retry_after
+
+
+def not_found(what: str) -> Refusal:
+    """Returns the refusal of an id that nothing has: "image", "job", "mask", "batch"."""
+    return Refusal(
+        404,
+        f"no_{what}",
+        f"There is no such {what}",
+        f"There is no {what} with this id; it may have been deleted.",
+    )
+
+
+def gone(what: str) -> Refusal:
+    """Returns the refusal of something that was deleted when its time was over."""
+    return Refusal(
+        410,
+        "expired",
+        f"The {what} is gone",
+        f"This {what} was deleted when its time was over; upload the picture again.",
+    )

@@ -1,0 +1,132 @@
+"""Every limit, path and time of the web app, in one place, and checked."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from jaxrestore import errors
+
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the web app is run.
+
+    `folder` holds all that it writes: the spool of pixels, the records, the compiled
+    programs, unless these have places of their own. Sizes are bytes, or px where they
+    are called so; times are seconds. A network is one that ships, or stands in `models`.
+
+    Raises `ConfigError` for what cannot be meant.
+    """
+
+    folder: Path
+    spool: Path | None = None
+    database: str | None = None  # an URL of SQLAlchemy; None: SQLite in the folder
+    programs: Path | None = None  # compiled ones
+    models: Path | None = None
+
+    # Where it listens, and who may talk to it.
+    host: str = "127.0.0.1"
+    port: int = 8080
+    socket: Path | None = None
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "::1")
+    origins: tuple[str, ...] = ()  # of other pages that may call the API
+    tokens_file: Path | None = None
+    insecure_public: bool = False
+    secure: bool = False  # behind TLS: cookies and HSTS say so
+
+    # What an upload may be.
+    max_bytes: int = 32 * _MIB
+    max_pixels: int = 40_000_000
+    max_side: int = 8192
+    min_side: int = 8
+    max_aspect: float = 32.0
+    max_result_pixels: int = 64_000_000
+    preview_side: int = 2048
+    max_batch_images: int = 200
+    max_batch_bytes: int = 256 * _MIB
+    max_zip_ratio: float = 100.0
+
+    # The children that read and write image files.
+    decoders: int = 2
+    decode_s: float = 10.0
+    encode_s: float = 60.0
+    decode_memory: int = 2048 * _MIB
+    max_waiting_decodes: int = 64
+
+    # Who may ask for how much.
+    max_jobs: int = 64  # queued and running, of all
+    max_queue_s: float = 120.0  # of work, where that can be told
+    max_queued_s: float = 600.0  # that a job waits, then it expires
+    owner_jobs: int = 4
+    owner_pixels: int = 60_000_000
+    owner_uploads: int = 30  # a minute
+    max_batches: int = 4  # at work, of all; of an owner there is one
+    owner_streams: int = 6
+    owner_spool: int = 4096 * _MIB
+    max_spool: int = 16_384 * _MIB
+    least_free: int = 512 * _MIB  # on the disk of the spool
+
+    # The engine.
+    slots: int = 4
+    heartbeat_s: float = 10.0  # without one it is not ready
+    run_s: float = 1800.0  # of a job, then it fails
+    idle_release_s: float | None = None
+    priority: int = 5  # how nice its process is
+
+    # How long things last.
+    kept_s: float = 1800.0
+    sweep_s: float = 60.0
+    records_days: int = 90
+    drain_s: float = 30.0
+    max_wait_s: float = 30.0
+
+    # How slow a client may be.
+    header_s: float = 10.0
+    body_s: float = 30.0
+    body_rate: int = 1024  # bytes a second
+    write_s: float = 30.0
+
+    def __post_init__(self):
+        """Checks them all."""
+        for one in fields(self):
+            value = getattr(self, one.name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if number and (value < 0 or value != value or value == 0 and _counts(one)):
+                raise errors.ConfigError(
+                    f"`{one.name}` is {value}; it must be a number above 0"
+                )
+        if self.min_side > self.max_side:
+            raise errors.ConfigError(
+                f"`min_side` is {self.min_side} px, and `max_side` {self.max_side}; no "
+                "picture is both"
+            )
+        if not 0 <= self.port < 2**16:
+            raise errors.ConfigError(f"`port` is {self.port}; it is 0 to 65535")
+        if self.preview_side > 16_383:
+            raise errors.ConfigError(
+                f"`preview_side` is {self.preview_side} px; it is 16,383 at most"
+            )
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where pixels are until they expire."""
+        return self.spool or self.folder / "spool"
+
+    @property
+    def programs_folder(self) -> Path:
+        """Where compiled programs are kept."""
+        return self.programs or self.folder / "programs"
+
+    @property
+    def database_url(self) -> str:
+        """Where the records are, as SQLAlchemy takes it."""
+        return self.database or f"sqlite:///{self.folder / 'records.sqlite'}"
+
+
+# What may be 0: any free port, no niceness, nothing left free, no time at all.
+_MAY_BE_ZERO = {"port", "priority", "least_free", "drain_s", "max_wait_s"}
+
+
+def _counts(one) -> bool:
+    return one.name not in _MAY_BE_ZERO
