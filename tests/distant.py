@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 
 import httpx
 import numpy as np
@@ -48,7 +49,7 @@ class Distant:
     def __init__(self, *, looks=1, max_bytes=2**20, token=None):
         self.looks, self.max_bytes, self.token = looks, max_bytes, token
         self.heard, self.images, self.masks, self.jobs = [], {}, {}, {}
-        self.before = lambda request: None
+        self.before: Callable[[httpx.Request], httpx.Response | None] = _nothing
 
     @property
     def transport(self):
@@ -123,6 +124,10 @@ class Distant:
         options = {"quality": int(given)} if given else {}
         Image.fromarray(pixels).save(file, params["format"].upper(), **options)
         return httpx.Response(200, content=file.getvalue())
+
+
+def _nothing(request):
+    return None
 
 
 def problem(status, code, detail, retry_after=None):

@@ -11,7 +11,8 @@ from jaxrestore.remote.server import Refused, Server, printable
 FORMATS = ("png", "jpeg", "webp", "tiff", "avif")  # of results
 
 _TRIES = 3  # of a job that a server has lost, as where it was started anew
-_LOOKS = (0.05, 1.0)  # seconds between two looks at a job, from and up to
+_LOOK = 1  # seconds after which a server tells how far a job is that has not ended
+_PAUSE = 0.05  # seconds between two looks, where something between hides that wish
 _PATIENCE_AT_THE_END = 5.0  # seconds for what only tidies up
 
 # Words of problems and of jobs that say that a server has lost what it was given.
@@ -78,7 +79,9 @@ def _restored(
         if mask is not None:
             answer = server.ask("POST", f"images/{image}/masks", content=mask)
             job["mask_id"] = _part(answer.json, "id", server)
-        done = _waited(server, server.ask("POST", "jobs", json=job).json, progress)
+        done = _waited(
+            server, server.ask("POST", "jobs", json=job, wait=_LOOK).json, progress
+        )
         asked = {"format": wanted.format, "quality": wanted.quality}
         given = {name: value for name, value in asked.items() if value is not None}
         return server.ask("GET", f"jobs/{done}/result", params=given).content
@@ -90,16 +93,15 @@ def _restored(
 def _waited(server: Server, job: Any, progress: Callable[[float], object]) -> str:
     """The id of a job once it is done.
 
-    Looked at now and then: what streams is held back by some proxies, and cannot be
-    interrupted.
+    It is looked at now and then: what streams is held back by some proxies, and cannot
+    be interrupted.
     """
-    pause, most = _LOOKS
     while (status := _part(job, "status", server)) in ("queued", "running"):
         share = job.get("progress")
         progress(share if isinstance(share, int | float) else 0.0)
-        server.pause(pause)
-        pause = min(1.25 * pause, most)
-        job = server.ask("GET", f"jobs/{_part(job, 'id', server)}").json
+        server.pause(_PAUSE)
+        place = f"jobs/{_part(job, 'id', server)}"
+        job = server.ask("GET", place, wait=_LOOK).json
     if status == "done":
         return _part(job, "id", server)
     why = job.get("error") or {}

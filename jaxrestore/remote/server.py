@@ -85,9 +85,12 @@ class Server:
         content: bytes | None = None,
         json: Any = None,
         params: Mapping[str, Any] | None = None,
+        wait: int | None = None,
         patience: float | int | None = None,
     ) -> Answer:
         """Returns what it answers to a request below its URL, with a status below 300.
+
+        `wait` seconds it may wait for the end of a job (`Prefer`, RFC 7240).
 
         It is asked again for `patience` seconds while it is busy, after the time that
         it says, and, once it has answered at all, while it cannot be reached; a POST
@@ -96,6 +99,8 @@ class Server:
         `ServerError` where it is not there or makes no sense.
         """
         more = {"idempotency-key": uuid.uuid4().hex} if method == "POST" else {}
+        if wait is not None:
+            more["prefer"] = f"wait={wait}"
         if content is not None:
             more["content-type"] = "application/octet-stream"
         sent = {"content": content, "json": json, "params": params, "headers": more}
