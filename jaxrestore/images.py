@@ -226,12 +226,13 @@ def encoded(
 
 
 def resized(
-    image: UInt8[np.ndarray, "h w 3"], *, width: int = 256, height: int = 256
-) -> UInt8[np.ndarray, "hh ww 3"]:
+    image: UInt8[np.ndarray, "h w c"], *, width: int = 256, height: int = 256
+) -> UInt8[np.ndarray, "hh ww c"]:
     """Returns the image at another size, by Pillow's bicubic interpolation.
 
     Cubic convolution with a = -0.5, widened where it shrinks so that nothing aliases;
-    rounded and clipped to 8 bits.
+    rounded and clipped to 8 bits. Of an image with alpha, 2 or 4 channels, colours have
+    the weight of their alpha.
 
     Source: Keys, "Cubic convolution interpolation for digital image processing", IEEE
     Transactions on Acoustics, Speech, and Signal Processing 1981,
@@ -239,7 +240,8 @@ def resized(
     """
     if image.shape[:2] == (height, width):
         return image
-    return np.asarray(_picture(image).resize((width, height), Image.Resampling.BICUBIC))
+    made = _picture(image).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(made).reshape(height, width, -1)
 
 
 def _picture(image: UInt8[np.ndarray, "h w c"]) -> Image.Image:

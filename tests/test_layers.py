@@ -100,6 +100,7 @@ DOORS = {
     "starlette": ("jaxrestore/serving/http/", "jaxrestore/serving/pages/"),
     "pydantic": ("jaxrestore/serving/http/",),
     "uvicorn": ("jaxrestore/serving/http/",),
+    "jsonschema_rs": ("jaxrestore/serving/options.py",),
     "ray": ("jaxrestore/collection/cluster.py",),
     "rich": ("jaxrestore/training/logbook.py",),
     "typer": ("jaxrestore/cli/",),

@@ -84,6 +84,19 @@ def sixteen_bit(values: np.ndarray) -> UInt16[np.ndarray, "..."]:
     return values if values.dtype == np.uint16 else values * np.uint16(257)
 
 
+def of_bits(values: np.ndarray, bits: int | None, *, deep: bool) -> np.ndarray:
+    """Returns values of 8 or 16 bits as a file is written with them.
+
+    `bits` are 8 or 16, None: as many as there are; a format that is not `deep` has 8.
+
+    >>> srgb.of_bits(np.array([0, 65535], np.uint16), None, deep=False).tolist()
+    [0, 255]
+    """
+    if bits == 8 or not deep:
+        return eight_bit(values)
+    return sixteen_bit(values) if bits == 16 else values
+
+
 def _with_key(values: np.ndarray, header: Header) -> np.ndarray:
     """The values, with alpha 0 where they are those that the file calls transparent."""
     if header.key is None or values.shape[2] != len(header.key):

@@ -130,10 +130,7 @@ def written(
     """
     asked = writing or images.Writing()
     into = formats.check(asked, destination.suffix, name=str(destination))
-    if asked.bits == 8 or not into.deep:
-        restored = srgb.eight_bit(restored)
-    elif asked.bits == 16:
-        restored = srgb.sixteen_bit(restored)
+    restored = srgb.of_bits(restored, asked.bits, deep=into.deep)
     destination.parent.mkdir(parents=True, exist_ok=True)
     images.encode(restored, destination, quality=asked.quality, metadata=metadata)
     if filled and into.loses(asked.quality):

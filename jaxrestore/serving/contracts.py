@@ -32,7 +32,7 @@ class Engine(Protocol):
         ...
 
     def cancel(self, job: str) -> None:
-        """Ends a job within a tile; `values.Ended` tells. Of an unknown one: nothing."""
+        """Ends a job within a tile; `values.Ended` tells. Ignores an unknown one."""
         ...
 
     def finish(self, job: str) -> None:
@@ -48,8 +48,8 @@ class Ledger(Protocol):
         """Writes a new job down, to the disk before it returns.
 
         `facts` are those of its image: `format`, `bytes`, `sha256`, `width`, `height`,
-        `channels`, `bits`, `alpha`; and `mask_share`, the part of it that is missing, or
-        None.
+        `channels`, `bits`, `alpha`; and `mask_share`, the part of it that is missing,
+        or None.
         """
         ...
 
@@ -74,7 +74,7 @@ class Ledger(Protocol):
         ...
 
     def feedback(self, job_id: str, rating: int, reason: str | None) -> None:
-        """Writes down what somebody thinks of a result: 1 or -1; the last one counts."""
+        """Writes down what somebody thinks of a result: 1 or -1; the last counts."""
         ...
 
     def refusal(self, status: int, code: str) -> None:

@@ -26,9 +26,14 @@ class Refusal(errors.UserError):
         self.status, self.code, self.title = status, code, title
         self.detail, self.limit, self.retry_after = detail, limit, retry_after
 
+    def __reduce__(self):
+        """Lets it come back from a child as it was raised there."""
+        own = (self.status, self.code, self.title, self.detail)
+        return Refusal, (*own, self.limit, self.retry_after)
+
 
 def not_found(what: str) -> Refusal:
-    """Returns the refusal of an id that nothing has: "image", "job", "mask", "batch"."""
+    """Returns the refusal of an id that no "image", "job", "mask" or "batch" has."""
     return Refusal(
         404,
         f"no_{what}",

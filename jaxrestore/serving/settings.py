@@ -14,7 +14,8 @@ class Settings:
 
     `folder` holds all that it writes: the spool of pixels, the records, the compiled
     programs, unless these have places of their own. Sizes are bytes, or px where they
-    are called so; times are seconds. A network is one that ships, or stands in `models`.
+    are called so; times are seconds. Networks are those that ship, and others in
+    `models`.
 
     Raises `ConfigError` for what cannot be meant.
     """
@@ -92,7 +93,7 @@ class Settings:
         for one in fields(self):
             value = getattr(self, one.name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if number and (value < 0 or value != value or value == 0 and _counts(one)):
+            if number and (not value >= 0 or (value == 0 and _counts(one))):
                 raise errors.ConfigError(
                     f"`{one.name}` is {value}; it must be a number above 0"
                 )

@@ -44,11 +44,12 @@ SOURCES = ("web", "api", "batch")
 
 @dataclass(frozen=True)
 class Image:
-    """An upload that was decoded: [height, width, channels] of 8 or 16 `bits`, upright.
+    """An upload, decoded: [height, width, channels] of 8 or 16 `bits`, upright.
 
-    `channels` are 1 (grey), 2 (and alpha), 3 (colour) or 4. `format` is Pillow's name of
-    what was uploaded, `bytes` and `sha256` are of that; `stem` is the name it had there,
-    without suffix and harmless, for downloads; it stays in the spool.
+    `channels` are 1 (grey), 2 (and alpha), 3 (colour) or 4. `format` is Pillow's name
+    of what was uploaded, `bytes` and `sha256` are of that; `stem` is the name it had
+    there, without suffix and harmless, for downloads; it stays in the spool. `notices`
+    are sentences on what should be known, such as a profile that could not be used.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Image:
     stem: str
     created: float
     expires: float
+    notices: tuple[str, ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -75,8 +77,8 @@ class Image:
 class Job:
     """One image restored in one way, as it stands at one moment.
 
-    `options` are those of the task: `level`, `strength`, `scale`, `ensemble`. `share` is
-    what is done, 0 to 1. `position` counts from 1, of a queued job; `eta_s` are the
+    `options` are those of the task: `level`, `strength`, `scale`, `ensemble`. `share`
+    is what is done, 0 to 1. `position` counts from 1, of a queued job; `eta_s` are the
     seconds until it ends, where they can be told. `code` is a word for programs and
     `detail` a sentence for people: why it did not end well. `numbers` are what was
     measured: `queued_s`, `run_s`, `width`, `height`, what the engine adds. `source`
@@ -135,7 +137,7 @@ class TaskInfo:
 
     `methods` are those of `METHODS` that are at hand, the best one first; `why_not` has
     a sentence for each of the others. `options` is a JSON Schema of the object that a
-    job's `options` are; `scales` are what sides may grow by. `licenses` and `sha256` are
+    job's `options` are; `scales` are what sides may grow by. `license` and `sha256` are
     of the network's weights, where there are some; `model` is its name.
     """
 
@@ -174,11 +176,11 @@ class EngineStatus:
 class Order:
     """A job as the engine is told of it.
 
-    `source` is a .npy file of [h, w, c], uint8 or uint16, straight alpha last where there
-    are 2 or 4 channels. `mask` is a .npy file of [h, w], bool, True where the picture is
-    missing. The engine writes the result to `destination`, and what there is on the way,
-    where that is of use, to `preview`, both .npy files of the same kind as the source,
-    by `files.write_bytes`.
+    `source` is a .npy file of [h, w, c], uint8 or uint16, straight alpha last where
+    there are 2 or 4 channels. `mask` is a .npy file of [h, w], bool, True where the
+    picture is missing. The engine writes the result to `destination`, and what there is
+    on the way, where that is of use, to `preview`: .npy files of the same kind as the
+    source, by `files.write_bytes`.
     """
 
     job: str

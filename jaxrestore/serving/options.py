@@ -1,0 +1,83 @@
+"""Whether what a job asks for is what a task can do."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxrestore.serving.refusals import Refusal
+from jaxrestore.serving.values import METHODS, Image, TaskInfo
+
+
+def task_of(tasks: Sequence[TaskInfo], name: str) -> TaskInfo:
+    """Returns the task of a name; raises 503 before there are any, and 422."""
+    if not tasks:
+        raise Refusal(
+            503,
+            "starting",
+            "The server is starting",
+            "The networks are still being loaded; try again in a minute.",
+            retry_after=30,
+        )
+    found = {task.name: task for task in tasks}
+    if name not in found:
+        near = difflib.get_close_matches(name, found, 1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        names = ", ".join(found)
+        raise _unfit("no_task", f"There is no task {name[:40]!r}, but {names}{hint}")
+    return found[name]
+
+
+def method_of(task: TaskInfo, method: str | None) -> str:
+    """Returns the method, the task's first one if none is given; raises 422."""
+    if method is None and task.methods:
+        return task.methods[0]
+    if method in task.methods:
+        return str(method)
+    if method is not None and method not in METHODS:
+        known = ", ".join(METHODS)
+        raise _unfit("no_method", f"There is no method {method[:40]!r}, but {known}.")
+    why = task.why_not.get(method or METHODS[0], "Nothing that does it is at hand.")
+    raise _unfit("no_method", f"{task.label}: {why}")
+
+
+def checked(task: TaskInfo, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options of a job; raises 422 with what the task's schema says."""
+    # Imported here: the values and the queue are used without it.
+    import jsonschema_rs
+
+    given = dict(options)
+    schema = dict(task.options) or {"type": "object", "additionalProperties": False}
+    for error in jsonschema_rs.iter_errors(schema, given):
+        where = ".".join(map(str, error.instance_path))
+        said = f"{where}: {error.message}" if where else error.message
+        raise _unfit("options", f"The options of {task.label!r} are wrong: {said}.")
+    return given
+
+
+def check_mask(task: TaskInfo, masked: bool) -> None:
+    """Raises 422 for a mask that is missing, or of no use."""
+    if task.needs_mask and not masked:
+        raise _unfit("no_mask", f"{task.label} needs a mask, white where to fill.")
+    if masked and not task.needs_mask:
+        raise _unfit("mask", f"{task.label} takes no mask; leave it out.")
+
+
+def check_size(
+    task: TaskInfo, options: Mapping[str, Any], image: Image, most: int
+) -> None:
+    """Raises 413 where the result would have more than so many pixels."""
+    scale = options.get("scale", task.scales[0] if task.scales else 1)
+    pixels = image.pixels * scale * scale
+    if pixels > most:
+        raise Refusal(
+            413,
+            "result_too_large",
+            "The result would be too large",
+            f"The result would have {pixels / 1e6:.1f} megapixels, and {most / 1e6:g} "
+            "are the most; take a smaller scale, or a part of the picture.",
+            limit=most,
+        )
+
+
+def _unfit(code: str, detail: str) -> Refusal:
+    return Refusal(422, code, "The job cannot be done so", detail)

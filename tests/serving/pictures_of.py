@@ -1,0 +1,78 @@
+"""Small pictures, as bytes of files, and a service on a fake engine."""
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from serving import fake_engine
+
+from jaxrestore import images
+from jaxrestore.serving import service, settings
+
+
+def array(seed: int = 0, height: int = 16, width: int = 24, channels: int = 3, **more):
+    """Returns a picture of its own for each seed."""
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, channels))
+    return values.astype(more.get("dtype", np.uint8))
+
+
+def png(seed: int = 0, **shape: Any) -> bytes:
+    """Returns `array` as a PNG file."""
+    return images.encoded(array(seed, **shape), ".png")
+
+
+def saved(image: Image.Image, format: str, **options: Any) -> bytes:
+    """Returns a Pillow image as the bytes of a file."""
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+async def chunks(content: bytes, size: int = 1000) -> AsyncIterator[bytes]:
+    """Yields bytes in small parts, as they come over a network."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+def decoded(content: bytes) -> np.ndarray:
+    """Returns what is in a file, with its own channels and bits."""
+    return images.read(content).values
+
+
+@contextlib.asynccontextmanager
+async def running(
+    folder: Path,
+    *,
+    engine: Callable[..., Any] = fake_engine.FakeEngine,
+    ledger: Any = None,
+    clock: Callable[[], float] | None = None,
+    **limits: Any,
+) -> AsyncIterator[service.Service]:
+    """Gives a service that is started, on a fake engine; `limits` are settings."""
+    more = {} if clock is None else {"clock": clock}
+    made = service.Service(
+        settings.Settings(folder, **{"least_free": 0, **limits}),
+        engine,
+        ledger or fake_engine.MemoryLedger(),
+        **more,
+    )
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop(0)
+
+
+def run(coroutine) -> Any:
+    """Returns what a coroutine returns, within a minute."""
+
+    async def limited():
+        async with asyncio.timeout(60):
+            return await coroutine
+
+    return asyncio.run(limited())
