@@ -75,7 +75,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         app.state.lifetime.ending.set()
         if not app.state.lifetime.stopped:
-            await app.state.service.stop(0)
+            await app.state.service.stop(0.0)
 
 
 def _guards(
@@ -102,7 +102,7 @@ def _guards(
         *(cross if settings.origins else []),
         Middleware(guards.Origins, origins=settings.origins),
         Middleware(Callers, sessions=signed, known=known, local=is_local(settings)),
-        Middleware(Rates, uploads=settings.owner_uploads),
+        Middleware(Rates, uploads=float(settings.owner_uploads)),
         Middleware(Streams, most=settings.owner_streams, ending=lifetime.ending),
         Middleware(guards.Heads),
     ]

@@ -134,7 +134,9 @@ class _Body:
         if message["type"] == "http.response.start":
             self.started = True
             if not self._done():
-                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                headers = [*message.get("headers", ())]
+                if (b"connection", b"close") not in headers:
+                    headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
         elif not message.get("more_body", False) and not self._done():
             await self._send({**message, "more_body": True})
@@ -152,7 +154,8 @@ class _Body:
 
     async def _drain(self) -> None:
         """Reads on for a moment: a closed socket would throw the answer away."""
-        if self._asks:
+        late = self.refusal is not None and self.refusal.status == 408
+        if self._asks or late:
             return
         most = self._came + _LEFT
         with contextlib.suppress(TimeoutError):
@@ -163,7 +166,7 @@ class _Body:
 
 def _too_large(most: int) -> Refusal:
     told = f"The body has more than {most:,} bytes; make the picture smaller."
-    return Refusal(413, "too_many_bytes", "That is too large", told, limit=most)
+    return Refusal(413, "too_many_bytes", "That is too large", told, limit=float(most))
 
 
 def _too_slow(seconds: float, rate: int) -> Refusal:

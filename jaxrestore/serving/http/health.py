@@ -35,5 +35,5 @@ async def readyz(request: Request, service: TheService) -> Response:
         ok, reasons = False, ["The server is about to restart.", *reasons]
     if not ok:
         told = " ".join(reasons) or "The engine is not ready."
-        raise Refusal(503, "not_ready", "Not ready", told, retry_after=5)
+        raise Refusal(503, "not_ready", "Not ready", told, retry_after=5.0)
     return answers.json(schemas.Health(ok=True, reasons=[]))

@@ -39,9 +39,9 @@ class Answers:
         """Returns the answer to what has this key, made now or before.
 
         `make` returns it and the fingerprint of what was sent, `fingerprint` that of
-        what is sent now. Raises `Refusal`: 400 for a key that cannot be one, 409 while the
-        first is under way, 422 where something else was sent with this key. An error is
-        not remembered.
+        what is sent now. Raises `Refusal`: 400 for a key that cannot be one, 409 while
+        the first is under way, 422 where something else was sent with this key. An
+        error is not remembered.
         """
         if key is None:
             return (await make())[0]
@@ -68,7 +68,7 @@ class Answers:
         if answer is None:
             told = "The first request with this Idempotency-Key is under way; wait."
             title = "It is under way"
-            raise Refusal(409, "under_way", title, told, retry_after=1)
+            raise Refusal(409, "under_way", title, told, retry_after=1.0)
         if await fingerprint() != known:
             told = "Something else was sent with this Idempotency-Key; take another."
             raise Refusal(422, "key_reused", "This key was used", told)

@@ -58,7 +58,8 @@ def fields(refusal: Refusal) -> dict[str, Any]:
         "code": refusal.code,
     }
     if refusal.limit is not None:
-        members["limit"] = refusal.limit
+        whole = refusal.limit == int(refusal.limit)
+        members["limit"] = int(refusal.limit) if whole else refusal.limit
     if refusal.retry_after is not None:
         members["retry_after"] = math.ceil(refusal.retry_after)
     return members
@@ -103,7 +104,7 @@ def of_error(error: errors.UserError) -> Refusal:
             "no_room",
             "There is no room left",
             "The disk of the server is full; try again later.",
-            retry_after=60,
+            retry_after=60.0,
         )
     return unexpected()
 

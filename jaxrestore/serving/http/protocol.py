@@ -6,6 +6,7 @@ answered already; and has no limit of connections but one that answers in plain 
 """
 
 import asyncio
+import http
 import json
 from typing import Any
 
@@ -34,7 +35,7 @@ class Protocol(HttpToolsProtocol):
         if len(self.connections) > MOST_CONNECTIONS:
             told = "The server has as many connections as it takes; try again."
             title = "Too many connections"
-            self._end(Refusal(503, "connections", title, told, retry_after=1))
+            self._end(Refusal(503, "connections", title, told, retry_after=1.0))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets what it waited for."""
@@ -123,7 +124,8 @@ def _written(refusal: Refusal) -> bytes:
         **guards.FIXED,
         **problems.headers(refusal),
     }
-    lines = [f"HTTP/1.1 {refusal.status} {refusal.title}"]
+    phrase = http.HTTPStatus(refusal.status).phrase
+    lines = [f"HTTP/1.1 {refusal.status} {phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + content
 

@@ -11,7 +11,7 @@ from jaxrestore.serving.http.guards import SAFE, refuse
 from jaxrestore.serving.refusals import Refusal
 
 _CLIENTS = 10_000  # that are remembered
-REQUESTS = 1200  # a minute, of all kinds
+REQUESTS = 1200.0  # a minute, of all kinds
 _STREAMS = ("/events", "/live")
 
 
@@ -133,7 +133,7 @@ class Streams:
 def ends() -> Refusal:
     """Returns the refusal of a server that is about to end (503)."""
     told = "The server is about to restart; try again in a moment."
-    return Refusal(503, "draining", "The server restarts", told, retry_after=5)
+    return Refusal(503, "draining", "The server restarts", told, retry_after=5.0)
 
 
 def _too_many_streams(most: int) -> Refusal:
@@ -143,6 +143,6 @@ def _too_many_streams(most: int) -> Refusal:
         "Too many open streams",
         f"You may follow {most} jobs at once; close one, or ask for the job itself now "
         "and then.",
-        limit=most,
-        retry_after=5,
+        limit=float(most),
+        retry_after=5.0,
     )

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,17 @@ def serve(
     starting the service raises.
     """
     check(settings)
+    with listening(settings) as ear:
+        where = lambda: told(_where(settings, ear))
+        server = Server(configured(settings, app), app, where)
+        asyncio.run(server.serve(sockets=[ear]))
+    raise errors.Interrupted(_farewell(server), server.signal)
+
+
+def configured(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    """Returns how uvicorn serves the app: its parser, its limits, without its logs."""
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         http=protocol(settings),
         ws="none",
@@ -65,10 +75,6 @@ def serve(
         timeout_graceful_shutdown=_LAST,
         backlog=_BACKLOG,
     )
-    with listening(settings) as ear:
-        server = Server(config, app, lambda: told(_where(settings, ear)))
-        asyncio.run(server.serve(sockets=[ear]), debug=False)
-    raise errors.Interrupted(_farewell(server), server.signal)
 
 
 class Server(uvicorn.Server):
@@ -87,10 +93,11 @@ class Server(uvicorn.Server):
         self.hurried = False
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serves until a signal comes."""
+        """Serves until a signal comes, or in another thread until `should_exit`."""
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                loop.add_signal_handler(number, self.handle_exit, number, None)
         async with self._app.router.lifespan_context(self._app):
             await self._serve(sockets)
 

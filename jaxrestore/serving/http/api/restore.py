@@ -125,7 +125,7 @@ def failed(job: values.Job) -> Refusal:
     if status is None:
         ours = code.startswith(("engine", "server", "device"))
         status = 503 if ours else 422
-    later = 5 if status == 503 else None
+    later = 5.0 if status == 503 else None
     return Refusal(status, code, "The job failed", told, retry_after=later)
 
 
