@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxrestore import errors, naming
-from jaxrestore.remote.server import Server, printable
+from jaxrestore.remote.server import Refused, Server, printable
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,15 @@ class Offer:
 
 def asked(server: Server) -> Offer:
     """Returns what a server offers; raises as `Server.ask`."""
-    found = server.ask("GET", "tasks").json
     try:
+        found = server.ask("GET", "tasks").json
         tasks = [_task(one) for one in found["tasks"]]
         limit = float(found["limits"]["max_bytes"])
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
+    except (Refused, TypeError, ValueError, LookupError, AttributeError) as error:
+        why = f" ({error})" if isinstance(error, Refused) else ""
         raise errors.ServerError(
-            f"{server.url} answers with no list of tasks; check that it is the address "
-            "of a web app of this package, of this version"
+            f"{server.url} answers with no list of tasks{why}; check that it is the "
+            "address of a web app of this package, of this version"
         ) from error
     return Offer({task.name: task for task in tasks}, limit)
 

@@ -1,6 +1,6 @@
 import httpx
 import pytest
-from distant import Distant
+from distant import Distant, problem
 
 from jaxrestore import errors
 from jaxrestore.remote import server, tasks
@@ -46,9 +46,17 @@ def test_a_choice_that_is_none_is_told_with_those_that_there_are():
         tasks.check(offer, "sr", {"scale": 3}, masked=False)
 
 
-@pytest.mark.parametrize("said", [{}, [], {"tasks": [{}], "limits": {"max_bytes": 1}}])
-def test_a_server_of_another_kind_is_told(said):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, json={}),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"tasks": [{}], "limits": {"max_bytes": 1}}),
+        problem(500, "bug", "Something broke."),
+    ],
+)
+def test_a_server_of_another_kind_is_told(answer):
     distant = Distant()
-    distant.before = lambda request: httpx.Response(200, json=said)
+    distant.before = lambda request: answer
     with pytest.raises(errors.ServerError, match="with no list of tasks"):
         offered(distant)
