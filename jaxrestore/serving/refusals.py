@@ -18,8 +18,8 @@ class Refusal(errors.UserError):
         code: str,
         title: str,
         detail: str,
-        limit: float | None = None,
-        retry_after: float | None = None,
+        limit: float | int | None = None,
+        retry_after: float | int | None = None,
     ):
         """Keeps what it is given; the message is the `detail`."""
         super().__init__(detail)
