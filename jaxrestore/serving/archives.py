@@ -25,7 +25,7 @@ class Member(NamedTuple):
 
 
 def listed(
-    path: Path, most_files: int, most_bytes: int, most_ratio: float
+    path: Path, most_files: int, most_bytes: int, most_ratio: float | int
 ) -> list[Member]:
     """Returns the files in a zip file, without folders and what systems leave there.
 

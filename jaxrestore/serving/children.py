@@ -48,7 +48,7 @@ class Children:
         return self._calls
 
     async def call(
-        self, function: Callable[..., Any], *arguments: Any, seconds: float
+        self, function: Callable[..., Any], *arguments: Any, seconds: float | int
     ) -> Answer:
         """Returns what a function of a module returns in a child.
 
@@ -248,7 +248,7 @@ def _limit(memory: int) -> None:
         os.nice(5)
 
 
-def _limit_time(seconds: float) -> None:
+def _limit_time(seconds: float | int) -> None:
     """Lets the process have so much more of a processor, should nobody kill it."""
     import resource
 

@@ -23,7 +23,7 @@ class Engine(Protocol):
         """Begins to warm up, and returns before it has; `values.Ready` tells."""
         ...
 
-    async def stop(self, drain_s: float) -> None:
+    async def stop(self, drain_s: float | int) -> None:
         """Ends; jobs that run have so many seconds to come to their end."""
         ...
 

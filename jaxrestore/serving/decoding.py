@@ -27,7 +27,7 @@ class Limits(NamedTuple):
     max_pixels: int
     max_side: int
     min_side: int
-    max_aspect: float
+    max_aspect: float | int
 
 
 class Decoded(NamedTuple):
@@ -180,7 +180,7 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _large(code: str, detail: str, limit: float) -> Refusal:
+def _large(code: str, detail: str, limit: float | int) -> Refusal:
     return Refusal(413, code, "The picture is too large", detail, limit)
 
 

@@ -151,7 +151,7 @@ class Jobs:
         else:
             self._wait(job, facts)
 
-    async def stop(self, drain_s: float) -> None:
+    async def stop(self, drain_s: float | int) -> None:
         """Lets what runs end within so many seconds; others wait for the next start."""
         self._taking = False
         await self.engine.stop(drain_s)

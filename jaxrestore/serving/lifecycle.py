@@ -82,7 +82,7 @@ class Lifecycle:
         self._sweeper = asyncio.ensure_future(self._sweep_ever())
         self._open = True
 
-    async def stop(self, drain_s: float | None = None) -> None:
+    async def stop(self, drain_s: float | int | None = None) -> None:
         """Takes nothing more, lets what runs end within so many seconds, and ends.
 
         What is queued stays in the spool and in the ledger, for the next start.

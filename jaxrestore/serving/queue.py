@@ -272,7 +272,12 @@ class Queue:
                 yield job, Forecast(places[job], now)
 
     def _too_much(
-        self, code: str, detail: str, limit: float | int, behind: list[Waiting], now: float
+        self,
+        code: str,
+        detail: str,
+        limit: float | int,
+        behind: list[Waiting],
+        now: float,
     ) -> Refusal:
         ends = [self.forecast(one.job, now).ends for one in behind]
         known = [end - now for end in ends if end is not None]

@@ -157,7 +157,7 @@ class Restorations(Lifecycle):
         page = [await self.job(job.id) for job in wanted[:limit]]
         return page, page[-1].id if len(wanted) > limit else None
 
-    async def wait(self, id: str, seconds: float) -> Job:
+    async def wait(self, id: str, seconds: float | int) -> Job:
         """Returns a job once it is final, or as it stands after so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self.settings.max_wait_s)):

@@ -41,24 +41,24 @@ class Settings:
     max_pixels: int = 40_000_000
     max_side: int = 8192
     min_side: int = 8
-    max_aspect: float = 32.0
+    max_aspect: float | int = 32.0
     max_result_pixels: int = 64_000_000
     preview_side: int = 2048
     max_batch_images: int = 200
     max_batch_bytes: int = 256 * _MIB
-    max_zip_ratio: float = 100.0
+    max_zip_ratio: float | int = 100.0
 
     # The children that read and write image files.
     decoders: int = 2
-    decode_s: float = 10.0
-    encode_s: float = 60.0
+    decode_s: float | int = 10.0
+    encode_s: float | int = 60.0
     decode_memory: int = 2048 * _MIB
     max_waiting_decodes: int = 64
 
     # Who may ask for how much.
     max_jobs: int = 64  # queued and running, of all
-    max_queue_s: float = 120.0  # of work, where that can be told
-    max_queued_s: float = 600.0  # that a job waits, then it expires
+    max_queue_s: float | int = 120.0  # of work, where that can be told
+    max_queued_s: float | int = 600.0  # that a job waits, then it expires
     owner_jobs: int = 4
     owner_pixels: int = 60_000_000
     owner_uploads: int = 30  # a minute
@@ -70,23 +70,23 @@ class Settings:
 
     # The engine.
     slots: int = 4
-    heartbeat_s: float = 10.0  # without one it is not ready
-    run_s: float = 1800.0  # of a job, then it fails
-    idle_release_s: float | None = None
+    heartbeat_s: float | int = 10.0  # without one it is not ready
+    run_s: float | int = 1800.0  # of a job, then it fails
+    idle_release_s: float | int | None = None
     priority: int = 5  # how nice its process is
 
     # How long things last.
-    kept_s: float = 1800.0
-    sweep_s: float = 60.0
+    kept_s: float | int = 1800.0
+    sweep_s: float | int = 60.0
     records_days: int = 90
-    drain_s: float = 30.0
-    max_wait_s: float = 30.0
+    drain_s: float | int = 30.0
+    max_wait_s: float | int = 30.0
 
     # How slow a client may be.
-    header_s: float = 10.0
-    body_s: float = 30.0
+    header_s: float | int = 10.0
+    body_s: float | int = 30.0
     body_rate: int = 1024  # bytes a second
-    write_s: float = 30.0
+    write_s: float | int = 30.0
 
     def __post_init__(self):
         """Checks them all."""
