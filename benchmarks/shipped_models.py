@@ -5,8 +5,8 @@
 Scores are those of the cards, made anew: four pictures of 256 px, protocol rgb8, means.
 Times are of a photograph with the damage of each level: our network (`ms`) and the
 classical restorer (`classical ms`) in turn. Where it is installed, BM3D joins on noisy
-photographs, told the noise that `classical.noise_level` estimates, as non-local means
-is. Its package is for non-commercial use alone.
+photographs, told the noise that `no_reference.noise_level` estimates, as non-local
+means are. Its package is for non-commercial use alone.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from jaxrestore.data import samples
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate
 from jaxrestore.inference import classical, shipped
+from jaxrestore.ops import no_reference
 
 METHODS = ("input", "classical", "bm3d", "ours")
 COLUMNS = ["model", *METHODS, "ms", "quartiles", "classical ms"]
@@ -41,7 +42,7 @@ def bm3d(package: Any) -> shipped.Restore:
     """Returns BM3D of colour images [b, h, w, 3], blind."""
 
     def denoised(image):
-        sigma = classical.noise_level(image)
+        sigma = no_reference.noise_level(image)
         return package.bm3d_rgb(image, sigma) if sigma else image
 
     return lambda images: np.stack([denoised(image) for image in np.asarray(images)])

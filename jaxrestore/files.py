@@ -104,7 +104,12 @@ def read_json(path: Path) -> Any:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes a line a row below the columns of all rows; see `write_all`.
+    """Writes the rows as `csv_text` has them; see `write_all`."""
+    write_text(path, csv_text(rows))
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns a line a row below the columns of all rows, as CSV.
 
     Columns stand in the order in which the rows first name them. A cell that a row
     lacks is empty.
@@ -114,7 +119,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, [*columns])
     writer.writeheader()
     writer.writerows(rows)
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def refuse_existing(paths: Iterable[Path], *, choices: str = "") -> None:

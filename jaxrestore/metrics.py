@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxrestore.ops import averages, checks, color, filters, similarity
+from jaxrestore.ops import averages, checks, color, filters, no_reference, similarity
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -130,18 +130,9 @@ def psnr_b(a: Images, b: Images) -> Float[Array, " b"]:
 
 
 def _blocking(images):
-    height, width, channels = images.shape[1:]
-    across, down = (jnp.square(jnp.diff(images, axis=axis)) for axis in (2, 1))
-    # Step i lies between the pixels i and i + 1.
-    columns, rows = (np.arange(1, side) % 8 == 0 for side in (width, height))
-
-    def mean_step(columns, rows):
-        total = across[:, :, columns].sum((1, 2, 3)) + down[:, rows].sum((1, 2, 3))
-        count = height * columns.sum() + width * rows.sum()
-        return total / max(count * channels, 1)
-
-    excess = mean_step(columns, rows) - mean_step(~columns, ~rows)
-    return 3 / np.log2(max(min(height, width), 8)) * jnp.maximum(excess, 0)
+    borders, elsewhere = no_reference.block_steps(images)
+    shorter = min(images.shape[1:3])
+    return 3 / np.log2(max(shorter, 8)) * jnp.maximum(borders - elsewhere, 0)
 
 
 def sharpness(a: Images, b: Images) -> Float[Array, " b"]:
@@ -159,13 +150,8 @@ def sharpness(a: Images, b: Images) -> Float[Array, " b"]:
     '0.250'
     """
     a, b = checks.pair(a, b)
-    return (_gradient_energy(a) + 1e-8) / (_gradient_energy(b) + 1e-8)
-
-
-def _gradient_energy(images):
-    down, across = (jnp.square(jnp.diff(images, axis=axis)) for axis in (1, 2))
-    pixels = images.shape[1] * images.shape[2] * images.shape[3]
-    return (down.sum((1, 2, 3)) + across.sum((1, 2, 3))) / pixels
+    ours, theirs = (no_reference.gradient_energy(images) + 1e-8 for images in (a, b))
+    return ours / theirs
 
 
 def colour_angle(a: Images, b: Images) -> Float[Array, " b"]:

@@ -12,11 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxrestore import programs
-
-# The high-pass filter of Daubechies' wavelet with two vanishing moments, of norm 1.
-_ROOT = np.sqrt(3)
-_HIGH_PASS = np.array([1 - _ROOT, _ROOT - 3, 3 + _ROOT, -1 - _ROOT]) / np.sqrt(32)
-_MEDIAN_OF_NORMAL = 0.6744897501960817  # of the absolute value, for a deviation of 1
+from jaxrestore.ops import no_reference
 
 
 def unchanged(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
@@ -24,27 +20,12 @@ def unchanged(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     return images
 
 
-def noise_level(image: Float[np.ndarray, "h w c"]) -> float:
-    """Returns the estimated standard deviation of white noise in an image, in its unit.
-
-    The median of the absolute diagonal details, over that of a standard normal
-    variable; the mean over channels. Sides are 4 px or more.
-
-    Source: Donoho and Johnstone, "Ideal spatial adaptation by wavelet shrinkage",
-    Biometrika 1994; with the wavelet of scikit-image's `estimate_sigma`, at every place
-    instead of every second.
-    """
-    details = _filtered(_filtered(image, 0), 1)
-    medians = np.median(np.abs(details), axis=(0, 1))
-    return float(medians.mean() / _MEDIAN_OF_NORMAL)
-
-
 def non_local_means(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """Returns the images denoised by scikit-image's non-local means, fast mode.
 
-    The noise of each image is estimated by `noise_level`. Patches of 5 px, a distance
-    of 6 px and h = 0.6 sigma with sigma given are those of scikit-image's documented
-    settings that restore its four evaluation photographs best.
+    The noise of each image is estimated by `no_reference.noise_level`. Patches of 5 px,
+    a distance of 6 px and h = 0.6 sigma with sigma given are those of scikit-image's
+    documented settings that restore its four evaluation photographs best.
 
     Source: Buades, Coll, Morel, "A non-local algorithm for image denoising", CVPR 2005,
     as `skimage.restoration.denoise_nl_means`.
@@ -53,7 +34,7 @@ def non_local_means(images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     from skimage import restoration
 
     def denoised(image):
-        sigma = noise_level(image)
+        sigma = no_reference.noise_level(image)
         if sigma == 0:  # a drawing without noise; the filter would divide by it
             return image
         return restoration.denoise_nl_means(
@@ -133,13 +114,3 @@ def biharmonic(degraded: Float[Array, "b h w cc"]) -> Float[Array, "b h w c"]:
 def _parted(degraded):
     """The images, and where their holes are."""
     return degraded[..., :-1], degraded[..., -1:] > 0.5
-
-
-def _filtered(image, axis):
-    """The high-pass filter along one axis, where it lies inside the image."""
-    length = image.shape[axis] - len(_HIGH_PASS) + 1
-    taps = (
-        weight * image.take(range(start, start + length), axis)
-        for start, weight in enumerate(_HIGH_PASS)
-    )
-    return sum(taps)

@@ -6,6 +6,7 @@ with what ships loads no library of checkpoints.
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,9 @@ def of_card(
             f"{name} takes {card['inputs']} channels and gives {gives}; pictures are "
             "restored by networks that take what they give, or a level of noise beside"
         )
-    model = networks.build("Generator", card["generator"], precision)
+    recipe = json.dumps(card["generator"], sort_keys=True)
+    model, apply = _built(recipe, card["statistics"], precision)
     variables = jax.device_put(variables)
-    apply = networks.restore_function(model, card["statistics"])
     return Restorer(
         lambda degraded: apply(variables, degraded),
         card["scale"],
@@ -100,6 +101,12 @@ def of_card(
         cautions.of_card(card),
         networks.continues(model),
     )
+
+
+@functools.lru_cache(maxsize=16)  # equal networks of other weights share programs
+def _built(recipe, statistics, precision):
+    model = networks.build("Generator", json.loads(recipe), precision)
+    return model, networks.restore_function(model, statistics)
 
 
 def restore_image(

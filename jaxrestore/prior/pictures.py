@@ -40,6 +40,7 @@ def restore_picture(
     *,
     task: str,
     scale: tasks.Scale = 4,
+    operator: tasks.Operator | None = None,
     iterations: int | str = "auto",
     progress: Callable[[Now], Any] | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -47,9 +48,10 @@ def restore_picture(
     """Returns a picture restored without any training.
 
     `task` is one of `tasks.TASKS` but `inpaint`: see `Filling`; `sr` enlarges `scale`
-    times. Grey stays grey; alpha is kept, and enlarged by bicubic interpolation.
-    Colours under alpha 0 are not looked at: see `hidden_colors`. `progress` and
-    `iterations` are those of `deep_image.restore`.
+    times. What was done to the picture is `operator`, where that is not what the task
+    means, such as `tasks.blurring(2)` with `denoise`. Grey stays grey; alpha is kept,
+    and enlarged by bicubic interpolation. Colours under alpha 0 are not looked at: see
+    `hidden_colors`. `progress` and `iterations` are those of `deep_image.restore`.
 
     Raises what that does, and the errors of a fit have the best picture so far as
     `result`; `ConfigError` for a picture that is none of 8 bits; `ImageError` where the
@@ -62,7 +64,8 @@ def restore_picture(
             "`pictures.Filling`"
         )
     times = scale if task == "sr" else 1
-    operator = tasks.downsampling(scale) if task == "sr" else tasks.identity
+    if operator is None:
+        operator = tasks.downsampling(scale) if task == "sr" else tasks.identity
     height, width = (times * side for side in picture.shape[:2])
     _check_size(height, width, max_pixels)
     count = picture.shape[2] - hidden_colors.has_alpha(picture)

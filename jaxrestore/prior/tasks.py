@@ -1,18 +1,21 @@
 """What the prior restores: the damage it explains, the network and how it is fitted."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
+import jax
 from jaxtyping import Array, Float
 
 from jaxrestore import errors
-from jaxrestore.ops import ranges, resize
+from jaxrestore.ops import kernels, ranges, resize
 
 # What is known to have been done to a picture, on batches; nothing in it is random.
 Operator = Callable[[Float[Array, "b h w c"]], Float[Array, "b hh ww c"]]
 
 Scale = Annotated[int, ranges.Range(2, 16, whole=True)]
+Deviation = Annotated[float | int, ranges.Range(0.1, 16, "px")]
 
 
 class Task(NamedTuple):
@@ -80,6 +83,28 @@ def downsampling(scale: Scale, method: str = "bicubic") -> Operator:
     return _downsampling(scale, method)
 
 
+def blurring(deviation: Deviation) -> Operator:
+    """Returns the operator that blurs images by a Gaussian of so many px.
+
+    The border is mirrored. Raises `ConfigError` for a deviation outside 0.1 to 16.
+
+    >>> blurring(2.0)(jnp.ones((1, 8, 8, 3))).shape
+    (1, 8, 8, 3)
+    """
+    if not ranges.holds(ranges.of(Deviation), deviation):
+        raise errors.ConfigError(
+            f"`deviation` is {deviation!r}; it must be a number from 0.1 to 16"
+        )
+    return _blurring(float(deviation))
+
+
 @functools.cache  # one function for one operator: its programs are found again
+def _blurring(deviation):
+    size = 2 * math.ceil(3 * deviation) + 1
+    kernel = kernels.gaussian(size, deviation, deviation, 0.0)
+    return jax.vmap(lambda image: kernels.convolve(image, kernel))
+
+
+@functools.cache
 def _downsampling(scale, method):
     return lambda images: resize.rescale(images, 1 / scale, method=method)

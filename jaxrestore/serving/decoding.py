@@ -15,6 +15,7 @@ from jaxtyping import Shaped
 from jaxrestore import errors, files, image_headers, images
 from jaxrestore.image_files import formats, srgb
 from jaxrestore.inference import masks
+from jaxrestore.serving import cells
 from jaxrestore.serving.refusals import Refusal
 
 _PROFILES = ("L", "RGB")  # the modes whose own colours are kept, as PNG and TIFF can
@@ -41,11 +42,14 @@ class Decoded(NamedTuple):
     format: str
 
 
-def decode(source: Path, values: Path, profile: Path, limits: Limits) -> Decoded:
+def decode(
+    source: Path, values: Path, profile: Path, limits: Limits, said: Path | None = None
+) -> Decoded:
     """Writes an upload as an array [h, w, c] of 8 or 16 bits, and its profile if any.
 
     Of what a file holds beside its pixels, only an ICC profile other than sRGB's stays,
-    with the values that it belongs to.
+    with the values that it belongs to, and as `said` what a JPEG file tells of its
+    original: see `cells`.
     """
     kind, (width, height) = image_headers.format_and_size(source, images.FORMATS)
     if not kind and not images.is_image(source):
@@ -64,6 +68,8 @@ def decode(source: Path, values: Path, profile: Path, limits: Limits) -> Decoded
     files.write_bytes(values, _npy(picture.values))
     if picture.metadata.profile:
         files.write_bytes(profile, picture.metadata.profile)
+    if said is not None:
+        cells.write(source, picture.values, said)
     bits = 16 if picture.values.dtype == np.uint16 else 8
     return Decoded(width, height, channels, bits, channels in (2, 4), kind)
 

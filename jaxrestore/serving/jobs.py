@@ -1,6 +1,7 @@
 """Jobs between those who ask, the queue and the engine."""
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -151,6 +152,14 @@ class Jobs:
         else:
             self._wait(job, facts)
 
+    async def drain(self, seconds: float | int) -> None:
+        """Begins nothing more, and waits until nothing runs, or so many seconds."""
+        self._taking = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(job.status is Status.RUNNING for job in self.register):
+                    await asyncio.sleep(0.05)
+
     async def stop(self, drain_s: float | int) -> None:
         """Lets what runs end within so many seconds; others wait for the next start."""
         self._taking = False
@@ -192,6 +201,7 @@ class Jobs:
             self._leave(id, whole=False)
             return self.fill()
         mask = self._spool.mask(job.image_id, job.mask_id) if job.mask_id else None
+        said = self._spool.cells(job.image_id)
         order = values.Order(
             job.id,
             job.owner,
@@ -200,6 +210,7 @@ class Jobs:
             source=self._spool.values(job.image_id),
             destination=self._spool.result(id),
             mask=mask,
+            cells=said if said.is_file() else None,
             preview=self._spool.fit(id),
             options=job.options,
         )

@@ -82,6 +82,14 @@ class Lifecycle:
         self._sweeper = asyncio.ensure_future(self._sweep_ever())
         self._open = True
 
+    async def drain(self, seconds: float | int | None = None) -> None:
+        """Begins no job more, and lets what runs end within so many seconds.
+
+        What there is can still be asked for, until `stop`.
+        """
+        self._open = False
+        await self._jobs.drain(self.settings.drain_s if seconds is None else seconds)
+
     async def stop(self, drain_s: float | int | None = None) -> None:
         """Takes nothing more, lets what runs end within so many seconds, and ends.
 

@@ -87,6 +87,7 @@ class Pictures:
                 self._spool.values(id),
                 self._spool.profile(id),
                 self._limits,
+                self._spool.cells(id),
                 seconds=self._settings.decode_s,
             )
             now = self._clock()

@@ -1,6 +1,7 @@
 """Files that are made of arrays in the spool when somebody asks: previews, results."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
 
 FORMATS = ("png", "jpeg", "webp", "tiff", "avif")
-_SIDES = (256, 512, 1024, 2048)  # of previews; others become the next larger one
+# Of previews; others become the next larger one. Above a picture is as it is.
+_SIDES = (256, 512, 1024, 2048, 4096, 8192, 16_384)
 
 
 class Picture(NamedTuple):
@@ -33,14 +35,15 @@ class Renders:
     async def preview(
         self, values: Path, profile: Path, side: int | None, *, kept: bool = True
     ) -> Picture:
-        """Returns an array as browsers show it, at most `side` px a side.
+        """Returns an array as browsers show it, at most about `side` px a side.
 
-        It is `kept` beside the array, unless that changes. Raises as `Children.call`.
+        None is `preview_side`; who compares pictures asks for all of their pixels. It is
+        `kept` beside the array, unless that changes. Raises as `Children.call`.
         """
-        most = self._settings.preview_side
-        wanted = min(side or most, most)
-        side = min(next((known for known in _SIDES if known >= wanted), most), most)
-        kept_in = values.with_name(f"{values.stem}-{side}.preview")
+        wanted = side or self._settings.preview_side
+        side = next((known for known in _SIDES if known >= wanted), _SIDES[-1])
+        own = "" if kept else f"-{secrets.token_hex(4)}"
+        kept_in = values.with_name(f"{values.stem}-{side}{own}.preview")
 
         async def make() -> None:
             await self._children.call(
@@ -52,10 +55,10 @@ class Renders:
                 seconds=self._settings.encode_s,
             )
 
-        if not kept:
-            kept_in.unlink(missing_ok=True)
         await self._once(kept_in, make)
         content = await asyncio.to_thread(kept_in.read_bytes)
+        if not kept:
+            kept_in.unlink(missing_ok=True)
         png = content.startswith(b"\x89PNG")
         return Picture(content, "image/png" if png else "image/jpeg")
 

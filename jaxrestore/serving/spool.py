@@ -97,6 +97,10 @@ class Spool:
         """Returns the place of an image's ICC profile, where it has one."""
         return self.place(Image, image) / "profile.icc"
 
+    def cells(self, image: str) -> Path:
+        """Returns the place of what an image's JPEG file says, where it was one."""
+        return self.place(Image, image) / "cells.npz"
+
     def mask(self, image: str, mask: str) -> Path:
         """Returns the place of a mask's array."""
         return self.place(Image, image) / f"mask-{checked(mask, 'mask')}.npy"

@@ -190,6 +190,7 @@ class Order:
     source: Path
     destination: Path
     mask: Path | None = None
+    cells: Path | None = None
     preview: Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 

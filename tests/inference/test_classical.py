@@ -23,35 +23,6 @@ def test_the_input_as_it_is_stays_as_it_is():
     assert classical.unchanged(images) is images
 
 
-# Level of noise
-
-
-def test_the_level_of_one_detail_by_hand():
-    root = np.sqrt(3)
-    taps = np.array([1 - root, root - 3, 3 + root, -1 - root]) / (4 * np.sqrt(2))
-    image = np.zeros((4, 4, 1), np.float32)
-    image[1, 2] = 1
-    expected = abs(taps[1] * taps[2]) / 0.6744897501960817
-    assert classical.noise_level(image) == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("sigma", [5 / 255, 25 / 255])
-def test_the_level_of_noise_on_a_slope_is_found(sigma):
-    # A slope has no details: the wavelet has two vanishing moments.
-    slope = np.add.outer(np.linspace(0, 1, 97), np.linspace(0, 2, 83))[..., None]
-    assert classical.noise_level(slope) < 1e-6
-    noisy = slope + _noise(97, 83, 3, sigma=sigma)
-    # The median of 8,000 values of which neighbours are alike, in three channels.
-    assert classical.noise_level(noisy) == pytest.approx(sigma, rel=0.05)
-
-
-def test_the_level_of_noise_scales_with_the_image():
-    image = _noise(16, 19, 3)
-    assert classical.noise_level(3 * image) == pytest.approx(
-        3 * classical.noise_level(image), rel=1e-5
-    )
-
-
 # Non-local means
 
 

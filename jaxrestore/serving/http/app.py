@@ -23,8 +23,8 @@ from jaxrestore.serving.http.api import batches, events, images, jobs, restore, 
 from jaxrestore.serving.http.api.schemas import BatchRequest
 from jaxrestore.serving.http.bodies import Bodies
 from jaxrestore.serving.http.callers import Callers
+from jaxrestore.serving.http.lifetime import Ending, Lifetime
 from jaxrestore.serving.http.rates import Rates, Streams
-from jaxrestore.serving.http.state import Lifetime
 from jaxrestore.serving.service import Service
 from jaxrestore.serving.settings import Settings
 
@@ -74,8 +74,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         app.state.lifetime.ending.set()
-        if not app.state.lifetime.stopped:
-            await app.state.service.stop(0.0)
+        await app.state.service.stop(0.0)
 
 
 def _guards(
@@ -103,6 +102,7 @@ def _guards(
         Middleware(guards.Origins, origins=settings.origins),
         Middleware(Callers, sessions=signed, known=known, local=is_local(settings)),
         Middleware(Rates, uploads=float(settings.owner_uploads)),
+        Middleware(Ending, lifetime=lifetime),
         Middleware(Streams, most=settings.owner_streams, ending=lifetime.ending),
         Middleware(guards.Heads),
     ]

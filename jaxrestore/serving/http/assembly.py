@@ -2,8 +2,6 @@
 
 from fastapi import FastAPI
 
-from jaxrestore.serving.http.app import create_app
-from jaxrestore.serving.service import Service
 from jaxrestore.serving.settings import Settings
 
 

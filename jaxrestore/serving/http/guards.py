@@ -33,6 +33,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32_768
+MOST_ADDRESS = 8_192
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
@@ -128,6 +129,12 @@ class Requests:
                 "bytes in all."
             )
             return Refusal(431, "headers", "The headers are too many", told)
+        if (
+            len(scope.get("raw_path") or b"") + len(scope["query_string"])
+            > MOST_ADDRESS
+        ):
+            told = f"An address has up to {MOST_ADDRESS:,} characters."
+            return Refusal(414, "long_address", "The address is too long", told)
         if scope["http_version"] not in ("1.0", "1.1", "2"):
             told = "This server speaks HTTP/1.1."
             return Refusal(505, "http_version", "Another version of HTTP", told)

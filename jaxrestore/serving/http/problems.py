@@ -122,15 +122,12 @@ def unexpected() -> Refusal:
 
 def allowed(app: FastAPI, scope: Any) -> list[str]:
     """Returns the methods that a path has, over all its routes."""
-    found = [
-        method
-        for method in METHODS
-        if any(
-            route.matches({**scope, "method": method})[0] is Match.FULL
-            for route in app.routes
-        )
-    ]
-    return [*found, "HEAD"] if "GET" in found and "HEAD" not in found else found
+
+    def known(method: str) -> bool:
+        asked = {**scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(asked)[0] is Match.FULL for route in app.routes)
+
+    return [method for method in METHODS if known(method)]
 
 
 def _told(request: Request, refusal: Refusal, more: dict[str, str] | None = None):

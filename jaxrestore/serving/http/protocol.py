@@ -106,10 +106,15 @@ class Protocol(HttpToolsProtocol):
         self._end(Refusal(408, "too_slow", "The request was too slow", told))
 
     def _end(self, refusal: Refusal) -> None:
-        """Answers, unless an answer is under way, and closes the connection."""
+        """Answers, unless that were taken for another answer, and closes."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self.transport.write(_written(refusal))
+        elif cycle.more_body and not cycle.response_started and not self.pipeline:
+            cycle.disconnected = True  # what is wrong is its body
+            cycle.message_event.set()
             self.transport.write(_written(refusal))
         self.transport.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jaxrestore.serving.http import lifetime
 from jaxrestore.serving.http.guards import SAFE, refuse
 from jaxrestore.serving.refusals import Refusal
 
@@ -127,13 +128,7 @@ class Streams:
         if started:
             await send({"type": "http.response.body"})
         else:
-            await refuse(scope, receive, send, ends())
-
-
-def ends() -> Refusal:
-    """Returns the refusal of a server that is about to end (503)."""
-    told = "The server is about to restart; try again in a moment."
-    return Refusal(503, "draining", "The server restarts", told, retry_after=5.0)
+            await refuse(scope, receive, send, lifetime.ends())
 
 
 def _too_many_streams(most: int) -> Refusal:

@@ -16,8 +16,8 @@ from fastapi import FastAPI
 
 from jaxrestore import errors
 from jaxrestore.serving.http import app as apps
+from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.http.protocol import protocol
-from jaxrestore.serving.http.state import Lifetime
 from jaxrestore.serving.settings import Settings
 
 _LAST = 5  # seconds for answers that are under way when all jobs have ended
@@ -119,8 +119,7 @@ class Server(uvicorn.Server):
         lifetime: Lifetime = self._app.state.lifetime
         lifetime.draining = True
         try:
-            await self._app.state.service.stop(self._app.state.settings.drain_s)
-            lifetime.stopped = True
+            await self._app.state.service.drain()
         finally:
             lifetime.ending.set()
             self.should_exit = True

@@ -1,28 +1,15 @@
 """What a request can reach of the server: for the API and for the pages."""
 
-import asyncio
-from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from jaxrestore.serving.http.callers import Caller
+from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.http.sessions import Sessions
 from jaxrestore.serving.http.tokens import Token
 from jaxrestore.serving.service import Service
 from jaxrestore.serving.settings import Settings
-
-
-@dataclass
-class Lifetime:
-    """How far the server is: `draining` it takes no new jobs, `ending` streams end.
-
-    `stopped`: the service has, by whoever drained it.
-    """
-
-    draining: bool = False
-    stopped: bool = False
-    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def service(request: Request) -> Service:

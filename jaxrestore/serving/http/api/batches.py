@@ -1,6 +1,7 @@
 """`/batches`: many pictures at once, and a zip file of what came of them."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -152,11 +153,20 @@ async def result(
     quality: Annotated[int | None, Query(ge=1, le=100)] = None,
 ) -> Response:
     """`manifest.csv` says of each file what became of it, and why."""
-    parts = await service.batch_zip(id, format, quality=quality)
+    parts = service.batch_zip(id, format, quality=quality)
+    first = await anext(parts, b"")  # what is refused is refused before the answer
     named = downloads.disposition(f"batch-{id[:8]}.zip", attached=True)
     return StreamingResponse(
-        parts, headers={"content-disposition": named}, media_type="application/zip"
+        _with(first, parts),
+        headers={"content-disposition": named},
+        media_type="application/zip",
     )
+
+
+async def _with(first: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in parts:
+        yield part
 
 
 async def _told(service: Service, id: str) -> schemas.Batch:

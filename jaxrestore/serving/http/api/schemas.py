@@ -77,7 +77,9 @@ class Tasks(pydantic.BaseModel):
     """All tasks, and the limits of uploads."""
 
     tasks: list[Task]
-    limits: dict[str, float] = pydantic.Field(examples=[{"max_bytes": 33_554_432}])
+    limits: dict[str, int | float] = pydantic.Field(
+        examples=[{"max_bytes": 33_554_432}]
+    )
 
 
 class Error(pydantic.BaseModel):

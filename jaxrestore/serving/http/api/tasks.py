@@ -42,7 +42,7 @@ async def tasks(service: TheService, settings: TheSettings) -> Response:
     return answers.json(schemas.Tasks(tasks=known, limits=limits(settings)))
 
 
-def limits(settings: Settings) -> dict[str, float | int]:
+def limits(settings: Settings) -> dict[str, int | float]:
     """Returns the limits that clients should know, by name: bytes, px, seconds."""
     return {name: getattr(settings, name) for name in _LIMITS}
 

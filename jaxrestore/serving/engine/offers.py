@@ -1,0 +1,255 @@
+"""What can be done to a picture here, by which methods, and why not by others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxrestore import errors
+from jaxrestore.inference import shipped
+from jaxrestore.ops import ranges
+from jaxrestore.serving import values
+from jaxrestore.weights import weight_files
+
+SCALES = (2, 3, 4)
+
+# Every option there is, as JSON Schema has it.
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "strength": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "title": "Strength",
+        "description": "How much of the change is made; if empty, what is believed.",
+    },
+    "ensemble": {
+        "type": "boolean",
+        "default": False,
+        "title": "Best of eight views",
+        "description": "Eight times the work, and a little better.",
+    },
+    "confine": {
+        "type": "boolean",
+        "default": False,
+        "title": "Keep to the file",
+        "description": "What a JPEG file says for certain stays true.",
+    },
+    "level": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 255,
+        "default": 25,
+        "title": "Noise",
+        "description": "Its standard deviation, of 255.",
+    },
+    "scale": {
+        "type": "integer",
+        "enum": [*SCALES],
+        "default": SCALES[0],
+        "title": "Times as large",
+        "description": "How many times as long the sides become.",
+    },
+    "block": {
+        "type": "integer",
+        "minimum": 2,
+        "maximum": 16,
+        "default": 8,
+        "title": "Block",
+        "description": "The side of a block, in pixels.",
+    },
+    "blur": {
+        "type": "number",
+        "minimum": 0.5,
+        "maximum": 8,
+        "default": 2,
+        "title": "Blur",
+        "description": "The standard deviation of the blur, in pixels.",
+    },
+    "iterations": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 10000,
+        "title": "Iterations",
+        "description": "Of the fit; it ends by itself, if empty.",
+    },
+}
+
+
+class Offer(NamedTuple):
+    """A task: what it is called, what it is good for, and its options by method.
+
+    `why_not` says why a method is missing; a network's is added by `offered`.
+    """
+
+    label: str
+    help: str
+    options: Mapping[str, tuple[str, ...]]
+    why_not: Mapping[str, str] = {}
+    needs_mask: bool = False
+    scales: tuple[int, ...] = (1,)
+
+
+_NETWORK = ("strength", "ensemble", "confine")
+_FIT = ("iterations",)
+_NO_FIT = "The prior knows this damage only as noise; choose Remove noise for it."
+_OFFERS = {
+    "photo": Offer(
+        "Clean a photograph",
+        "Noise, grain and JPEG artefacts of any strength, found by itself.",
+        {"network": _NETWORK, "classical": ("strength",)},
+        {"prior": _NO_FIT},
+    ),
+    "denoise": Offer(
+        "Remove noise",
+        "Even noise of any strength goes; edges and texture stay.",
+        {"network": _NETWORK, "prior": _FIT, "classical": ("strength",)},
+    ),
+    "jpeg": Offer(
+        "Remove JPEG artefacts",
+        "Blocks and ringing of strong compression.",
+        {"network": _NETWORK, "prior": _FIT},
+        {"classical": "No classical method here makes such pictures better."},
+    ),
+    "inpaint": Offer(
+        "Fill holes",
+        "What you paint over is filled from what is around it.",
+        {"network": ("ensemble",), "prior": _FIT, "classical": ()},
+        needs_mask=True,
+    ),
+    "pixel_shuffle": Offer(
+        "Put pixels back",
+        "Pixels that have changed places with their neighbours, as in frosted glass.",
+        {"network": _NETWORK, "classical": ("strength",)},
+        {"prior": "The prior has no model of pixels that have moved."},
+    ),
+    "sr": Offer(
+        "Enlarge",
+        "More pixels, with the detail that a natural picture would have.",
+        {"prior": ("scale", *_FIT), "classical": ("scale",)},
+        scales=SCALES,
+    ),
+    "deblur": Offer(
+        "Sharpen a blurred picture",
+        "An even, round blur, of which you say how wide it is.",
+        {"prior": ("blur", *_FIT)},
+        {"classical": "No classical method here knows of a blur."},
+    ),
+    "pixelate": Offer(
+        "Undo pixelation",
+        "Square blocks that begin at the upper left, of a size that you know.",
+        {"prior": ("block", *_FIT), "classical": ("block", "strength")},
+    ),
+}
+
+
+def files(models: Path | None) -> dict[str, Path]:
+    """Returns the file of weights of each task that has a network.
+
+    Those of the folder `models` come before those that ship; the name of a file is that
+    of its task. Raises `NoInputError` for a folder that is none or holds no weights.
+    """
+    found = {name: shipped.path(name) for name in shipped.names()}
+    if models is not None:
+        own = sorted(models.glob("*.safetensors"))
+        if not own:
+            raise errors.NoInputError(
+                f"{models} holds no weights; give a folder of .safetensors files with "
+                "their cards, as `jaxrestore convert` writes them"
+            )
+        found |= {file.stem: file for file in own}
+    return found
+
+
+def offered(weights: Mapping[str, Path]) -> tuple[values.TaskInfo, ...]:
+    """Returns all tasks, of which those in `weights` have a network.
+
+    Raises as `weight_files.read_card`.
+    """
+    return tuple(
+        _info(name, weight_files.read_card(weights[name]) if name in weights else None)
+        for name in dict.fromkeys([*_OFFERS, *sorted(weights)])
+    )
+
+
+def checked(name: str, value: Any) -> Any:
+    """Returns the value of an option, or the default of one that is None.
+
+    Raises `ConfigError` for one that is outside its range.
+
+    >>> checked("block", None), checked("scale", 2)
+    (8, 2)
+    """
+    known = OPTIONS[name]
+    if value is None:
+        return known["default"]
+    low, high = known.get("minimum", 2), known.get("maximum", 16)
+    whole = known["type"] == "integer"
+    if not ranges.holds(ranges.Range(low, high, whole=whole), value):
+        raise errors.ConfigError(
+            f"`{name}` is {value!r}; it must be a {'whole ' * whole}number from {low} "
+            f"to {high}"
+        )
+    return value
+
+
+def _info(name, card):
+    offer = _OFFERS.get(name) or _own(name, card)
+    options = dict(offer.options)
+    why_not = dict(offer.why_not)
+    scales = offer.scales
+    if card is not None:
+        options = {"network": _of_card(card), **options}
+        scales = tuple(dict.fromkeys((card["scale"], *scales)))
+    else:
+        why_not["network"] = (
+            "No weights for it ship with jaxrestore. Whoever runs this server can give "
+            f"some: {name}.safetensors, with its card, in the folder of `--models`."
+        )
+        options.pop("network", None)
+    asked = {one: _schema(one, options) for names in options.values() for one in names}
+    return values.TaskInfo(
+        name=name,
+        label=offer.label,
+        help=offer.help,
+        methods=tuple(options),
+        why_not=why_not,
+        options={
+            "type": "object",
+            "properties": asked,
+            "additionalProperties": False,
+        },
+        scales=scales,
+        needs_mask=offer.needs_mask or (card is not None and "mask" in card["takes"]),
+        model=card and f"{card['generator']['name']} of {name}",
+        license=card and card["license"],
+        sha256=card and card["sha256"],
+    )
+
+
+def _schema(option, options):
+    """The schema of an option, with the methods that take it."""
+    methods = [method for method, names in options.items() if option in names]
+    return {**OPTIONS[option], "x-methods": methods}
+
+
+def _of_card(card):
+    """The options of a network."""
+    if card["scale"] > 1:
+        return ("ensemble",) + (("level",) if "level" in card["takes"] else ())
+    if "mask" in card["takes"]:
+        return ("ensemble",)
+    return (*_NETWORK, *(("level",) if "level" in card["takes"] else ()))
+
+
+def _own(name, card):
+    """A task that only somebody's own weights do."""
+    words = name.replace("_", " ").replace("-", " ")
+    source = card["source"].get("run") or card["source"].get("file") or name
+    return Offer(
+        words[:1].upper() + words[1:],
+        f"A network of whoever runs this server: {card['generator']['name']} {source}.",
+        {},
+        {
+            "prior": "Only the network does this.",
+            "classical": "Only the network does this.",
+        },
+    )

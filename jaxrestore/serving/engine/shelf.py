@@ -1,0 +1,100 @@
+"""The networks that the engine restores with: loaded once, warmed, and let go."""
+
+import contextlib
+import ctypes
+import dataclasses
+import gc
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrestore import errors
+from jaxrestore.inference import inpainting, restorer, tiles
+from jaxrestore.serving.engine import turns
+from jaxrestore.weights import inputs, weight_files
+
+
+class Shelf:
+    """Networks by the task that they serve, each loaded when it is first asked for."""
+
+    def __init__(self, files: Mapping[str, Path], device: turns.Turns):
+        """Takes the file of weights of each task; loads none yet."""
+        self._files, self._device = files, device
+        self._loaded: dict[str, restorer.Restorer] = {}
+        self._lock = threading.Lock()
+
+    def take(
+        self, task: str, owner: str, check: Callable[[], object]
+    ) -> restorer.Restorer:
+        """Returns the network of a task, which waits for the owner's turns.
+
+        `check` is that of `turns.Turns.turn`. What the network makes has the bits that
+        it has by itself, where a batch is one tile. Raises as
+        `restorer.load_weights`.
+        """
+        network = self._network(task)
+
+        def apply(images):
+            return self._device.apply(owner, network.apply, np.asarray(images), check)
+
+        return dataclasses.replace(network, apply=apply)
+
+    def warm(self) -> None:
+        """Loads all, and has compiled what pictures of any size need of each.
+
+        Raises as `restorer.load_weights`.
+        """
+        built = []
+        for task, file in self._files.items():
+            network = self._network(task)
+            card = weight_files.read_card(file)
+            how = card["generator"], card["statistics"]
+            if how in built:
+                continue  # its programs are there
+            built.append(how)
+            for side in _sides(network):
+                shape = (side, side, sum(inputs.CHANNELS[w] for w in network.takes))
+                count = 1
+                while count <= self._device.most:
+                    # A device that is too small for it is found out by pictures, too.
+                    with contextlib.suppress(MemoryError, RuntimeError):
+                        np.asarray(network.apply(jnp.zeros((count, *shape))))
+                    count *= 2
+
+    def release(self) -> bool:
+        """Lets all networks and programs go, and their memory; False: there were none.
+
+        What is asked for next is loaded again.
+        """
+        with self._lock:
+            some = bool(self._loaded)
+            self._loaded.clear()
+        if some:
+            jax.clear_caches()
+            gc.collect()
+            with contextlib.suppress(OSError, AttributeError):  # glibc alone has it
+                ctypes.CDLL(None).malloc_trim(0)
+        return some
+
+    def _network(self, task):
+        with self._lock:  # one at a time, so that nothing is loaded twice
+            if task not in self._loaded:
+                if task not in self._files:
+                    raise errors.ConfigError(f"there is no network for {task!r}")
+                loaded = restorer.load_weights(self._files[task])
+                self._loaded[task] = dataclasses.replace(loaded, name=task)
+            return self._loaded[task]
+
+
+def _sides(network):
+    """The sides of tiles that pictures are cut into; of crops, where holes are."""
+    if "mask" in network.takes:
+        return [inpainting.SIDE]
+    if network.reach is None or network.reach > tiles.WHOLE:
+        return [tiles.SIDES[0]]  # the whole picture is a tile, of any size
+    multiple = network.multiple
+    return sorted({-(-side // multiple) * multiple for side in tiles.SIDES})

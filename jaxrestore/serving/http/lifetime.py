@@ -1,0 +1,41 @@
+"""The end of a server: it takes nothing new, and lets go of what it holds open."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from jaxrestore.serving.http.guards import refuse
+from jaxrestore.serving.refusals import Refusal
+
+# What may be asked for until the last moment.
+_LAST = ("/cancel", "/stop", "/feedback", "/delete", "/login", "/logout")
+
+
+@dataclass
+class Lifetime:
+    """How far a server is: `draining` it takes no new jobs, `ending` streams end."""
+
+    draining: bool = False
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Ending:
+    """Refuses uploads and jobs (503) once the server drains."""
+
+    def __init__(self, app: ASGIApp, lifetime: Lifetime):
+        """Wraps an app."""
+        self.app, self.lifetime = app, lifetime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        new = scope["type"] == "http" and scope["method"] == "POST"
+        if self.lifetime.draining and new and not scope["path"].endswith(_LAST):
+            return await refuse(scope, receive, send, ends())
+        await self.app(scope, receive, send)
+
+
+def ends() -> Refusal:
+    """Returns the refusal of a server that is about to end."""
+    told = "The server is about to restart; try again in a moment."
+    return Refusal(503, "draining", "The server restarts", told, retry_after=5.0)

@@ -1,0 +1,1 @@
+"""What the server remembers: of jobs, where they are and what they took."""

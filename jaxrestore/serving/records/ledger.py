@@ -1,0 +1,223 @@
+"""The rows of jobs: where each is while it lives, and what it took afterwards.
+
+What a method has written is on the disk when it returns, but for refusals, which are
+counted for a while first: whoever floods a server must not keep its disk busy.
+
+Nobody can tell from a row who ordered it: owners are written as an HMAC-SHA-256 under a
+secret of the day, which is thrown away after the next day, and are taken out when the
+pixels of the job are. So are its ids of images and the sentence in `detail`.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from jaxrestore.serving import values
+from jaxrestore.serving.records import databases, models, rows
+
+_DAY, _HOUR = 86_400, 3_600
+_FLUSH_S = 10  # after which refusals are written, with the next one
+_FINAL = [str(status) for status in values.FINAL]
+
+
+class Ledger:
+    """A `contracts.Ledger` in a database, for any number of threads.
+
+    `url` is that of `databases.opened`, which says what is raised; `clock` returns the
+    seconds since 1970.
+
+    >>> with ledger.Ledger("sqlite:////srv/jaxrestore/records.sqlite") as jobs:
+    ...     jobs.add(job, {"width": 640, "height": 480, "bits": 8})
+    ...     waiting = jobs.unfinished()
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        existing: bool = False,
+        clock: Callable[[], float] = time.time,
+    ):
+        """Opens the database, and brings its tables up to date or makes them."""
+        self.engine = databases.opened(url, existing=existing)
+        self._clock = clock
+        self._refused: collections.Counter[tuple[int, int, str]] = collections.Counter()
+        self._lock = threading.Lock()
+        self._flushed = clock()
+
+    def __enter__(self) -> "Ledger":
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Closes it."""
+        self.close()
+
+    def close(self) -> None:
+        """Writes what is counted, and lets go of the database."""
+        self.flush()
+        self.engine.dispose()
+
+    def add(self, job: values.Job, facts: Mapping[str, Any]) -> None:
+        """Writes a new job down; `facts` are those that `contracts.Ledger` tells of.
+
+        Raises `ValueError` for an id that is taken and a source that is none.
+        """
+        row = rows.of_job(job, facts)
+        with databases.writing(self.engine) as connection:
+            row["owner"] = self._known_as(connection, job.owner)
+            try:
+                connection.execute(sa.insert(models.Job).values(row))
+            except exc.IntegrityError as error:
+                raise ValueError(f"job {job.id}: {error.orig}") from error
+
+    def change(self, job_id: str, fields: Mapping[str, Any]) -> None:
+        """Writes down new values of fields of a job, as `contracts.Ledger` has them.
+
+        A job that has ended stays as it ended: only its `numbers` and `expires` change,
+        and where its status becomes `EXPIRED` it is forgotten, as `forget` does. Raises
+        `ValueError` for a field that never changes, `KeyError` for a job that is not
+        there.
+        """
+        if unknown := {*fields} - {*rows.CHANGING, "status", "numbers"}:
+            raise ValueError(f"{sorted(unknown)} of a job never change")
+        row = {name: fields[name] for name in rows.CHANGING if name in fields}
+        row |= rows.measured(fields["numbers"]) if "numbers" in fields else {}
+        here = models.Job.id == job_id
+        with databases.writing(self.engine) as connection:
+            now = connection.execute(sa.select(models.Job.status).where(here)).scalar()
+            if now is None:
+                raise KeyError(f"there is no job {job_id}")
+            status = str(fields.get("status", now))
+            if now not in values.FINAL:
+                row["status"] = status
+            else:
+                fixed = {*rows.CHANGING} - {"expires"}
+                row = {name: row[name] for name in row if name not in fixed}
+                if status == values.Status.EXPIRED:
+                    row |= _forgotten(self._clock())
+            if row:
+                connection.execute(sa.update(models.Job).where(here).values(row))
+
+    def get(self, job_id: str) -> values.Job | None:
+        """Returns a job by its id, or None; `EXPIRED` once its pixels are gone."""
+        found = self._jobs(models.Job.id == job_id)
+        return found[0] if found else None
+
+    def unfinished(self) -> list[values.Job]:
+        """Returns the jobs whose status is not final, the oldest first.
+
+        Their owner is the word under which the ledger knows it.
+        """
+        return self._jobs(models.Job.status.not_in(_FINAL))
+
+    def own(self, owner: str, *, limit: int = 50) -> list[values.Job]:
+        """Returns the last jobs of an owner, the newest first; not those forgotten."""
+        with self.engine.connect() as connection:
+            salts = connection.execute(sa.select(models.Salt.secret)).scalars().all()
+        names = [_mixed(owner, salt) for salt in salts]
+        newest = models.Job.created.desc()
+        found = self._jobs(models.Job.owner.in_(names), order=newest, limit=limit)
+        return [dataclasses.replace(job, owner=owner) for job in found]
+
+    def batch(self, batch: values.Batch) -> None:
+        """Writes a batch down: how many jobs it has, and how many files it skips."""
+        row: dict[str, Any] = {"id": batch.id, "task": batch.task}
+        row |= {"jobs": len(batch.jobs), "skipped": len(batch.skipped)}
+        row |= {"created": batch.created, "expires": batch.expires}
+        with databases.writing(self.engine) as connection:
+            row["owner"] = self._known_as(connection, batch.owner)
+            connection.execute(sa.insert(models.Batch).values(row))
+
+    def feedback(self, job_id: str, rating: int, reason: str | None) -> None:
+        """Writes down what somebody thinks of a result, 1 or -1; the last one counts.
+
+        Raises `ValueError` for another rating, and for a job that is not there.
+        """
+        row = {"job_id": job_id, "rating": rating, "reason": reason}
+        earlier = sa.delete(models.Feedback).where(models.Feedback.job_id == job_id)
+        later = sa.insert(models.Feedback).values(**row, at=self._clock())
+        try:
+            with databases.writing(self.engine) as connection:
+                connection.execute(earlier)
+                connection.execute(later)
+        except exc.IntegrityError as error:
+            raise ValueError(f"{rating} on job {job_id}: {error.orig}") from error
+
+    def refusal(self, status: int, code: str) -> None:
+        """Counts something that was refused, by HTTP's status and its word.
+
+        It is on the disk within seconds of the next one, or after `flush`.
+        """
+        now = self._clock()
+        with self._lock:
+            self._refused[int(now // _HOUR), status, code] += 1
+            waiting = now - self._flushed < _FLUSH_S
+        if not waiting:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the refusals that are counted and not yet written."""
+        with self._lock:
+            counted, self._refused = self._refused, collections.Counter()
+            self._flushed = self._clock()
+        if not counted:
+            return
+        table = models.Refusal
+        with databases.writing(self.engine) as connection:
+            for (hour, code, why), count in counted.items():
+                row = {"hour": hour, "code": code, "why": why}
+                here = [getattr(table, name) == value for name, value in row.items()]
+                more = sa.update(table).where(*here).values(count=table.count + count)
+                if not connection.execute(more).rowcount:
+                    connection.execute(sa.insert(table).values(**row, count=count))
+
+    def forget(self) -> int:
+        """Takes owners and ids of images out of jobs that have expired.
+
+        Returns of how many. A job that has not ended is left alone.
+        """
+        now, job, batch = self._clock(), models.Job, models.Batch
+        over = [job.erased.is_(None), job.expires <= now, job.status.in_(_FINAL)]
+        old = [batch.owner.is_not(None), batch.expires <= now]
+        with databases.writing(self.engine) as connection:
+            connection.execute(sa.update(batch).where(*old).values(owner=None))
+            forgetting = sa.update(job).where(*over).values(_forgotten(now))
+            return connection.execute(forgetting).rowcount
+
+    def _jobs(
+        self, where: Any, order: Any = None, limit: int | None = None
+    ) -> list[values.Job]:
+        order = models.Job.created if order is None else order
+        asked = sa.select(models.Job.__table__).where(where).limit(limit)
+        asked = asked.order_by(order, models.Job.id)
+        with self.engine.connect() as connection:
+            return [rows.job(row) for row in connection.execute(asked).mappings()]
+
+    def _known_as(self, connection: sa.Connection, owner: str) -> bytes:
+        """An owner under the secret of the day, which is made where it is the first."""
+        day, table = int(self._clock() // _DAY), models.Salt
+        known = sa.select(table.secret).where(table.day == day)
+        secret = connection.execute(known).scalar()
+        if secret is None:
+            secret = secrets.token_bytes(32)
+            connection.execute(sa.insert(table).values(day=day, secret=secret))
+            connection.execute(sa.delete(table).where(table.day < day - 1))
+        return _mixed(owner, secret)
+
+
+def _mixed(owner: str, salt: bytes) -> bytes:
+    return hmac.digest(salt, owner.encode(), hashlib.sha256)
+
+
+def _forgotten(now: float) -> dict[str, Any]:
+    return {"erased": now} | dict.fromkeys(("owner", "image_id", "mask_id", "detail"))
