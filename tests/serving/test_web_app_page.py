@@ -35,7 +35,7 @@ def shown(value):
     if isinstance(value, tuple):
         return ", ".join(value)
     if isinstance(value, int | float):
-        return f"{value:,.10g}" if value >= 10_000 else f"{value:g}"
+        return f"{value:,}" if value >= 10_000 else f"{value:g}"
     return str(value)
 
 
