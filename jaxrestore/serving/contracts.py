@@ -80,3 +80,7 @@ class Ledger(Protocol):
     def refusal(self, status: int, code: str) -> None:
         """Counts something that was refused."""
         ...
+
+    def tidy(self) -> None:
+        """Takes out what is no longer needed, such as who ordered what has expired."""
+        ...

@@ -19,7 +19,7 @@ from jaxrestore.serving import cells
 from jaxrestore.serving.refusals import Refusal
 
 _PROFILES = ("L", "RGB")  # the modes whose own colours are kept, as PNG and TIFF can
-_LOSSLESS_PIXELS = 2**20  # of a preview; larger ones are JPEG
+LOSSLESS_PIXELS = 2**20  # of a preview; larger ones are JPEG
 
 
 class Limits(NamedTuple):
@@ -152,7 +152,7 @@ def preview(values: Path, profile: Path, destination: Path, side: int) -> str:
     }
     small = images.resized(srgb.eight_bit(np.asarray(array)), **size)
     shown, _ = _in_profile(small, profile, ())
-    lossless = channels in (2, 4) or shown.shape[0] * shown.shape[1] <= _LOSSLESS_PIXELS
+    lossless = channels in (2, 4) or shown.shape[0] * shown.shape[1] <= LOSSLESS_PIXELS
     suffix, media_type = (".png", "image/png") if lossless else (".jpg", "image/jpeg")
     files.write_bytes(destination, images.encoded(shown, suffix))
     return media_type

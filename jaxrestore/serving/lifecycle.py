@@ -156,6 +156,7 @@ class Lifecycle:
         while True:
             await asyncio.sleep(self.settings.sweep_s)
             self.sweep()
+            self._jobs.register.clerk.write("", self.ledger.tidy)
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:

@@ -4,8 +4,7 @@ Labels are tasks, models, methods of HTTP and the like, of which there are few; 
 id, a client, or what a client has made up.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import prometheus_client as prometheus
 
@@ -13,13 +12,16 @@ from jaxrestore.serving import values
 from jaxrestore.serving.refusals import Refusal
 
 _PREFIX = "jaxrestore"
-# Levels that are asked for when somebody looks: by name, what `Service.gauges` calls
-# them as well.
+# What is so now, by the names of `Lifecycle.gauges` and a few more.
 _LEVELS = {
     "queue_jobs": "Jobs that wait",
-    "queue_tiles": "Tiles that wait",
-    "engine_up": "1 if the engine takes jobs",
+    "queue_pixels": "Pixels of jobs that wait",
+    "running_jobs": "Jobs on the device",
+    "images": "Uploads that are kept",
+    "batches": "Batches that are kept",
+    "files_at_work": "Image files that are read or written",
     "spool_bytes": "Bytes of pictures on the disk",
+    "engine_up": "1 if the engine takes jobs",
     "sse_open": "Streams of events that are open",
 }
 _TIMES = {
@@ -27,25 +29,22 @@ _TIMES = {
     "run": "Seconds on the device",
     "encode": "Seconds to write a result",
 }
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+OUT_OF_MEMORY = "out_of_memory"  # the code of a job
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 
 
 class Metrics:
     """What is counted, in a registry of its own.
 
-    `levels` is called when somebody looks; it returns numbers of now by the names of
-    `Service.gauges`, of which the known ones are shown, and perhaps `engine_restarts`
-    and `device_bytes`, a mapping by kind.
-
-    >>> told = metrics.Metrics(service.gauges)
-    >>> told.job(job)
-    >>> content, media_type = told.page()
+    >>> counts = metrics.Metrics()
+    >>> counts.job(job)
+    >>> content, media_type = counts.page(service.gauges(), service.engine.status)
     """
 
-    def __init__(self, levels: Callable[[], Mapping[str, Any]] = dict):
-        """Makes the registry; nothing is counted yet."""
+    def __init__(self):
+        """Counts nothing yet."""
         self._registry = prometheus.CollectorRegistry()
-        self._levels = levels
         made = {"namespace": _PREFIX, "registry": self._registry}
         counter = lambda name, text, *labels: prometheus.Counter(
             name, text, labels, **made
@@ -55,20 +54,19 @@ class Metrics:
         )
         self._jobs = counter("jobs", "Jobs that ended", "task", "model", "status")
         self._refused = counter("refused", "What was refused", "code", "why")
-        self._requests = counter(
-            "http_requests", "Answers", "route", "method", "code"
-        )
+        self._requests = counter("http_requests", "Answers", "route", "method", "code")
         self._tiles = counter("tiles", "Tiles that were restored")
         self._oom = counter("oom", "Jobs for which the memory did not suffice")
-        self._compiled = counter("compile", "Programs that were compiled")
-        self._compiling = counter("compile_seconds", "Seconds spent compiling")
         self._queued = timed("queue_seconds", "Seconds that jobs waited")
         self._times = {
             name: timed(f"{name}_seconds", text, "task")
             for name, text in _TIMES.items()
         }
         self._fill = prometheus.Summary(
-            "batch_fill", "Share of places in a batch that held a tile", ("model",), **made
+            "batch_fill",
+            "Share of places in a batch that held a tile",
+            ("model",),
+            **made,
         )
         self._gauges = {
             name: prometheus.Gauge(name, text, **made) for name, text in _LEVELS.items()
@@ -87,7 +85,7 @@ class Metrics:
         model = numbers.get("model") or job.method
         self._jobs.labels(job.task, model, str(job.status)).inc()
         self._tiles.inc(numbers.get("tiles") or 0)
-        if job.code in OUT_OF_MEMORY:
+        if job.code == OUT_OF_MEMORY:
             self._oom.inc()
         if (queued := numbers.get("queued_s")) is not None:
             self._queued.observe(queued)
@@ -109,25 +107,23 @@ class Metrics:
         method = method if method in METHODS else "other"
         self._requests.labels(route, method, str(code)).inc()
 
-    def compiled(self, programs: int, seconds: float) -> None:
-        """Counts programs that were compiled, and how long it took in all."""
-        self._compiled.inc(programs)
-        self._compiling.inc(seconds)
+    def page(
+        self,
+        gauges: Mapping[str, int | float],
+        engine: values.EngineStatus,
+        *,
+        streams: int = 0,
+    ) -> tuple[bytes, str]:
+        """Returns what Prometheus reads, and its media type.
 
-    def page(self) -> tuple[bytes, str]:
-        """Returns what Prometheus reads, and its media type."""
-        levels = self._levels()
+        `gauges` are those of the service, of which known names are shown; `streams` is
+        how many streams of events are open.
+        """
+        now = {**gauges, "engine_up": engine.ready, "sse_open": streams}
         for name, gauge in self._gauges.items():
-            if name in levels:
-                gauge.set(levels[name])
-        for kind, size in levels.get("device_bytes", {}).items():
-            self._memory.labels(kind).set(size)
-        restarts = int(levels.get("engine_restarts", 0))
-        self._restarts.inc(max(restarts - self._restarted, 0))
-        self._restarted = max(restarts, self._restarted)
+            gauge.set(now.get(name, 0))
+        self._memory.labels("resident").set(engine.memory)
+        self._restarts.inc(max(engine.restarts - self._restarted, 0))
+        self._restarted = max(engine.restarts, self._restarted)
         shown = prometheus.generate_latest(self._registry)
         return shown, prometheus.CONTENT_TYPE_LATEST
-
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-OUT_OF_MEMORY = ("device_oom", "out_of_memory")

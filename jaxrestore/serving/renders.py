@@ -37,8 +37,8 @@ class Renders:
     ) -> Picture:
         """Returns an array as browsers show it, at most about `side` px a side.
 
-        None is `preview_side`; who compares pictures asks for all of their pixels. It is
-        `kept` beside the array, unless that changes. Raises as `Children.call`.
+        None is `preview_side`; who compares pictures asks for all of their pixels. It
+        is `kept` beside the array, unless that changes. Raises as `Children.call`.
         """
         wanted = side or self._settings.preview_side
         side = next((known for known in _SIDES if known >= wanted), _SIDES[-1])

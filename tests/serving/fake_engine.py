@@ -197,3 +197,6 @@ class MemoryLedger:
 
     def refusal(self, status: int, code: str) -> None:
         self.refused.append((status, code))
+
+    def tidy(self) -> None:
+        pass

@@ -82,9 +82,10 @@ def serve(
     from jaxrestore.serving import extras
 
     with extras.needed("the web app"):
+        from jaxrestore.serving import logs
         from jaxrestore.serving.http import assembly, server
     server.check(settings)
-    app = assembly.assembled(settings)
+    app = assembly.assembled(settings, logs.Log())
     tempfile.tempdir = str(settings.spool_folder)  # of uploads too large for memory
     server.serve(settings, app, _say)
 
@@ -103,18 +104,20 @@ def configured(given: dict[str, Any], names: list[str], more: list[str]) -> Any:
     """
     from jaxrestore.serving.settings import Settings
 
-    kinds = {one.name: one.default for one in dataclasses.fields(Settings)}
+    kinds: dict[str, Any] = {}
+    for one in dataclasses.fields(Settings):
+        kinds[one.name] = one.default
+    known = kinds.keys() - given.keys() - {"hosts"}
+    chosen = {}
     for text in more:
         key, value = assignments.read(text)
-        if key not in kinds or key in given or key == "hosts":
-            known = [one for one in kinds if one not in given and one != "hosts"]
+        if key not in known:
             raise errors.ConfigError(
                 f"--set {text}: no such key; {naming.nearest(key, known)}"
             )
-        given[key] = _like(key, value, kinds[key])
+        chosen[key] = _like(key, value, kinds[key])
     own = (given["host"],) if given["host"] not in ("0.0.0.0", "::") else ()
-    given["hosts"] = (*kinds["hosts"], *own, *names)
-    return Settings(**given)
+    return Settings(**given, **chosen, hosts=(*kinds["hosts"], *own, *names))
 
 
 def _like(key: str, value: Any, default: Any) -> Any:

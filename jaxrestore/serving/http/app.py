@@ -1,8 +1,9 @@
 """The web app, put together: `create_app`."""
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -19,12 +20,23 @@ from jaxrestore.serving.http import (
     sessions,
     tokens,
 )
-from jaxrestore.serving.http.api import batches, events, images, jobs, restore, tasks
+from jaxrestore.serving.http.api import (
+    batches,
+    events,
+    images,
+    jobs,
+    records,
+    restore,
+    tasks,
+)
 from jaxrestore.serving.http.api.schemas import BatchRequest
 from jaxrestore.serving.http.bodies import Bodies
 from jaxrestore.serving.http.callers import Callers
 from jaxrestore.serving.http.lifetime import Ending, Lifetime
 from jaxrestore.serving.http.rates import Rates, Streams
+from jaxrestore.serving.http.watching import Watching
+from jaxrestore.serving.logs import Log
+from jaxrestore.serving.metrics import Metrics
 from jaxrestore.serving.service import Service
 from jaxrestore.serving.settings import Settings
 
@@ -32,18 +44,28 @@ ABOUT = """Upload a picture (`/images`), have something done to it (`/jobs`), fe
 what came of it (`/jobs/{id}/result`). Ids are secrets: whoever knows one may use it.
 Pictures are deleted after a while. Errors are problem details (RFC 9457)."""
 _INVALID = {"422": problems.documented(422)[422]}
-_ROUTERS = (images, jobs, events, restore, batches, tasks, health, docs)
+_ROUTERS = (images, jobs, events, restore, batches, tasks, records, health, docs)
+_EXPOSED = ("Location", "Retry-After", "Content-Disposition", "ETag", "X-Request-ID")
 
 
-def create_app(settings: Settings, service: Service) -> FastAPI:
-    """Returns the app: API, pages, and all that guards them.
+def create_app(
+    settings: Settings,
+    service: Service,
+    *,
+    metrics: Metrics | None = None,
+    log: Log | None = None,
+) -> FastAPI:
+    """Returns the app: the API and what guards it; `pages.site.install` adds pages.
 
-    It starts the service, and stops it at its end. Raises what `tokens.read` does, and
-    `DiskError` for a folder that cannot be written.
+    It starts the service, and stops it at its end. `metrics` are counted, and requests
+    written to `log`. What `app.state.chores` holds, functions that return coroutines,
+    runs as long as the app; what `app.state.closing` holds is called at its end, and
+    `app.state.records`, of `recorded.Records`, is what `/records` shows. Raises what
+    `tokens.read` does, and `DiskError` for a folder that cannot be written.
 
     >>> app = create_app(Settings(folder=Path("served")), service)
     """
-    lifetime = Lifetime()
+    lifetime, counts = Lifetime(), metrics or Metrics()
     known = tokens.read(settings.tokens_file) if settings.tokens_file else ()
     signed = sessions.Sessions(sessions.key(settings.folder), settings.secure)
     app = FastAPI(
@@ -54,11 +76,24 @@ def create_app(settings: Settings, service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        middleware=_guards(settings, known, signed, lifetime),
+        middleware=[
+            Middleware(guards.Headers, secure=settings.secure),
+            Middleware(Watching, metrics=counts, log=log),
+            Middleware(Bodies, settings=settings),
+            Middleware(guards.Failures, told=_told(log)),
+            *_entrance(settings),
+            Middleware(Callers, sessions=signed, known=known, local=is_local(settings)),
+            Middleware(Rates, uploads=float(settings.owner_uploads)),
+            Middleware(Ending, lifetime=lifetime),
+            Middleware(Streams, most=settings.owner_streams, life=lifetime),
+            Middleware(guards.Heads),
+        ],
     )
     app.state.settings, app.state.service = settings, service
     app.state.lifetime, app.state.tokens, app.state.sessions = lifetime, known, signed
+    app.state.metrics, app.state.records = counts, None
     app.state.answers = idempotency.Answers(settings.kept_s)
+    app.state.chores, app.state.closing = [], []
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
@@ -70,41 +105,32 @@ def create_app(settings: Settings, service: Service) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.service.start()
+    chores = [asyncio.ensure_future(chore()) for chore in app.state.chores]
     try:
         yield
     finally:
         app.state.lifetime.ending.set()
-        await app.state.service.stop(0.0)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+        await app.state.service.stop(0)
+        for close in app.state.closing:
+            close()
 
 
-def _guards(
-    settings: Settings,
-    known: tuple[tokens.Token, ...],
-    signed: sessions.Sessions,
-    lifetime: Lifetime,
-) -> list[Middleware]:
-    """The outermost first."""
-    cross = [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["Location", "Retry-After", "Content-Disposition", "ETag"],
-        )
-    ]
+def _entrance(settings: Settings) -> list[Middleware]:
+    """What looks at where a request comes from, and at nothing else."""
+    cross = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=_EXPOSED,
+    )
     return [
-        Middleware(guards.Headers, secure=settings.secure),
-        Middleware(Bodies, settings=settings),
-        Middleware(guards.Failures, told=_told),
         Middleware(guards.Requests, hosts=settings.hosts),
-        *(cross if settings.origins else []),
+        *([cross] if settings.origins else []),
         Middleware(guards.Origins, origins=settings.origins),
-        Middleware(Callers, sessions=signed, known=known, local=is_local(settings)),
-        Middleware(Rates, uploads=float(settings.owner_uploads)),
-        Middleware(Ending, lifetime=lifetime),
-        Middleware(Streams, most=settings.owner_streams, ending=lifetime.ending),
-        Middleware(guards.Heads),
     ]
 
 
@@ -117,8 +143,11 @@ def is_local(settings: Settings) -> bool:
     )
 
 
-def _told(error: Exception) -> None:
-    logging.getLogger(__name__).error("a bug", exc_info=error)
+def _told(log: Log | None) -> Callable[[Exception], object]:
+    """What is told of a bug."""
+    if log is not None:
+        return lambda error: log.note("a bug", error)
+    return lambda error: logging.getLogger(__name__).error("a bug", exc_info=error)
 
 
 def _described(app: FastAPI, describe: Any) -> dict[str, Any]:

@@ -225,4 +225,8 @@ class Heads:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app({**scope, "method": "GET"}, receive, sending)
+        inner = {**scope, "method": "GET"}
+        try:
+            await self.app(inner, receive, sending)
+        finally:
+            scope["route"] = inner.get("route")

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: for who watches the server and who sends it work."""
+"""`/healthz`, `/readyz`, `/metrics`: for what watches a server and sends it work."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -7,6 +7,7 @@ from jaxrestore.serving.http.api import answers, schemas
 from jaxrestore.serving.http.state import TheService
 from jaxrestore.serving.refusals import Refusal
 
+_LIST = {"schema": {"type": "string"}}
 router = APIRouter(tags=["server"])
 
 
@@ -37,3 +38,26 @@ async def readyz(request: Request, service: TheService) -> Response:
         told = " ".join(reasons) or "The engine is not ready."
         raise Refusal(503, "not_ready", "Not ready", told, retry_after=5.0)
     return answers.json(schemas.Health(ok=True, reasons=[]))
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    summary="Counts and levels, for Prometheus",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "As Prometheus reads it.",
+            "content": {"text/plain": _LIST},
+        },
+        **problems.documented(401, 403, 429),
+    },
+)
+async def metrics(request: Request, service: TheService) -> Response:
+    """Without ids, clients or names."""
+    content, media = request.app.state.metrics.page(
+        service.gauges(),
+        service.engine.status,
+        streams=state.lifetime(request).streams.total(),
+    )
+    return Response(content, media_type=media)

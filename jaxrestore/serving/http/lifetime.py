@@ -1,6 +1,7 @@
 """The end of a server: it takes nothing new, and lets go of what it holds open."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,6 +19,7 @@ class Lifetime:
 
     draining: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: Counter[str] = field(default_factory=Counter)  # open ones, by client
 
 
 class Ending:

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jaxrestore.serving.http import lifetime
 from jaxrestore.serving.http.guards import SAFE, refuse
+from jaxrestore.serving.http.lifetime import Lifetime, ends
 from jaxrestore.serving.refusals import Refusal
 
 _CLIENTS = 10_000  # that are remembered
@@ -86,10 +86,10 @@ class Streams:
     What streams is told by its address: it ends in `/events` or `/live`.
     """
 
-    def __init__(self, app: ASGIApp, most: int, ending: asyncio.Event):
-        """Wraps an app; streams end when `ending` is set."""
-        self.app, self._most, self._ending = app, most, ending
-        self._open: Counter[str] = Counter()
+    def __init__(self, app: ASGIApp, most: int, life: Lifetime):
+        """Wraps an app; streams are counted in `life`, and end with it."""
+        self.app, self._most, self._ending = app, most, life.ending
+        self._open = life.streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -99,7 +99,6 @@ class Streams:
         if self._open[client] >= self._most:
             return await refuse(scope, receive, send, _too_many_streams(self._most))
         self._open[client] += 1
-        scope["state"]["streams"] = self._open.total()
         try:
             await self._until_it_ends(scope, receive, send)
         finally:
@@ -128,7 +127,7 @@ class Streams:
         if started:
             await send({"type": "http.response.body"})
         else:
-            await refuse(scope, receive, send, lifetime.ends())
+            await refuse(scope, receive, send, ends())
 
 
 def _too_many_streams(most: int) -> Refusal:

@@ -28,8 +28,8 @@ class Field:
     help: str
     kind: str
     default: str = ""
-    least: float | None = None
-    most: float | None = None
+    least: float | int | None = None
+    most: float | int | None = None
     step: str = "any"
     choices: tuple[str, ...] = ()
     automatic: bool = False

@@ -161,6 +161,7 @@ async def _job(
             "height": height,
             "original": addresses.original(image.id, max(image.width, image.height)),
             "result": addresses.result(job.id, max(width, height)),
+            "lossless": shown.lossless(width * height),
             "downloads": addresses.downloads(job.id, image),
             "model": _model(job, tasks),
             "others": others,

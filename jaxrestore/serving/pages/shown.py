@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jaxrestore.serving import decoding
 from jaxrestore.serving.pages import addresses, fields, words
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.service import Service
@@ -39,6 +40,11 @@ def title(job: Job, tasks: Sequence[TaskInfo]) -> str:
         )
     name = label(job.task, tasks)
     return f"{name} ({', '.join(said)})" if said else name
+
+
+def lossless(pixels: int) -> bool:
+    """Returns whether a picture of so many pixels is shown as PNG, or else as JPEG."""
+    return pixels <= decoding.LOSSLESS_PIXELS
 
 
 def size(job: Job, image: Image) -> tuple[int, int]:
@@ -87,7 +93,7 @@ async def pair(service: Service, owner: str, a: str, b: str) -> dict[str, Any]:
         "width": max(first.width, second.width),
         "height": max(first.height, second.height),
         "choices": list(sides.values()),
-        "lossless": max(one.width * one.height for one in (first, second)) <= 2**20,
+        "lossless": lossless(max(one.width * one.height for one in (first, second))),
     }
 
 

@@ -25,7 +25,7 @@ ENDED = {
 }
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | int) -> str:
     """Returns seconds in the largest units that matter: "2 min", "1 h 5 min", "8 s".
 
     Example: `duration(65)` is "1 min 5 s", `duration(0.24)` is "0.2 s".
@@ -45,12 +45,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
 
 
-def days(seconds: float) -> str:
+def days(seconds: float | int) -> str:
     """Returns seconds as whole days: "30 days"."""
     return f"{round(seconds / 86_400)} days"
 
 
-def remaining(seconds: float) -> str:
+def remaining(seconds: float | int) -> str:
     """Returns an estimate as one says it: "about 40 s", "less than 5 s".
 
     Rounded to what an estimate can promise: 5 s below a minute, half minutes below ten.
@@ -64,7 +64,7 @@ def remaining(seconds: float) -> str:
     return f"about {duration(seconds)}"
 
 
-def amount(count: float) -> str:
+def amount(count: float | int) -> str:
     """Returns bytes in decimal units, as files are shown: "3.4 MB"."""
     for unit in ("bytes", "kB", "MB"):
         if count < 999.5:
@@ -74,7 +74,7 @@ def amount(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def limit(count: float) -> str:
+def limit(count: float | int) -> str:
     """Returns a limit in bytes, which is a round number of MiB or none: "32 MB"."""
     return f"{count / 2**20:g} MB" if count >= 2**20 else f"{count / 2**10:g} kB"
 
@@ -85,13 +85,13 @@ def ordinal(number: int) -> str:
     return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"
 
 
-def until(expires: float, now: float) -> str:
+def until(expires: float | int, now: float | int) -> str:
     """Returns how long something is kept: "28 min", or "less than a minute"."""
     seconds = expires - now
     return "less than a minute" if seconds < 60 else duration(60 * (seconds // 60))
 
 
-def clock(time: float) -> str:
+def clock(time: float | int) -> str:
     """Returns a time in ISO 8601, as the `datetime` of an HTML `time` is."""
     return datetime.datetime.fromtimestamp(time, datetime.UTC).isoformat("T", "seconds")
 

@@ -59,8 +59,24 @@ def opened(url: str, *, existing: bool = False) -> sa.Engine:
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Yields a connection whose changes are durable afterwards, all of them or none.
 
-    Nobody else writes in the meantime, so that what is read first is still so.
+    Nobody else writes in the meantime, so that what is read first is still so. Raises
+    `DiskError` where the database cannot be written: its disk is full, it is gone, or
+    another process has written for too long.
     """
+    try:
+        with _alone(engine) as connection:
+            yield connection
+    except exc.OperationalError as error:
+        said = " ".join(str(error.orig).split())
+        raise errors.DiskError(
+            f"the records cannot be written ({said:.200}); see whether their disk is "
+            "full and their database is there, then try again"
+        ) from error
+
+
+@contextlib.contextmanager
+def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Yields a connection in a transaction beside which nobody writes."""
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
@@ -97,7 +113,7 @@ def _prepare_sqlite(engine: sa.Engine, existing: bool) -> None:
 def _migrate(engine: sa.Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with writing(engine) as connection:
+    with _alone(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

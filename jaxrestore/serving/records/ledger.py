@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from jaxrestore.serving import values
-from jaxrestore.serving.records import databases, models, rows
+from jaxrestore.serving.records import databases, models, retention, rows
 
 _DAY, _HOUR = 86_400, 3_600
 _FLUSH_S = 10  # after which refusals are written, with the next one
@@ -32,8 +32,9 @@ _FINAL = [str(status) for status in values.FINAL]
 class Ledger:
     """A `contracts.Ledger` in a database, for any number of threads.
 
-    `url` is that of `databases.opened`, which says what is raised; `clock` returns the
-    seconds since 1970.
+    `url` and `existing` are those of `databases.opened`, which says what is raised;
+    jobs are kept for so many `days`, then totals of them; `clock` returns the seconds
+    since 1970. Writing raises `DiskError` where it cannot be.
 
     >>> with ledger.Ledger("sqlite:////srv/jaxrestore/records.sqlite") as jobs:
     ...     jobs.add(job, {"width": 640, "height": 480, "bits": 8})
@@ -45,11 +46,12 @@ class Ledger:
         url: str,
         *,
         existing: bool = False,
+        days: int = 90,
         clock: Callable[[], float] = time.time,
     ):
         """Opens the database, and brings its tables up to date or makes them."""
         self.engine = databases.opened(url, existing=existing)
-        self._clock = clock
+        self._clock, self._days = clock, days
         self._refused: collections.Counter[tuple[int, int, str]] = collections.Counter()
         self._lock = threading.Lock()
         self._flushed = clock()
@@ -84,9 +86,9 @@ class Ledger:
         """Writes down new values of fields of a job, as `contracts.Ledger` has them.
 
         A job that has ended stays as it ended: only its `numbers` and `expires` change,
-        and where its status becomes `EXPIRED` it is forgotten, as `forget` does. Raises
-        `ValueError` for a field that never changes, `KeyError` for a job that is not
-        there.
+        and where its status becomes `EXPIRED` its owner and such go, as by `tidy`.
+        Raises `ValueError` for a field that never changes, `KeyError` for a job that is
+        not there.
         """
         if unknown := {*fields} - {*rows.CHANGING, "status", "numbers"}:
             raise ValueError(f"{sorted(unknown)} of a job never change")
@@ -181,18 +183,20 @@ class Ledger:
                 if not connection.execute(more).rowcount:
                     connection.execute(sa.insert(table).values(**row, count=count))
 
-    def forget(self) -> int:
-        """Takes owners and ids of images out of jobs that have expired.
+    def tidy(self) -> None:
+        """Takes out what is no longer needed; to be called each minute.
 
-        Returns of how many. A job that has not ended is left alone.
+        Owners and ids of images of jobs that have ended and expired go, as do those of
+        batches; jobs that are older than the `days` of the ledger become totals.
         """
         now, job, batch = self._clock(), models.Job, models.Batch
         over = [job.erased.is_(None), job.expires <= now, job.status.in_(_FINAL)]
         old = [batch.owner.is_not(None), batch.expires <= now]
         with databases.writing(self.engine) as connection:
             connection.execute(sa.update(batch).where(*old).values(owner=None))
-            forgetting = sa.update(job).where(*over).values(_forgotten(now))
-            return connection.execute(forgetting).rowcount
+            connection.execute(sa.update(job).where(*over).values(_forgotten(now)))
+        retention.retire(self.engine, now=now, days=self._days)
+        self.flush()
 
     def _jobs(
         self, where: Any, order: Any = None, limit: int | None = None

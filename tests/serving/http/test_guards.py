@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 
 from jaxrestore import errors
 from jaxrestore.serving.http import bodies, callers, guards, rates, sessions, tokens
+from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.settings import Settings
 
 
@@ -61,7 +62,10 @@ def test_every_answer_has_the_headers_and_keeps_its_own():
 
 
 def test_the_policy_lets_nothing_in_from_elsewhere_and_no_inline_script():
-    rules = dict(rule.split(" ", 1) for rule in guards.CSP.split("; "))
+    rules = {
+        rule.partition(" ")[0]: rule.partition(" ")[2]
+        for rule in guards.CSP.split("; ")
+    }
     assert rules["default-src"] == rules["frame-ancestors"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == "'self'"
     assert "unsafe" not in guards.CSP and "http" not in guards.CSP
@@ -270,7 +274,7 @@ def test_a_client_is_limited_by_its_address_whatever_its_session():
 
 def test_streams_are_counted_and_end_with_the_server():
     async def follow():
-        ending, opened = asyncio.Event(), asyncio.Event()
+        life, opened = Lifetime(), asyncio.Event()
 
         async def endless():
             yield b"data: 1\n\n"
@@ -280,16 +284,15 @@ def test_streams_are_counted_and_end_with_the_server():
         async def streaming(scope, receive, send):
             await StreamingResponse(endless())(scope, receive, send)
 
-        guard = rates.Streams(streaming, 1, ending)
-        app, _ = known(guard)
+        app, _ = known(rates.Streams(streaming, 1, life))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://a") as to:
             first = asyncio.ensure_future(to.get("/jobs/1/events"))
             await opened.wait()
             refused = await to.get("/jobs/2/live")
-            ending.set()
+            life.ending.set()
             ended = await first
-            return refused, ended, guard._open.total()
+            return refused, ended, life.streams.total()
 
     refused, ended, left = asyncio.run(follow())
     assert code(refused) == (429, "too_many_streams")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from serving.records import kept
 
+from jaxrestore import errors
 from jaxrestore.serving import contracts, values
 from jaxrestore.serving.records import ledger, models
 
@@ -116,9 +117,10 @@ def test_what_has_expired_is_forgotten_but_for_its_numbers(jobs, clock):
     jobs.add(kept.job("new", expires=clock.now + 1), kept.FACTS)
     jobs.change("new", {"status": DONE})
     jobs.add(kept.job("slow", expires=clock.now - 1), kept.FACTS)
-    jobs.batch(values.Batch("b", "ann", "denoise", ("x", "y"), 1.0, clock.now - 1))
-    assert jobs.forget() == 1
-    assert jobs.forget() == 0
+    times = clock.now - 9, clock.now - 1
+    jobs.batch(values.Batch("b", "ann", "denoise", ("x", "y"), *times))
+    for _ in range(2):
+        jobs.tidy()
     rows = {row["id"]: row for row in kept.rows(jobs)}
     gone = ("owner", "image_id", "mask_id", "detail")
     assert all(rows["old"][name] is None for name in gone)
@@ -135,6 +137,36 @@ def test_nothing_of_a_row_tells_of_a_picture_or_a_person(jobs, tmp_path):
     told = repr([kept.rows(jobs, t) for t in (models.Job, models.Batch, models.Salt)])
     assert kept.FACTS["sha256"] not in told
     assert "session-of-ann" not in told and "holiday" not in told
+
+
+def test_what_is_older_than_its_days_becomes_totals(tmp_path, clock):
+    url, _ = kept.url("sqlite", tmp_path)
+    with ledger.Ledger(url, days=2, clock=clock) as jobs:
+        jobs.add(kept.job("a"), kept.FACTS)
+        jobs.change("a", {"status": DONE})
+        jobs.refusal(429, "x")
+        clock.now += 2 * kept.DAY
+        jobs.tidy()
+        assert jobs.get("a") and kept.rows(jobs, models.Daily) == []
+        assert kept.rows(jobs, models.Refusal)
+        clock.now += kept.DAY
+        jobs.tidy()
+        assert jobs.get("a") is None and kept.rows(jobs, models.Daily)
+
+
+def test_a_ledger_that_cannot_write_says_so(tmp_path):
+    url, _ = kept.url("sqlite", tmp_path)
+    with ledger.Ledger(url) as jobs:
+        other = sqlite3.connect(tmp_path / "records.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with jobs.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout=1")
+        with pytest.raises(errors.DiskError, match="database is locked"):
+            jobs.add(kept.job("a"), kept.FACTS)
+        other.rollback()
+        other.close()
+        jobs.add(kept.job("a"), kept.FACTS)
+        assert jobs.get("a")
 
 
 def test_the_last_feedback_counts(jobs):
