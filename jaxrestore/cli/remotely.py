@@ -121,8 +121,13 @@ def _pool(server: Server) -> Iterator[futures.Executor]:
 
 def _wanted(work: restorations.Work, destination: Path) -> restoring.Wanted:
     kind = formats.of_suffix(destination.suffix).kind.lower()
-    by, quality = work.by, work.writing.quality
-    return restoring.Wanted(by["task"], work.options, kind, quality)
+    return restoring.Wanted(
+        work.by["task"],
+        work.by.get("method"),
+        work.options,
+        format=kind,
+        quality=work.writing.quality,
+    )
 
 
 def _refuse_formats(work: restorations.Work) -> None:

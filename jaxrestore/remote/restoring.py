@@ -24,11 +24,12 @@ _LOST |= {"server_restarted"}
 class Wanted:
     """What is to be done to a picture, and how its result is written.
 
-    `options` are those of the task, `format` is one of `FORMATS`, and `quality`
-    of jpeg, webp and avif.
+    `method` is one of the task's, the best of them if None, and `options` are those of
+    it; `format` is one of `FORMATS`, and `quality` of jpeg, webp and avif.
     """
 
     task: str
+    method: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     format: str = "png"
     quality: int | None = None
@@ -76,6 +77,8 @@ def _restored(
     image = _part(server.ask("POST", "images", content=picture).json, "id", server)
     try:
         job = {"image_id": image, "task": wanted.task, "params": dict(wanted.options)}
+        if wanted.method is not None:
+            job["method"] = wanted.method
         if mask is not None:
             answer = server.ask("POST", f"images/{image}/masks", content=mask)
             job["mask_id"] = _part(answer.json, "id", server)

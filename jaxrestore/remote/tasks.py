@@ -1,11 +1,14 @@
 """What a web app elsewhere can do, and whether it is what somebody asks for."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jaxrestore import errors, naming
-from jaxrestore.remote.server import Refused, Server, printable
+from jaxrestore.remote.server import PATIENCE, Refused, Server, printable
+
+_LOOK = 2.0  # seconds between two looks at a server that begins
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,23 @@ class Offer:
     max_bytes: float
 
 
-def asked(server: Server) -> Offer:
-    """Returns what a server offers; raises as `Server.ask`."""
+def asked(server: Server, clock: Callable[[], float] = time.monotonic) -> Offer:
+    """Returns what a server offers, once its engine is ready.
+
+    Raises as `Server.ask`, and `ServerError` for one that is not ready for long.
+    """
+    end = clock() + PATIENCE
+    while not (offer := _asked(server)).tasks:
+        if clock() > end:
+            raise errors.ServerError(
+                f"{server.url} has not begun to work for {PATIENCE / 60:g} minutes; "
+                "whoever runs it may know why"
+            )
+        server.pause(_LOOK)
+    return offer
+
+
+def _asked(server: Server) -> Offer:
     try:
         found = server.ask("GET", "tasks").json
         tasks = [_task(one) for one in found["tasks"]]
@@ -60,10 +78,18 @@ def _task(one: Mapping[str, Any]) -> Task:
     )
 
 
-def check(offer: Offer, name: str, options: Mapping[str, Any], masked: bool) -> Task:
+def check(
+    offer: Offer,
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    method: str | None = None,
+    masked: bool = False,
+) -> Task:
     """Returns the task of a name; raises `ConfigError` where it is not to be had so.
 
-    `options` are those that are given, `masked` says whether a mask is.
+    `options` are those that are given, `method` is that of the task's, the best one if
+    not given, and `masked` says whether there is a mask.
     """
     task = offer.tasks.get(name)
     if task is None:
@@ -74,23 +100,32 @@ def check(offer: Offer, name: str, options: Mapping[str, Any], masked: bool) -> 
     if not task.methods:
         why = "; ".join(task.why_not.values()) or "it says no more"
         raise errors.ConfigError(f"the server cannot do {name} now ({why})")
+    if method is not None and method not in task.methods:
+        why = task.why_not.get(method, naming.nearest(method, task.methods))
+        raise errors.ConfigError(f"`method` of {name} cannot be {method!r}: {why}")
     if task.needs_mask != masked:
-        says = "needs a mask, white where it is missing" if not masked else "has none"
-        raise errors.ConfigError(
-            f"{name} {says}; {'leave `mask` out' if masked else 'give `mask`'}"
-        )
+        says = "takes no mask; leave" if masked else "needs a mask, white where it is "
+        says += " `mask` out" if masked else "missing; give `mask`"
+        raise errors.ConfigError(f"{name} {says}")
     for option, value in options.items():
         _check(task, option, value)
     return task
 
 
+def fingerprint(task: Task, method: str | None) -> str:
+    """Returns what tells one way to restore from another: a network by its weights.
+
+    >>> tasks.fingerprint(task, "prior")
+    'denoise by prior'
+    """
+    by = method or task.methods[0]
+    return task.sha256 if by == "network" and task.sha256 else f"{task.name} by {by}"
+
+
 def _check(task: Task, option: str, value: Any) -> None:
     if option not in task.options:
-        known = [f"`{one}`" for one in ("level", "strength", "scale")]
-        has = [word for word in known if word.strip("`") in task.options]
         raise errors.ConfigError(
-            f"{task.name} has no `{option}`; leave it out"
-            + (f"; it has {' and '.join(has)}" if has else "")
+            f"`{option}` is nothing that {task.name} takes; leave it out"
         )
     rule = task.options[option]
     least, most = rule.get("minimum", value), rule.get("maximum", value)

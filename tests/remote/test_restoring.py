@@ -11,7 +11,7 @@ from jaxrestore import errors, images
 from jaxrestore.remote import restoring, server
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
-WANTED = restoring.Wanted("denoise", {"strength": 0.5})
+WANTED = restoring.Wanted("denoise", options={"strength": 0.5})
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +33,14 @@ def test_a_picture_is_sent_waited_for_fetched_and_deleted():
     (job,) = distant.jobs.values()
     assert job["asked"]["task"] == "denoise"
     assert job["asked"]["params"] == {"strength": 0.5}
+    assert "method" not in job["asked"]
+
+
+def test_a_method_that_is_wanted_is_asked_for():
+    distant = Distant()
+    restored(distant, restoring.Wanted("denoise", "classical"))
+    (job,) = distant.jobs.values()
+    assert job["asked"]["method"] == "classical"
 
 
 def test_a_mask_goes_along():

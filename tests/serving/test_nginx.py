@@ -2,10 +2,14 @@
 
 import contextlib
 import json
+import os
 import re
 import resource
 import ssl
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -21,6 +25,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(nginx.MISSING), reason=f"{nginx.MISSING} is not installed"),
 ]
+ROOT = Path(__file__).parents[2]
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 20, 3), np.uint8)
 PNG = images.encoded(PIXELS, ".png")
 
@@ -256,3 +261,59 @@ def test_who_asks_too_often_is_told_when_to_ask_again(proxy):
     assert refused and {one.status_code for one in refused} == {429}
     assert refused[0].headers["retry-after"] == "2"
     assert refused[0].json()["code"] == "too_often"
+
+
+@contextlib.contextmanager
+def serve(folder):
+    """`jaxrestore serve` itself, behind a Unix socket, which nginx's is named by."""
+    place = folder / "web.sock"
+    command = [sys.executable, "-m", "jaxrestore", "serve", "--socket", place]
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*command, "--folder", folder / "home", "--secure"],
+        cwd=folder,
+        env=surroundings,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield f"unix:{place}"
+        finally:
+            process.terminate()
+            assert process.wait(60) == 143
+
+
+@pytest.mark.timeout(900)
+def test_the_real_server_behind_it_restores_as_the_command_line_does(
+    tmp_path, monkeypatch
+):
+    for name in ("web", "proxy", "in"):
+        (tmp_path / name).mkdir()
+    for number in range(3):
+        noise = np.random.default_rng(number).normal(0, 20, (48, 64, 3))
+        picture = np.clip(np.linspace(0, 255, 64)[None, :, None] + noise, 0, 255)
+        images.encode(picture.astype(np.uint8), tmp_path / "in" / f"{number}.png")
+    with (
+        serve(tmp_path / "web") as place,
+        nginx.Nginx(tmp_path / "proxy", [place]).running() as proxy,
+        httpx.Client(base_url=proxy.url, verify=proxy.context) as client,
+    ):
+        monkeypatch.setenv("SSL_CERT_FILE", str(proxy.certificate))
+        page = client.get("/", headers={"accept": "text/html"})
+        while page.status_code == 503:
+            time.sleep(0.2)
+            page = client.get("/", headers={"accept": "text/html"})
+        assert page.status_code == 200 and "strict-transport-security" in page.headers
+        assert "Secure" in page.headers["set-cookie"]
+        words = ["restore", str(tmp_path / "in"), "--task", "denoise", "-o"]
+        far = [*words, f"{tmp_path / 'far'}/"]
+        result = CliRunner().invoke(app.app, ["remote", proxy.url, *far])
+        assert result.exit_code == 0, result.exception
+        assert client.get("/readyz").status_code == 200
+    near = CliRunner().invoke(app.app, [*words, f"{tmp_path / 'near'}/"])
+    assert near.exit_code == 0, near.exception
+    for number in range(3):
+        found, expected = (
+            images.decode(tmp_path / where / f"{number}.png")
+            for where in ("far", "near")
+        )
+        np.testing.assert_array_equal(found, expected)

@@ -51,9 +51,12 @@ def list_tasks(token: Token = None) -> None:
 
 @remote.command()
 @ending.flags(
+    "confine",
+    "ensemble",
     "format",
     "level",
     "mask",
+    "method",
     "output",
     "overwrite",
     "quality",
@@ -77,8 +80,16 @@ def restore(
         ),
     ],
     task: Annotated[str, typer.Option(help="One that `tasks` lists.")],
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="network, prior or classical; the task's first if not given."
+        ),
+    ] = None,
+    confine: options.Confine = False,
     level: options.Level = None,
     strength: options.Strength = None,
+    ensemble: options.Ensemble = False,
     scale: Annotated[
         int | None, typer.Option(min=2, help="How many times a task enlarges.")
     ] = None,
@@ -112,6 +123,7 @@ def restore(
 
     writing = images.Writing(format, quality, metadata=False)
     given = {"level": level, "strength": strength, "scale": scale}
+    given |= {"ensemble": ensemble or None, "confine": confine or None}
     known = {name: value for name, value in given.items() if value is not None}
     suffix = writing.suffix if format else None
     with (
@@ -119,7 +131,14 @@ def restore(
         streams.as_files(sources, output, suffix=suffix) as (pictures, place, _),
     ):
         offer = tasks.asked(there)
-        found = tasks.check(offer, task, known, mask is not None)
+        masked = mask is not None
+        found = tasks.check(offer, task, known, method=method, masked=masked)
+        if (
+            task == "jpeg"
+            and method in (None, "network")
+            and "confine" in found.options
+        ):
+            known["confine"] = True  # as restore does
         work = restorations.planned(
             pictures,
             place,
@@ -129,8 +148,13 @@ def restore(
             overwrite=overwrite,
             skip_existing=skip_existing,
             max_pixels=None,
-            by={"server": there.url, "task": task, "sha256": found.sha256 or task},
-            options=given,
+            by={
+                "server": there.url,
+                "task": task,
+                "method": method,
+                "sha256": tasks.fingerprint(found, method),
+            },
+            options=known,
             writing=writing,
         )
         try:

@@ -148,7 +148,7 @@ def test_the_token_comes_from_the_option_or_the_environment(distant, monkeypatch
     ("words", "message"),
     [
         (("--strength", "2"), "--strength is 2.0; it is 0 to 1"),
-        (("--level", "25"), "denoise has no --level"),
+        (("--level", "25"), "--level is nothing that denoise takes"),
         (("--mask", "m.png"), "leave --mask out"),
         (("--quality", "30"), "--quality is of JPEG"),
         (("-o", "out.bmp"), "and no bmp; give --output another suffix"),
