@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import ssl
 import subprocess
 import sys
@@ -99,6 +100,13 @@ def test_events_come_as_they_are_sent(client):
                 found.append((time.monotonic() - began, told["status"]))
     (first, _), *_, (last, status) = found
     assert status == "done" and last - first > 0.2
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_it_speaks_http_2(proxy):
+    said = ["curl", "-fsS", "--http2", "--cacert", proxy.certificate, "-o", "/dev/null"]
+    said += ["-w", "%{http_version}", f"{proxy.url}/healthz"]
+    assert subprocess.run(said, capture_output=True, text=True).stdout == "2"
 
 
 def test_what_the_app_says_of_browsers_comes_through(client):
