@@ -117,11 +117,11 @@ class Server:
                     f"{self.url} cannot be reached ({printable(body)}); check the "
                     "address, and that a server runs there"
                 )
-            wait = max(pause, _seconds(headers.get("retry-after", "")))
-            if self._clock() + wait > end:
+            seconds = max(pause, _seconds(headers.get("retry-after", "")))
+            if self._clock() + seconds > end:
                 why = printable(_problem(body)[1] or "it does not answer")
                 raise errors.ServerError(f"{self.url} has no time for this ({why})")
-            self.pause(wait)
+            self.pause(seconds)
             pause = min(2 * pause, most)
 
     def _once(

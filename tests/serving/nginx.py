@@ -42,9 +42,13 @@ def free_port():
 
 
 class Nginx:
-    """A proxy; `port` is that of TLS, `plain` the other, `context` trusts it."""
+    """A proxy; `port` is that of TLS, `plain` the other, `context` trusts it.
+
+    `asked` is for what comes through.
+    """
 
     def __init__(self, folder, servers):
+        self.asked = []
         self.folder, self.port, self.plain = folder, free_port(), free_port()
         self.certificate = folder / "fullchain.pem"
         subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]

@@ -10,8 +10,10 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -31,7 +33,8 @@ KNOWN = settings.Settings(folder=Path("x"))
 
 def served(words):
     """The options of `jaxrestore serve WORDS`, as the command reads them."""
-    command = typer.main.get_command(app.app).commands["serve"]
+    every: Any = typer.main.get_command(app.app)
+    command = every.commands["serve"]
     return command.make_context("serve", [*words]).params
 
 
@@ -199,9 +202,7 @@ def test_a_service_is_started_with_options_that_there_are():
 def test_systemd_reads_the_service_and_finds_little_that_is_open(tmp_path):
     place = tmp_path / "jaxrestore.service"
     # It looks for the program, which is not installed here.
-    place.write_text(
-        UNIT.replace("/opt/jaxrestore/bin/jaxrestore", shutil.which("true"))
-    )
+    place.write_text(UNIT.replace("/opt/jaxrestore/bin/jaxrestore", sys.executable))
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", place],
         capture_output=True,
