@@ -113,6 +113,18 @@ def test_the_memory_of_large_pictures_is_told(load, tmp_path):
     assert all(-1 < row["beside these, MB"] < 300 for row in rows)
 
 
+@pytest.mark.slow
+def test_the_engine_is_timed_beside_the_loop(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("serving").main(["--small", "--rounds", "1", "--output", str(output)])
+    loop, engine = json.loads(output.read_text())["records"]
+    assert (loop["contestant"], engine["contestant"]) == ("loop", "engine")
+    assert loop["of the loop"] == 1 and engine["of the loop"] > 0.01
+    assert all(
+        row["pictures/s"] > 0 and row["others_cores"] >= 0 for row in (loop, engine)
+    )
+
+
 def test_a_hole_with_a_cast_gets_the_border_of_the_original(load, tmp_path):
     output = tmp_path / "result.json"
     load("hole_borders").main(["--small", "--output", str(output)])

@@ -16,7 +16,7 @@ _ROOT = np.sqrt(3)
 _HIGH_PASS = np.array([1 - _ROOT, _ROOT - 3, 3 + _ROOT, -1 - _ROOT]) / np.sqrt(32)
 _MEDIAN_OF_NORMAL = 0.6744897501960817  # of the absolute value, for a deviation of 1
 _BLOCK = 8  # px, of JPEG
-_WINDOW = 512  # px a side that `estimates` looks at
+_WINDOW = 96  # px a side of each part of a large picture
 _FAINT = 1e-8  # a squared step far below one 8-bit level
 
 
@@ -29,8 +29,8 @@ def estimates(
     pixel below and to the right, both in levels of 8 bits, 0 to 255; the latter is the
     spatial frequency of Eskicioglu and Fisher. `blockiness` is the mean squared step
     across the borders of JPEG's blocks over that elsewhere, 1 where there are no
-    blocks. Alpha does not count. Of a large picture 512 x 512 px in its middle are
-    looked at; of one with a side below 9 px nothing is told.
+    blocks. Alpha does not count. Of a large picture nine windows are looked at, in rows
+    and columns of three; of one with a side below 9 px nothing is told.
 
     >>> flat = np.full((64, 64, 3), 128, np.uint8)
     >>> no_reference.estimates(flat)
@@ -39,18 +39,39 @@ def estimates(
     height, width, channels = image.shape
     if min(height, width) <= _BLOCK:
         return {}
-    # From the border of a block on, so that borders are where they were.
-    top, left = (
-        max(side - _WINDOW, 0) // 2 // _BLOCK * _BLOCK for side in image.shape[:2]
+    colors = image[..., : channels - (channels in (2, 4))]
+    windows = np.stack(
+        [
+            levels.floats(colors[rows, columns])
+            for rows in _spans(height)
+            for columns in _spans(width)
+        ]
     )
-    window = image[top : top + _WINDOW, left : left + _WINDOW]
-    colors = levels.floats(window[..., : channels - (channels in (2, 4))])
-    across, elsewhere = block_steps(colors[None])
+    across, elsewhere = (steps.mean() for steps in block_steps(windows))
     return {
-        "sigma": 255 * noise_level(colors),
-        "blockiness": float((across[0] + _FAINT) / (elsewhere[0] + _FAINT)),
-        "sharpness": 255 * float(np.sqrt(gradient_energy(colors[None])[0])),
+        "sigma": 255 * float(np.median([noise_level(window) for window in windows])),
+        "blockiness": float((across + _FAINT) / (elsewhere + _FAINT)),
+        "sharpness": 255 * float(np.sqrt(gradient_energy(windows).mean())),
     }
+
+
+def compared(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+    """Returns the `estimates` of two pictures by names that end in `_in` and `_out`."""
+    ends = {"in": before, "out": after}
+    return {
+        f"{name}_{end}": value
+        for end, image in ends.items()
+        for name, value in estimates(image).items()
+    }
+
+
+def _spans(side: int) -> list[slice]:
+    """All of a short side; of a long one three parts that begin where blocks do."""
+    if side <= 3 * _WINDOW:
+        return [slice(0, side)]
+    starts = (0, (side - _WINDOW) // 2, side - _WINDOW)
+    places = [start // _BLOCK * _BLOCK for start in starts]
+    return [slice(place, place + _WINDOW) for place in places]
 
 
 def noise_level(image: Float[np.ndarray, "h w c"]) -> float:
@@ -71,9 +92,9 @@ def noise_level(image: Float[np.ndarray, "h w c"]) -> float:
 def block_steps(images: Any) -> tuple[Any, Any]:
     """Returns the mean squared steps across borders, and those elsewhere.
 
-    Of images [b, h, w, c]; [b] each, of NumPy or jax as the images are. Borders are those
-    of blocks of 8 px of which the first begins at the corner. Where no step is of one
-    kind its mean is 0.
+    Of images [b, h, w, c]; [b] each, of NumPy or jax as the images are. Borders are
+    those of blocks of 8 px of which the first begins at the corner. Where no step is of
+    one kind its mean is 0.
 
     Source: the boundaries of Yim, Bovik, "Quality Assessment of Deblocked Images", TIP
     2011. Steps are counted where they are; the paper's counts are of sides that 8

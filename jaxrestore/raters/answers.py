@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxrestore import errors
+from jaxrestore import errors, files
 from jaxrestore.raters import pictures
 
 FOLDER = "answers"
+MOST_BYTES = 1_000_000  # of one rater's answers; a thousand of them take 60 000
+MOST_FILES = 10_000  # so that nobody fills the disk
 SIDES = ("left", "right")
 _RATER = r"[A-Za-z0-9_-]{1,40}"  # also a part of a file's name
 _MOST_SECONDS = 10**8  # three years; an int beyond every float would be none
@@ -103,6 +105,28 @@ def read(
             )
         raters[rater.name] = rater
     return [*raters.values()]
+
+
+def keep(folder: Path, rater: str, data: bytes) -> bool:
+    """Writes what a rater sent, and was checked, as `folder`/answers/RATER-N.json.
+
+    N is the rater's next free number. Returns whether it is new: the same bytes are
+    kept once. Not for several threads at one time. Raises `DiskError` where there is no
+    room, or where `MOST_FILES` are there already.
+    """
+    place, number = folder / FOLDER, 1
+    place.mkdir(exist_ok=True)
+    while (path := place / f"{rater}-{number}.json").exists():
+        if path.read_bytes() == data:
+            return False
+        number += 1
+    if sum(1 for _ in place.iterdir()) >= MOST_FILES:
+        raise errors.DiskError(
+            f"{place} holds {MOST_FILES} answers already, and takes no more; make "
+            "another study, or take some out"
+        )
+    files.write_bytes(path, data)
+    return True
 
 
 def caught(key: Mapping[str, Any], rater: Rater) -> tuple[int, int]:

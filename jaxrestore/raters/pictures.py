@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxrestore import errors, images, programs, protocols
+from jaxrestore import errors, images
 from jaxrestore.evaluation import summaries
 
 TARGET, BLURRED = "target", "blurred"
@@ -38,7 +37,13 @@ def read(
     others. Each image has the role `BLURRED` too, its target behind a box blur. Writes
     to `skipped` why a stem cannot be used; raises `NoInputError` when none can.
     """
-    judge, items = programs.compiled(protocols.rgb8), []
+    # Imported here: a server that takes in answers needs no jax.
+    import jax
+
+    from jaxrestore import programs, protocols
+
+    compiled, items = programs.compiled(protocols.rgb8), []
+    judge = lambda *images: jax.device_get(compiled(*images))
     for stem, files in partners.items():
         try:
             items.append(_item(stem, files, methods, judge))
@@ -71,7 +76,7 @@ def _item(
     blurred = _box_blurred(target)
     restored = np.stack([arrays[name] for name in methods]).astype(np.float32) / 255
     targets = np.broadcast_to(target.astype(np.float32) / 255, restored.shape)
-    scores = jax.device_get(judge(restored, targets))
+    scores = judge(restored, targets)
     pictures = {**arrays, BLURRED: blurred}
     return Item(
         stem,

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from jaxrestore import errors
 from jaxrestore.serving.refusals import Refusal
+from jaxrestore.serving.values import Took
 
 _START_S = 60.0  # until a child has imported what it needs, on a busy machine
 _ENDING_S = 5.0
@@ -34,8 +35,20 @@ class Answer(NamedTuple):
 class Children:
     """So many processes, which wait for calls; each has so many bytes of addresses."""
 
-    def __init__(self, count: int, memory: int, *, waiting: int = 64):
-        """Starts nothing yet; at most `waiting` calls wait for a child."""
+    def __init__(
+        self,
+        count: int,
+        memory: int,
+        *,
+        waiting: int = 64,
+        watch: Callable[[Took], object] = lambda took: None,
+    ):
+        """Starts nothing yet; at most `waiting` calls wait for a child.
+
+        `watch` is called, in the event loop, with what each call took, by the name of
+        its function.
+        """
+        self._watch = watch
         self._count, self._memory, self._most = count, memory, count + waiting
         self._threads = futures.ThreadPoolExecutor(count, "children")
         self._idle: queue.SimpleQueue[_Child] = queue.SimpleQueue()
@@ -69,11 +82,13 @@ class Children:
         self._calls += 1
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(
-                self._threads, self._ask, function, arguments, seconds
+            took, answer = await loop.run_in_executor(
+                self._threads, self._timed, function, arguments, seconds
             )
         finally:
             self._calls -= 1
+        self._watch(Took(function.__name__, took))
+        return answer
 
     async def warm(self) -> None:
         """Starts the children, so that the first calls do not wait for that."""
@@ -86,6 +101,11 @@ class Children:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         while not self._idle.empty():
             self._idle.get().end()
+
+    def _timed(self, *asked) -> tuple[float, Answer]:
+        begun = time.perf_counter()
+        answer = self._ask(*asked)
+        return time.perf_counter() - begun, answer
 
     def _ask(self, function, arguments, seconds) -> Answer:
         child = None

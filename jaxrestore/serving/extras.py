@@ -8,7 +8,11 @@ from jaxrestore import errors
 LIBRARIES = (
     "alembic",
     "fastapi",
+    "httptools",
+    "jsonschema_rs",
     "prometheus_client",
+    "pydantic",
+    "python_multipart",
     "sqlalchemy",
     "starlette",
     "structlog",

@@ -15,12 +15,12 @@ from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.renders import Renders
 from jaxrestore.serving.settings import Settings
 from jaxrestore.serving.spool import Spool
-from jaxrestore.serving.values import Batch, Event, Image, Job
+from jaxrestore.serving.values import Batch, Event, Image, Job, Took
 
 _STRAY_S = 600.0  # after which a folder that nobody knows is deleted
 
 Told = Callable[[Event], object]
-Watch = Callable[[Job | Refusal], object]
+Watch = Callable[[Job | Refusal | Took], object]
 
 
 class Lifecycle:
@@ -34,19 +34,23 @@ class Lifecycle:
         *,
         watch: Watch = lambda what: None,
         clock: Callable[[], float] = time.time,
+        children: Children | None = None,
     ):
         """Makes the engine by calling `engine` with what it tells its events.
 
-        `watch` is called, in the event loop, with each job as it changes and each
-        refusal of a job or an upload: metrics and logs are made of them.
+        `watch` is called, in the event loop, with each job as it changes, each
+        refusal of a job or an upload, and what reading a file took: metrics and logs are made of them. `children`
+        are those of somebody else, who ends them; by default it has its own.
         """
         self.settings, self.ledger, self._clock = settings, ledger, clock
         self._watch = watch
         self._spool = Spool(settings.spool_folder)
-        self._children = Children(
+        self._shared = children is not None
+        self._children = children or Children(
             settings.decoders,
             settings.decode_memory,
             waiting=settings.max_waiting_decodes,
+            watch=watch,
         )
         self._jobs = Jobs(settings, self._spool, ledger, watch=watch, clock=clock)
         self._pictures = Pictures(
@@ -100,7 +104,8 @@ class Lifecycle:
             self._sweeper.cancel()
         drain = self.settings.drain_s if drain_s is None else drain_s
         await self._jobs.stop(drain)
-        await self._children.close()
+        if not self._shared:
+            await self._children.close()
         self._spool.close()
 
     def health(self) -> tuple[bool, list[str]]:
@@ -122,7 +127,7 @@ class Lifecycle:
             why.append("The records cannot be written.")
         return not why, why
 
-    def gauges(self) -> Mapping[str, float]:
+    def gauges(self) -> Mapping[str, float | int]:
         """Returns numbers of now: `queue_jobs`, `queue_pixels`, `spool_bytes`, ..."""
         return {
             "queue_jobs": len(self._jobs.queue),

@@ -24,9 +24,8 @@ _LEVELS = {
     "engine_up": "1 if the engine takes jobs",
     "sse_open": "Streams of events that are open",
 }
-_TIMES = {
+_FILES = {
     "decode": "Seconds to read an upload",
-    "run": "Seconds on the device",
     "encode": "Seconds to write a result",
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -58,9 +57,9 @@ class Metrics:
         self._tiles = counter("tiles", "Tiles that were restored")
         self._oom = counter("oom", "Jobs for which the memory did not suffice")
         self._queued = timed("queue_seconds", "Seconds that jobs waited")
-        self._times = {
-            name: timed(f"{name}_seconds", text, "task")
-            for name, text in _TIMES.items()
+        self._run = timed("run_seconds", "Seconds on the device", "task")
+        self._files = {
+            name: timed(f"{name}_seconds", text) for name, text in _FILES.items()
         }
         self._fill = prometheus.Summary(
             "batch_fill",
@@ -89,11 +88,15 @@ class Metrics:
             self._oom.inc()
         if (queued := numbers.get("queued_s")) is not None:
             self._queued.observe(queued)
-        for name, histogram in self._times.items():
-            if (seconds := numbers.get(f"{name}_s")) is not None:
-                histogram.labels(job.task).observe(seconds)
+        if (seconds := numbers.get("run_s")) is not None:
+            self._run.labels(job.task).observe(seconds)
         if (fill := numbers.get("fill")) is not None:
             self._fill.labels(model).observe(fill)
+
+    def took(self, took: values.Took) -> None:
+        """Counts how long an upload took to be read, or a result to be written."""
+        if took.what in self._files:
+            self._files[took.what].observe(took.seconds)
 
     def refusal(self, refusal: Refusal) -> None:
         """Counts a refusal."""

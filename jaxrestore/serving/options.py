@@ -21,9 +21,9 @@ def task_of(tasks: Sequence[TaskInfo], name: str) -> TaskInfo:
     found = {task.name: task for task in tasks}
     if name not in found:
         near = difflib.get_close_matches(name, found, 1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        names = ", ".join(found)
-        raise _unfit("no_task", f"There is no task {name[:40]!r}, but {names}{hint}")
+        said = f"There is no task {name[:40]!r}"
+        said += f"; {near[0]!r} may be meant" if near else ""
+        raise _unfit("no_task", f"{said}. There are {', '.join(found)}.")
     return found[name]
 
 

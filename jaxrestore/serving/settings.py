@@ -25,6 +25,7 @@ class Settings:
     database: str | None = None  # an URL of SQLAlchemy; None: SQLite in the folder
     programs: Path | None = None  # compiled ones
     models: Path | None = None
+    study: Path | None = None  # of raters, whose pages are at /study/
 
     # Where it listens, and who may talk to it.
     host: str = "127.0.0.1"
@@ -62,6 +63,8 @@ class Settings:
     owner_jobs: int = 4
     owner_pixels: int = 60_000_000
     owner_uploads: int = 30  # a minute
+    address_uploads: int = 300  # a minute, of all owners at an address
+    address_requests: int = 6000  # a minute, of any kind
     max_batches: int = 4  # at work, of all; of an owner there is one
     owner_streams: int = 6
     owner_spool: int = 4096 * _MIB

@@ -99,7 +99,7 @@ class Spool:
 
     def cells(self, image: str) -> Path:
         """Returns the place of what an image's JPEG file says, where it was one."""
-        return self.place(Image, image) / "cells.npz"
+        return self.place(Image, image) / "cells.json"
 
     def mask(self, image: str, mask: str) -> Path:
         """Returns the place of a mask's array."""

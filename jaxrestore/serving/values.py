@@ -178,9 +178,10 @@ class Order:
 
     `source` is a .npy file of [h, w, c], uint8 or uint16, straight alpha last where
     there are 2 or 4 channels. `mask` is a .npy file of [h, w], bool, True where the
-    picture is missing. The engine writes the result to `destination`, and what there is
-    on the way, where that is of use, to `preview`: .npy files of the same kind as the
-    source, by `files.write_bytes`.
+    picture is missing. `cells`, of what was a JPEG file, is what `cells.write` wrote of
+    it. The engine writes the result to `destination`, and what there is on the
+    way, where that is of use, to `preview`: .npy files of the same kind as the source,
+    by `files.write_bytes`.
     """
 
     job: str
@@ -247,6 +248,14 @@ class Beat:
 
     at: float
     memory: int
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a child was called for, as `decode` or `encode`, and how long it took."""
+
+    what: str
+    seconds: float
 
 
 Event = Ready | Started | Progressed | Ended | Died | Beat

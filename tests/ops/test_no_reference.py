@@ -95,12 +95,24 @@ def test_alpha_does_not_count_and_a_small_picture_tells_nothing():
     assert set(no_reference.estimates(colors[:9, :9])) == set(found)
 
 
-def test_the_middle_of_a_large_picture_is_looked_at_with_its_blocks_where_they_were():
-    image = np.zeros((20, 1500, 1), np.uint8)
-    image[:, :200] = image[:, 1300:] = _picture(200, channels=1, sigma=30)[:20]
-    image[:, 8 * 90 :] += 50  # one border, between blocks
-    found = no_reference.estimates(image)
-    assert found["sigma"] < 1e-9 and found["blockiness"] > 1000
+def test_parts_of_a_large_picture_stand_for_it_with_their_blocks_where_they_were():
+    blocks = _noise(130, 125, 1, sigma=20).repeat(8, 0).repeat(8, 1)[:1033, :997]
+    image = np.clip(128 + blocks, 0, 255).astype(np.uint8)
+    # All steps are at borders of blocks.
+    assert no_reference.estimates(image)["blockiness"] > 1000
+    noisy = _picture(700, sigma=10)
+    noisy[:130] = noisy[:130, :1]  # without noise from left to right, in three windows
+    assert no_reference.estimates(noisy)["sigma"] == pytest.approx(10, rel=0.05)
+
+
+def test_two_pictures_are_told_of_beside_each_other():
+    noisy, clean = _picture(sigma=9), _picture()
+    found = no_reference.compared(noisy, clean)
+    names = ("sigma", "blockiness", "sharpness")
+    for end, image in (("in", noisy), ("out", clean)):
+        told = no_reference.estimates(image)
+        assert {name: found[f"{name}_{end}"] for name in names} == told
+    assert no_reference.compared(noisy[:4], clean[:4]) == {}
 
 
 def test_the_parts_of_scores_are_the_same_of_jax_and_of_numpy():

@@ -1,6 +1,9 @@
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from jaxrestore import errors
 from jaxrestore.prior import tasks
@@ -35,3 +38,17 @@ def test_a_task_has_as_many_skips_as_levels():
     for name in tasks.TASKS:
         settings = tasks.named(name)
         assert len(settings.widths) == len(settings.skips)
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 30, 3), (2, 1, 5, 1)])
+def test_the_blur_is_a_gaussian_with_a_mirrored_border(shape):
+    images = np.random.default_rng(0).random(shape).astype(np.float32)
+    modes = ["nearest" if side == 1 else "mirror" for side in shape[1:3]]
+    expected = ndimage.gaussian_filter(
+        images, 1.7, axes=(1, 2), mode=modes, radius=math.ceil(3 * 1.7)
+    )
+    made = tasks.blurring(1.7)(jnp.asarray(images))
+    np.testing.assert_allclose(made, expected, atol=1e-6)
+    assert tasks.blurring(1.7) is tasks.blurring(1.7)  # a program for one operator
+    with pytest.raises(errors.ConfigError, match="`deviation` is 0"):
+        tasks.blurring(0)

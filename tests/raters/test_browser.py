@@ -19,7 +19,7 @@ from jaxrestore import errors, images
 from jaxrestore.data import samples
 from jaxrestore.raters import answers, pages, tables
 from jaxrestore.raters import scores as perceptual_scores
-from jaxrestore.raters import server as perceptual_server
+from jaxrestore.serving.http import study as studies
 
 pytestmark = pytest.mark.slow
 
@@ -184,10 +184,12 @@ def test_twenty_answers_by_key_click_and_second_thought_are_served_and_scored(
     browser, study, tmp_path
 ):
     folder, key = study
-    with perceptual_server.server(folder, port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    ready = threading.Event()
+    with studies.bound(folder, port=0, told=lambda address: ready.set()) as server:
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        browser.open(f"http://127.0.0.1:{server.server_address[1]}/")
+        assert ready.wait(10)
+        browser.open(f"http://127.0.0.1:{server.port}/")
         assert browser.value("document.getElementById('count').textContent") == "20"
         browser.value("document.getElementById('name').value = '<Ann/../>'")
         _begin(browser)
@@ -207,7 +209,7 @@ def test_twenty_answers_by_key_click_and_second_thought_are_served_and_scored(
             # No frame round the side that was clicked last.
             assert browser.value("document.activeElement === document.body")
         browser.wait("at('sent').textContent.includes('have arrived')")
-        server.shutdown()
+        server.stop()
         thread.join()
     (path,) = (folder / "answers").iterdir()
     assert path.name.startswith("Ann-") and path.name.endswith("-1.json")

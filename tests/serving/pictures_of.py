@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from serving import fake_engine
 
 from jaxrestore import images
 from jaxrestore.serving import service, settings
+from jaxrestore.serving.children import Children
 
 
 def array(seed: int = 0, height: int = 16, width: int = 24, channels: int = 3, **more):
@@ -44,6 +46,12 @@ def decoded(content: bytes) -> np.ndarray:
     return images.read(content).values
 
 
+@functools.cache
+def children() -> Children:
+    """Returns the children of all services of a process: to start some takes time."""
+    return Children(2, 2**31)
+
+
 @contextlib.asynccontextmanager
 async def running(
     folder: Path,
@@ -59,6 +67,7 @@ async def running(
         settings.Settings(folder, **{"least_free": 0, **limits}),
         engine,
         ledger or fake_engine.MemoryLedger(),
+        children=children(),
         **more,
     )
     await made.start()

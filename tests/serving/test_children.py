@@ -67,11 +67,13 @@ def nice():
 @pytest.fixture(scope="module")
 def asked():
     """`asked(function, *arguments)`: what one pair of children answers."""
-    children = Children(2, MEMORY)
+    took = []
+    children = Children(2, MEMORY, watch=took.append)
 
     def ask(function, *arguments, seconds=10.0):
         return run(children.call(function, *arguments, seconds=seconds))
 
+    ask.took = took
     yield ask
     run(children.close())
 
@@ -80,6 +82,15 @@ def test_a_child_answers_and_is_used_again(asked):
     assert asked(doubled, 21).value == 42
     found = {asked(process).value for _ in range(6)}
     assert os.getpid() not in found and len(found) <= 2
+
+
+def test_what_a_call_took_is_told_by_the_name_of_its_function(asked):
+    asked.took.clear()
+    asked(sleeps, 0.05)
+    with pytest.raises(Refusal):
+        asked(refuses)
+    (took,) = asked.took
+    assert took.what == "sleeps" and took.seconds >= 0.05
 
 
 def test_what_a_child_raises_comes_back(asked):

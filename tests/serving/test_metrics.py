@@ -64,6 +64,16 @@ def test_refusals_and_answers_are_counted_by_what_there_is_little_of():
     assert found[_key("http_requests_total", method="other", **told)] == 1
 
 
+def test_files_are_counted_by_what_is_done_to_them():
+    counts = metrics.Metrics()
+    for what, seconds in (("decode", 0.25), ("decode", 0.5), ("unpack", 9.0)):
+        counts.took(values.Took(what, seconds))
+    found = _read(counts)
+    assert found[("decode_seconds_sum",)] == 0.75
+    assert found[("encode_seconds_count",)] == 0
+    assert not any("unpack" in repr(key) for key in found)
+
+
 def test_levels_are_those_of_the_moment():
     counts = metrics.Metrics()
     gauges = {"queue_jobs": 3, "spool_bytes": 900, "secret": 1}

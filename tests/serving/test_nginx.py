@@ -9,6 +9,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -252,6 +253,43 @@ def test_several_servers_share_owners_and_one_may_be_away(tmp_path):
         first.close()
         for client in owners:
             assert client.post("/api/v1/images", content=PNG).status_code == 201
+
+
+def test_two_servers_are_started_anew_one_after_the_other_and_nothing_is_lost(
+    tmp_path, monkeypatch
+):
+    folders = [tmp_path / name for name in ("a", "b", "proxy", "in")]
+    for folder in folders:
+        folder.mkdir()
+    for number in range(40):
+        images.encode(PIXELS // (number + 1), folders[3] / f"{number}.png")
+    with contextlib.ExitStack() as stack:
+        running = [contextlib.ExitStack() for _ in range(2)]
+        places = [
+            one.enter_context(behind(folder, delay=0.2))[0]
+            for one, folder in zip(running, folders, strict=False)
+        ]
+        proxy = stack.enter_context(nginx.Nginx(folders[2], places).running())
+        monkeypatch.setenv("SSL_CERT_FILE", str(proxy.certificate))
+        words = ["restore", str(folders[3]), "-o", f"{tmp_path / 'out'}/", "--task"]
+        results = []
+        invoke = lambda: results.append(
+            CliRunner().invoke(app.app, ["remote", proxy.url, *words, "denoise"])
+        )
+        client = threading.Thread(target=invoke)
+        client.start()
+        for one, folder in zip(running, folders, strict=False):
+            time.sleep(1)
+            assert client.is_alive()
+            one.close()
+            one.enter_context(behind(folder, delay=0.2))
+        client.join(60)
+        for one in running:
+            one.close()
+    assert results[0].exit_code == 0, results[0].exception
+    for number in range(40):
+        found = images.decode(tmp_path / "out" / f"{number}.png")
+        np.testing.assert_array_equal(found, 255 - PIXELS // (number + 1))
 
 
 def test_a_server_that_is_away_is_told_and_when_to_ask_again(tmp_path):

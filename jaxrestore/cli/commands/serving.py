@@ -45,6 +45,9 @@ def serve(
             help="Who may use it: lines of a token's SHA-256 and user or admin."
         ),
     ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="A study of raters, handed out at /study/.")
+    ] = None,
     insecure_public: Annotated[
         bool, typer.Option("--insecure-public", help="Anybody who reaches it may.")
     ] = False,
@@ -73,6 +76,7 @@ def serve(
         "port": port,
         "socket": socket,
         "models": models,
+        "study": study,
         "tokens_file": tokens_file,
         "insecure_public": insecure_public,
         "secure": secure,

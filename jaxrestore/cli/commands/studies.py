@@ -182,18 +182,20 @@ def serve(
     ] = "127.0.0.1",
 ) -> None:
     """Hand the page to raters and take in their answers, until Ctrl-C."""
-    from jaxrestore.raters import server as perceptual_server
+    from jaxrestore.serving import extras
 
-    with perceptual_server.server(output, host=host, port=port) as server:
-        address, number = server.server_address[:2]
-        print(
-            f"http://{address}:{number}/ until Ctrl-C; answers go to {output}/answers",
-            flush=True,
-        )
+    with extras.needed("handing out a study"):
+        from jaxrestore.serving.http import study as studies
+
+    place = f"{output}/answers"
+    told = lambda address: print(
+        f"{address} until Ctrl-C; answers go to {place}", flush=True
+    )
+    with studies.bound(output, host=host, port=port, told=told) as server:
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            print(f"stopped; all answers are in {output}/answers")
+            print(f"stopped; all answers are in {place}")
 
 
 @study.command()

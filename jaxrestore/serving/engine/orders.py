@@ -14,9 +14,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrestore import errors, files
+from jaxrestore import errors, files, images
 from jaxrestore.image_files import srgb
 from jaxrestore.inference import crops, inpainting, restorer
+from jaxrestore.ops import no_reference
 from jaxrestore.prior import pictures
 from jaxrestore.serving import cells, values
 from jaxrestore.serving.engine import methods, shelf, turns
@@ -45,6 +46,13 @@ class Work:
         self.check()
         self.told(share, False)
 
+    def batch(self, fill: float) -> None:
+        """Takes that a batch was computed, of which this share was of use."""
+        before = self.numbers.get("batches", 0)
+        self.numbers["batches"] = before + 1
+        mean = self.numbers.get("fill", 0.0)
+        self.numbers["fill"] = mean + (fill - mean) / (before + 1)
+
 
 def fulfil(work: Work) -> np.ndarray:
     """Returns the restored picture, of the source's type, and writes it.
@@ -64,6 +72,7 @@ def fulfil(work: Work) -> np.ndarray:
     work.numbers["height"], work.numbers["width"] = made.shape[:2]
     work.check()
     _write(order.destination, made)
+    work.numbers |= no_reference.compared(picture, made)
     return made
 
 
@@ -86,7 +95,7 @@ class _Options:
 
 def _network(work, picture, hole, options):
     order = work.order
-    network = work.networks.take(order.task, order.owner, work.check)
+    network = work.networks.take(order.task, order.owner, work.check, work.batch)
     work.numbers["model"] = network.name
     return restorer.restore_image(
         network, picture, mask=hole, **_restoring(work, options)
@@ -140,6 +149,7 @@ def _prior(work, picture, hole, options):
         small = srgb.eight_bit(picture)
         how = methods.prior(order.task, small, options.take)
         options.end(order)
+        _check_size(how)
         error = None
         try:
             found = pictures.restore_picture(how.picture, **how.how, **asked)
@@ -149,6 +159,18 @@ def _prior(work, picture, hole, options):
                 raise
     _say(work, found.iterations, error)
     return how.back(found.picture, small)
+
+
+def _check_size(way):
+    """Refuses what would take too much memory, in words for who cannot give more."""
+    scale = way.how.get("scale", 1)
+    height, width = (scale * side for side in way.picture.shape[:2])
+    if height * width > pictures.MAX_PIXELS:
+        raise images.ImageError(
+            f"The result would have {width}x{height} px, and the prior, which fits a "
+            f"network to each picture, makes {pictures.MAX_PIXELS:,} px at most; give "
+            "a part of the picture, or choose another method."
+        )
 
 
 def _say(work, iterations, error):

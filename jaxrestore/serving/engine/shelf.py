@@ -28,18 +28,23 @@ class Shelf:
         self._lock = threading.Lock()
 
     def take(
-        self, task: str, owner: str, check: Callable[[], object]
+        self,
+        task: str,
+        owner: str,
+        check: Callable[[], object],
+        told: Callable[[float], object],
     ) -> restorer.Restorer:
         """Returns the network of a task, which waits for the owner's turns.
 
-        `check` is that of `turns.Turns.turn`. What the network makes has the bits that
-        it has by itself, where a batch is one tile. Raises as
+        `check` and `told` are those of `turns.Turns.apply`. What the network makes has
+        the bits that it has by itself, where a batch is one tile. Raises as
         `restorer.load_weights`.
         """
         network = self._network(task)
 
         def apply(images):
-            return self._device.apply(owner, network.apply, np.asarray(images), check)
+            images = np.asarray(images)
+            return self._device.apply(owner, network.apply, images, check, told)
 
         return dataclasses.replace(network, apply=apply)
 

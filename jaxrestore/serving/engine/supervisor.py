@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import jaxrestore
 from jaxrestore import errors
 from jaxrestore.serving import values
 from jaxrestore.serving.engine import messages
@@ -237,6 +236,6 @@ def _environment(settings: Settings) -> dict[str, str]:
     if settings.idle_release_s is not None:
         # Else jax keeps most of an accelerator's memory whatever is let go.
         known.setdefault("XLA_PYTHON_CLIENT_ALLOCATOR", "platform")
-    home = str(Path(jaxrestore.__file__).parents[1])
+    home = str(Path(errors.__file__).parents[1])
     known["PYTHONPATH"] = os.pathsep.join(filter(None, [home, known.get("PYTHONPATH")]))
     return known

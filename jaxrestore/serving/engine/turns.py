@@ -52,13 +52,15 @@ class Turns:
         function: Callable[[Any], Any],
         images: np.ndarray,
         check: Callable[[], object],
+        told: Callable[[float], object] = lambda fill: None,
     ) -> np.ndarray:
         """Returns `function(images)`, of images [1, h, w, c], once it is their turn.
 
         The function may be called with more of this shape, 2, 4 or 8 in all, some of
         other owners and the last ones perhaps without use. Where memory is short for a
         batch, each is computed alone, and later batches have half as many. `check` is
-        that of `turn`.
+        that of `turn`; `told` is called with the share of the batch's places that were
+        of use, 1 without a batch.
         """
         call = _Call(owner, function, images)
         self._wait(call, check)
@@ -68,6 +70,7 @@ class Turns:
                 self._compute(calls)
         if call.error is not None:
             raise call.error
+        told(call.fill)
         return call.result
 
     def look(self) -> None:
@@ -150,7 +153,7 @@ class Turns:
                 self._compute([call])
             return
         for call, result in zip(calls, made, strict=True):
-            call.result = result
+            call.result, call.fill = result, len(calls) / _places(calls)
 
 
 class _Call:
@@ -161,6 +164,7 @@ class _Call:
         self.number, self.taken, self.done = 0, False, False
         self.images: Any = images
         self.result: Any = None
+        self.fill = 1.0
         self.error: Exception | None = None
 
     def alike(self, other):
@@ -171,12 +175,16 @@ class _Call:
         )
 
 
+def _places(calls):
+    """How many images the batch of some calls has: 1, 2, 4 or 8."""
+    return 1 << (len(calls) - 1).bit_length()
+
+
 def _batched(calls):
     """What becomes of the calls' images, one after another, by one call."""
     if len(calls) == 1:
         return [np.asarray(calls[0].function(calls[0].images))]
-    size = 1 << (len(calls) - 1).bit_length()
     images = [call.images for call in calls]
-    images += images[-1:] * (size - len(calls))
+    images += images[-1:] * (_places(calls) - len(calls))
     made = np.asarray(calls[0].function(np.concatenate(images)))
     return [made[index : index + 1] for index in range(len(calls))]

@@ -126,6 +126,9 @@ class Worker:
                 said = "The engine failed in a way that is not foreseen; it is logged."
                 return values.Status.FAILED, "engine_error", said, work.numbers
             code, said = _code(known), str(known)
+            if code in _OURS:  # what it says names places on our disk
+                print(f"{running.order.job}: {said}", file=sys.stderr, flush=True)
+                said = _OURS[code]
             return values.Status.FAILED, code, said, work.numbers
         return values.Status.DONE, None, None, work.numbers
 
@@ -170,6 +173,12 @@ _CODES = (
     (errors.NoInputError, "bad_weights"),
     (errors.DiskError, "disk"),
 )
+
+
+_OURS = {
+    "bad_weights": "The weights of the network are damaged; choose another method.",
+    "disk": "The server could not read the picture or write the result; try again.",
+}
 
 
 def _code(error):

@@ -1,10 +1,8 @@
 """The web app, put together: `create_app`."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -12,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from jaxrestore import __version__
 from jaxrestore.serving.http import (
+    description,
     docs,
     guards,
     health,
@@ -29,7 +28,6 @@ from jaxrestore.serving.http.api import (
     restore,
     tasks,
 )
-from jaxrestore.serving.http.api.schemas import BatchRequest
 from jaxrestore.serving.http.bodies import Bodies
 from jaxrestore.serving.http.callers import Callers
 from jaxrestore.serving.http.lifetime import Ending, Lifetime
@@ -43,7 +41,6 @@ from jaxrestore.serving.settings import Settings
 ABOUT = """Upload a picture (`/images`), have something done to it (`/jobs`), fetch
 what came of it (`/jobs/{id}/result`). Ids are secrets: whoever knows one may use it.
 Pictures are deleted after a while. Errors are problem details (RFC 9457)."""
-_INVALID = {"422": problems.documented(422)[422]}
 _ROUTERS = (images, jobs, events, restore, batches, tasks, records, health, docs)
 _EXPOSED = ("Location", "Retry-After", "Content-Disposition", "ETag", "X-Request-ID")
 
@@ -58,9 +55,8 @@ def create_app(
     """Returns the app: the API and what guards it; `pages.site.install` adds pages.
 
     It starts the service, and stops it at its end. `metrics` are counted, and requests
-    written to `log`. What `app.state.chores` holds, functions that return coroutines,
-    runs as long as the app; what `app.state.closing` holds is called at its end, and
-    `app.state.records`, of `recorded.Records`, is what `/records` shows. Raises what
+    written to `log`. What `app.state.closing` holds is called at its end, and
+    `app.state.records`, a `recorded.Records`, is what `/records` shows. Raises what
     `tokens.read` does, and `DiskError` for a folder that cannot be written.
 
     >>> app = create_app(Settings(folder=Path("served")), service)
@@ -83,7 +79,7 @@ def create_app(
             Middleware(guards.Failures, told=_told(log)),
             *_entrance(settings),
             Middleware(Callers, sessions=signed, known=known, local=is_local(settings)),
-            Middleware(Rates, uploads=float(settings.owner_uploads)),
+            Middleware(Rates, settings=settings),
             Middleware(Ending, lifetime=lifetime),
             Middleware(Streams, most=settings.owner_streams, life=lifetime),
             Middleware(guards.Heads),
@@ -93,26 +89,21 @@ def create_app(
     app.state.lifetime, app.state.tokens, app.state.sessions = lifetime, known, signed
     app.state.metrics, app.state.records = counts, None
     app.state.answers = idempotency.Answers(settings.kept_s)
-    app.state.chores, app.state.closing = [], []
+    app.state.closing = []
     problems.install(app)
     for module in _ROUTERS:
         app.include_router(module.router)
-    describe = app.openapi
-    app.openapi = lambda: _described(app, describe)  # type: ignore[method-assign]
+    description.install(app)
     return app
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await app.state.service.start()
-    chores = [asyncio.ensure_future(chore()) for chore in app.state.chores]
     try:
         yield
     finally:
         app.state.lifetime.ending.set()
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
         await app.state.service.stop(0)
         for close in app.state.closing:
             close()
@@ -148,21 +139,3 @@ def _told(log: Log | None) -> Callable[[Exception], object]:
     if log is not None:
         return lambda error: log.note("a bug", error)
     return lambda error: logging.getLogger(__name__).error("a bug", exc_info=error)
-
-
-def _described(app: FastAPI, describe: Any) -> dict[str, Any]:
-    """OpenAPI, with the shapes that no route has in its signature."""
-    schema = app.openapi_schema
-    if schema is None:
-        schema = describe()
-        shapes = schema.setdefault("components", {}).setdefault("schemas", {})
-        for shape in (problems.Problem, BatchRequest):
-            shapes[shape.__name__] = shape.model_json_schema()
-        for name in ("HTTPValidationError", "ValidationError"):
-            shapes.pop(name, None)
-        for path in schema["paths"].values():
-            for operation in path.values():
-                if "422" in operation["responses"]:  # FastAPI's own shape otherwise
-                    operation["responses"] |= _INVALID
-        app.openapi_schema = schema
-    return schema

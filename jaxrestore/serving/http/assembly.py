@@ -1,12 +1,12 @@
 """The web app with all that is real: engine, records, pages, metrics and log."""
 
-import asyncio
 import functools
 import logging
 
 from fastapi import FastAPI
 
 from jaxrestore.serving.engine.supervisor import Engine
+from jaxrestore.serving.http import study
 from jaxrestore.serving.http.app import create_app
 from jaxrestore.serving.http.recorded import Records
 from jaxrestore.serving.logs import Log
@@ -16,20 +16,22 @@ from jaxrestore.serving.records.ledger import Ledger
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.service import Service
 from jaxrestore.serving.settings import Settings
-from jaxrestore.serving.values import Job
-
-_HOUR = 3600.0
+from jaxrestore.serving.values import Job, Took
 
 
 def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
     """Returns the app of a server: an engine of its own process, records on the disk.
 
     Nothing of it is started. `log` is where requests and jobs are told, nowhere if not
-    given. Raises what `databases.opened` and `tokens.read` do.
+    given. Raises what `databases.opened`, `tokens.read` and `study.router` do.
     """
-    ledger, metrics = Ledger(settings.database_url), Metrics()
+    ledger = Ledger(settings.database_url, days=settings.records_days)
+    metrics = Metrics()
 
-    def watch(what: Job | Refusal) -> None:
+    def watch(what: Job | Refusal | Took) -> None:
+        if isinstance(what, Took):
+            metrics.took(what)
+            return
         if isinstance(what, Refusal):
             metrics.refusal(what)
             return
@@ -40,23 +42,14 @@ def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
     engine = functools.partial(Engine, settings)
     service = Service(settings, engine, ledger, watch=watch)
     app = create_app(settings, service, metrics=metrics, log=log)
-    app.state.records = records = Records(ledger)
-    app.state.chores.append(lambda: _retire(records, settings.records_days))
+    app.state.records = Records(ledger)
     app.state.closing.append(ledger.close)
     site.install(app)
+    if settings.study is not None:
+        app.include_router(study.router(settings.study), prefix="/study")
     if log is not None:
         _lead(log)
     return app
-
-
-async def _retire(records: Records, days: int) -> None:
-    """Replaces what is old by totals, now and each hour."""
-    while True:
-        try:
-            await asyncio.to_thread(records.retire, days)
-        except Exception as error:  # a full disk must not end it for good
-            logging.getLogger(__name__).error("records are not retired", exc_info=error)
-        await asyncio.sleep(_HOUR)
 
 
 def _lead(log: Log) -> None:

@@ -7,6 +7,7 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jaxrestore.raters.answers import MOST_BYTES
 from jaxrestore.serving.http import problems
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
@@ -21,6 +22,8 @@ _LEFT_S = 2.0
 def limit(settings: Settings, path: str, media: str) -> int:
     """Returns how many bytes a body may have, by where it goes and what it is."""
     media = media.partition(";")[0].strip().lower()
+    if path.endswith("/answers"):
+        return MOST_BYTES
     if media.endswith("json") or media == "application/x-www-form-urlencoded":
         return _SMALL
     if "batch" in path:

@@ -37,7 +37,11 @@ MOST_ADDRESS = 8_192
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
-    """Answers a request with a refusal, and has its connection closed."""
+    """Answers a request with a refusal, and has its connection closed.
+
+    `Watching` counts what is noted in the scope's state.
+    """
+    scope.setdefault("state", {})["refused"] = refusal
     await problems.answer(refusal, {"connection": "close"})(scope, receive, send)
 
 

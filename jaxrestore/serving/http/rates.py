@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from jaxrestore.serving.http.guards import SAFE, refuse
 from jaxrestore.serving.http.lifetime import Lifetime, ends
 from jaxrestore.serving.refusals import Refusal
+from jaxrestore.serving.settings import Settings
 
 _CLIENTS = 10_000  # that are remembered
-REQUESTS = 1200.0  # a minute, of all kinds
 _STREAMS = ("/events", "/live")
 
 
@@ -22,7 +22,7 @@ class Bucket:
     Clients who have not asked for longest are forgotten beyond 10,000.
     """
 
-    def __init__(self, a_minute: float, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic):
         """Makes a bucket that is full for everyone."""
         self._most, self._clock = float(a_minute), clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -45,10 +45,14 @@ class Bucket:
 
 
 class Rates:
-    """Refuses clients who ask too often (429): anything, and uploads."""
+    """Refuses clients who ask too often (429): anything, and uploads.
 
-    def __init__(self, app: ASGIApp, uploads: float, requests: float = REQUESTS):
-        """Wraps an app; the numbers are of a minute."""
+    By token or address: a session costs nothing, so that it is no limit of its own.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings):
+        """Wraps an app."""
+        requests, uploads = settings.address_requests, settings.address_uploads
         self.app = app
         self.requests, self.uploads = Bucket(requests), Bucket(uploads)
         self._most = {"requests": requests, "uploads": uploads}
@@ -74,7 +78,7 @@ def _uploads(path: str) -> bool:
     )
 
 
-def _too_often(what: str, most: float, waits: float) -> Refusal:
+def _too_often(what: str, most: int, waits: float) -> Refusal:
     told = f"You may make {most:g} {what} a minute; wait a little."
     title = f"Too many {what}"
     return Refusal(429, f"too_many_{what}", title, told, limit=most, retry_after=waits)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jaxrestore.serving.records import exporting, retention, summaries
+from jaxrestore.serving.records import exporting, plots, summaries
 from jaxrestore.serving.records.ledger import Ledger
 
 
@@ -23,11 +23,11 @@ class Records:
         now, engine = self._clock(), self._ledger.engine
         return summaries.summary(engine, now=now, days=days, group=group)
 
+    def plot(self, name: str, days: int, *, dark: bool) -> bytes:
+        """Returns a plot of the last so many days as SVG; see `plots.draw`."""
+        return plots.draw(name, self(days), dark=dark)
+
     def csv(self, days: int) -> bytes:
         """Returns the jobs of the last so many days as a CSV file, without owners."""
         since = self._clock() - days * summaries.DAY
         return exporting.csv(self._ledger.engine, since=since)
-
-    def retire(self, days: int) -> int:
-        """Replaces jobs of more than so many days ago by totals."""
-        return retention.retire(self._ledger.engine, now=self._clock(), days=days)

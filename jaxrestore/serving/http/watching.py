@@ -34,6 +34,8 @@ class Watching:
         finally:
             route = getattr(scope.get("route"), "path_format", "")
             self.metrics.request(route, method, code)
+            if (refusal := scope["state"].get("refused")) is not None:
+                self.metrics.refusal(refusal)
             if self.log is not None:
                 self.log.request(
                     scope["state"]["request_id"],

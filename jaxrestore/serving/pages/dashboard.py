@@ -51,6 +51,8 @@ TABLES = {
     "errors": ("What failed", _ERRORS),
     "refusals": ("What was refused", _REFUSALS),
 }
+# Of a table the plot of `records.plots` that goes with it.
+_PLOTS = {"speed": "times", "quality": "noise", "ratings": "ratings"}
 
 
 @router.get("/records")
@@ -78,10 +80,11 @@ async def records(
 
 
 def tables(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns a summary's tables as text: `title`, `head`, `rows`; no empty ones."""
+    """Returns tables of a summary that are not empty: `title`, `plot`, `head`, `rows`."""
     return [
         {
             "title": title,
+            "plot": _PLOTS.get(name),
             "head": list(columns.values()),
             "rows": [[_text(key, row.get(key)) for key in columns] for row in found],
         }

@@ -89,7 +89,8 @@ def _prepare_sqlite(engine: sa.Engine, existing: bool) -> None:
         path = Path(file)
         if existing and not path.is_file():
             raise errors.NoInputError(
-                f"{path} is missing; give the records of a server, its records.sqlite"
+                f"{path} is missing; give the `database` of a server, its file "
+                "records.sqlite or its URL"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         # Readable for us alone; SQLite gives its log the rights of the file.

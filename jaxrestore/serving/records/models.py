@@ -15,18 +15,14 @@ from jaxrestore.serving import values
 # What is measured of a job, and of which type; `Job.numbers` has them by these names.
 MEASURED = {
     "model": str,  # its name, of a network
-    "decode_s": float,  # reading the upload
     "queued_s": float,  # waiting for the device
     "run_s": float,  # on the device
-    "encode_s": float,  # writing the result
     "width": int,  # of the result
     "height": int,
     "tiles": int,
-    "tile": int,  # side in px
     "batches": int,
     "fill": float,  # share of the places in batches that held a tile, mean
     "device": str,
-    "peak_bytes": int,
     "sigma_in": float,  # see `ops.no_reference`
     "sigma_out": float,
     "blockiness_in": float,

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from jaxrestore import errors, naming
 
 WIDTH, HEIGHT = 6.4, 2.8  # inches of 72 px
-STATUSES = ("done", "failed", "cancelled", "expired", "refused")
 
 
 Rows = list[dict[str, Any]]
@@ -26,8 +25,8 @@ class Colours(NamedTuple):
     lines: tuple[str, ...]
 
 
-LIGHT = Colours("#1f2937", "#ffffff", ("#0072b2", "#d55e00", "#009e73", "#cc79a7"))
-DARK = Colours("#e5e7eb", "#13171f", ("#56b4e9", "#e69f00", "#40c9a2", "#e3a3c7"))
+LIGHT = Colours("#1f2937", "#ffffff", ("#0072b2", "#d55e00"))
+DARK = Colours("#e5e7eb", "#13171f", ("#56b4e9", "#e69f00"))
 
 
 def names() -> list[str]:
@@ -41,7 +40,7 @@ def draw(name: str, summary: Mapping[str, Any], *, dark: bool = False) -> bytes:
     `name` is one of `names`. Where there is nothing to show it says so. Raises
     `ConfigError` for another name.
 
-    >>> svg = plots.draw("jobs", summaries.summary(engine, now=time.time()))
+    >>> svg = plots.draw("times", summaries.summary(engine, now=time.time()))
     """
     if name not in _PLOTS:
         raise errors.ConfigError(f"no plot {name!r}: {naming.nearest(name, names())}")
@@ -63,18 +62,6 @@ def draw(name: str, summary: Mapping[str, Any], *, dark: bool = False) -> bytes:
     axes.spines[:].set_color(colours.ink)
     axes.spines[["top", "right"]].set_visible(False)
     return _plain(figure)
-
-
-def _jobs(axes: Any, days: Rows, colours: Colours) -> None:
-    below = [0] * len(days)
-    looks = (*colours.lines, colours.ink)
-    for status, colour in zip(STATUSES, looks, strict=True):
-        counts = [day[status] for day in days]
-        if any(counts):
-            axes.bar(range(len(days)), counts, bottom=below, color=colour, label=status)
-            below = [a + b for a, b in zip(below, counts, strict=True)]
-    step = max(1, len(days) // 6)
-    axes.set_xticks(range(0, len(days), step), [d["day"][5:] for d in days[::step]])
 
 
 def _times(axes: Any, rows: Rows, colours: Colours) -> None:
@@ -103,6 +90,7 @@ def _ratings(axes: Any, rows: Rows, colours: Colours) -> None:
     for place, (word, sign) in enumerate((("liked", 1), ("disliked", -1))):
         counts = [sign * row[word] for row in rows]
         axes.barh(range(len(rows)), counts, color=colours.lines[place], label=word)
+    axes.xaxis.set_major_formatter(lambda value, place: f"{abs(value):g}")
     _label(axes, rows)
 
 
@@ -114,7 +102,6 @@ def _label(axes: Any, rows: Rows) -> None:
 
 # Of each plot what it shows of a summary, its title, and what draws it.
 _PLOTS: dict[str, tuple[Callable[..., Rows], str, Callable[..., None]]] = {
-    "jobs": (lambda found: found["days"], "jobs a day", _jobs),
     "times": (
         lambda found: [r for r in found["speed"] if r["run_p50"] is not None][:12],
         "seconds: median, 95th percentile",

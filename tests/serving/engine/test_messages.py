@@ -15,7 +15,7 @@ SAID = (
     messages.Finish("b"),
     values.Order(
         *("a", "someone", "jpeg", "network", Path("in.npy"), Path("out.npy")),
-        cells=Path("cells.npz"),
+        cells=Path("cells.json"),
         options={"strength": 0.5, "ensemble": True},
     ),
     values.Ready((TASK, TASK), "cpu", 1.5),

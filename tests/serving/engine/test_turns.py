@@ -199,6 +199,25 @@ def test_who_is_cancelled_while_waiting_leaves_at_once_and_others_go_on():
     assert (crowd.made["stays"] == 3).all()
 
 
+def test_a_call_is_told_which_share_of_its_batch_was_of_use():
+    device, function = turns.Turns(most=4), lambda images: images + 1
+    told = []
+
+    def run(value):
+        device.apply(str(value), function, picture(value), NOTHING, told.append)
+
+    threads = [threading.Thread(target=run, args=(value,)) for value in range(3)]
+    with device.turn("someone", NOTHING):
+        for thread in threads:
+            thread.start()
+        while len(device._waiting) < 3:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    device.apply("alone", function, picture(1), NOTHING, told.append)
+    assert told == [3 / 4] * 3 + [1.0]
+
+
 def test_an_error_inside_a_turn_gives_the_device_back():
     device = turns.Turns()
     with pytest.raises(KeyError), device.turn("a", NOTHING):

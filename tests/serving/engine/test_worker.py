@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import queue
 import shutil
 import threading
@@ -19,6 +20,7 @@ from skimage import data
 import jaxrestore
 from jaxrestore import errors, images, networks
 from jaxrestore.inference import classical, folders, inpainting, shipped
+from jaxrestore.ops import no_reference
 from jaxrestore.prior import pictures
 from jaxrestore.serving import cells, values
 from jaxrestore.serving.engine import messages, offers, orders, worker
@@ -138,6 +140,10 @@ def test_results_are_those_of_the_library_to_the_bit(
     assert (numbers["height"], numbers["width"]) == shape[:2]
     assert numbers["tiles"] == 1 and numbers["run_s"] > 0
     assert numbers["model"] == "denoise" and numbers["device"].startswith("cpu")
+    told = no_reference.compared(picture, made)
+    assert told.items() <= numbers.items() and len(told) == 6
+    # Of an ensemble each view is one.
+    assert numbers["batches"] in (1, 8) and numbers["fill"] == 1
 
 
 def test_what_ships_restores_as_it_does_without_a_server(desk, tmp_path):
@@ -178,7 +184,7 @@ def test_holes_are_filled_as_by_the_library(desk, restore):
 
 
 def test_a_jpeg_file_is_kept_to_as_the_command_line_does(desk, models, tmp_path):
-    file, said = tmp_path / "in.jpg", tmp_path / "cells.npz"
+    file, said = tmp_path / "in.jpg", tmp_path / "cells.json"
     Image.fromarray(data.coffee()[100:140, 200:256]).save(file, quality=15)
     picture = images.decode_as_stored(file)
     assert cells.write(file, picture, said)
@@ -191,7 +197,7 @@ def test_a_jpeg_file_is_kept_to_as_the_command_line_does(desk, models, tmp_path)
     assert (free != made).any()
     # Of what is no JPEG file nothing is said, and nothing asked.
     images.encode(picture, tmp_path / "in.png")
-    assert not cells.write(tmp_path / "in.png", picture, tmp_path / "none.npz")
+    assert not cells.write(tmp_path / "in.png", picture, tmp_path / "none.json")
     made, numbers = desk.made(picture, "jpeg", confine=True)
     np.testing.assert_array_equal(made, free)
     assert numbers["confined"] == 0
@@ -372,6 +378,18 @@ def test_what_nobody_foresaw_ends_one_job_alone_and_is_logged(
 def test_what_cannot_be_meant_is_told_in_a_sentence(desk, order, options, code, said):
     found = desk.failure(noise(20, 20, 3), *order, **options)
     assert found[0] == code and said in found[1]
+
+
+def test_nobody_is_told_of_places_on_our_disk(desk, capsys, monkeypatch):
+    monkeypatch.setattr(np, "load", lambda path, **how: os.stat(f"{path}.gone"))
+    code, detail = desk.failure(noise(20, 20, 3), "denoise")
+    assert code == "disk" and str(desk.folder) not in detail
+    assert ".gone" in capsys.readouterr().err
+
+
+def test_the_prior_takes_no_picture_that_is_too_large_for_it(desk):
+    code, detail = desk.failure(noise(600, 600, 3), "sr", "prior", scale=2)
+    assert code == "bad_image" and "1200x1200 px" in detail
 
 
 def test_a_job_has_its_time_and_no_more(tmp_path, models):

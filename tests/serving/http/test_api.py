@@ -28,7 +28,12 @@ def pixels_of(content):
 @pytest.fixture(scope="module")
 def to(tmp_path_factory):
     """A client, whose session is a browser's."""
-    limits = {"owner_uploads": 10_000, "owner_jobs": 8, "owner_streams": 2}
+    limits = {
+        "owner_uploads": 10_000,
+        "address_uploads": 10_000,
+        "owner_jobs": 8,
+        "owner_streams": 2,
+    }
     settings = whole.settings(tmp_path_factory.mktemp("served"), **limits)
     with (
         live.served(settings, whole.app(settings, delay=0.02)) as port,

@@ -233,7 +233,7 @@ def test_an_answer_before_the_end_of_a_body_closes_the_connection():
 
 def test_a_bucket_fills_again():
     now = [0.0]
-    bucket = rates.Bucket(2.0, clock=lambda: now[0])
+    bucket = rates.Bucket(2, clock=lambda: now[0])
     assert [bucket.take("a") for _ in range(3)] == [0, 0, 30]
     assert bucket.take("b") == 0
     now[0] = 29.0
@@ -244,7 +244,7 @@ def test_a_bucket_fills_again():
 
 def test_a_bucket_forgets_who_has_not_asked_for_longest(monkeypatch):
     monkeypatch.setattr(rates, "_CLIENTS", 2)
-    bucket = rates.Bucket(1.0, clock=lambda: 0.0)
+    bucket = rates.Bucket(1, clock=lambda: 0.0)
     assert [bucket.take(one) for one in "abcab"] == [0, 0, 0, 0, 0]
     assert bucket.take("b") > 0
 
@@ -261,7 +261,8 @@ async def whoami(scope, receive, send):
 
 
 def test_a_client_is_limited_by_its_address_whatever_its_session():
-    app, _ = known(rates.Rates(hello, uploads=2.0, requests=5.0))
+    limits = Settings(folder=Path("unused"), address_uploads=2, address_requests=5)
+    app, _ = known(rates.Rates(hello, limits))
     post = lambda **more: ask(app, "POST", "/api/v1/images", **more)
     page = {"accept": "text/html"}
     assert [post(headers=page).status_code for _ in range(3)] == [200, 200, 429]

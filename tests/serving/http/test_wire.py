@@ -23,8 +23,8 @@ SECOND = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    limits = {"max_bytes": 2**20, "owner_uploads": 10_000}
-    settings = whole.settings(folder, header_s=0.4, body_s=0.5, write_s=0.5, **limits)
+    limits = {"max_bytes": 2**20, "owner_uploads": 10_000, "address_uploads": 10_000}
+    settings = whole.settings(folder, header_s=0.3, body_s=0.4, write_s=0.4, **limits)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bodies, "_LEFT_S", 0.2)
         with live.served(settings, whole.app(settings)) as port:
@@ -201,14 +201,14 @@ def took(port, *parts, pause=0.0):
     [[b"G"], [b"GET /healthz HTTP/1.1\r\nHo"], [SECOND[:-2], *[b"X: y\r\n"] * 9]],
 )
 def test_headers_that_do_not_come_end_in_408(port, parts):
-    heard, seconds = took(port, *parts, pause=0.1)
+    heard, seconds = took(port, *parts, pause=0.05)
     assert heard[0][0] == 408 and json.loads(heard[0][2])["code"] == "too_slow"
-    assert 0.3 < seconds < 2
+    assert 0.2 < seconds < 2
 
 
 def test_a_connection_that_says_nothing_is_ended(port):
     heard, seconds = took(port)
-    assert heard[0][0] == 408 and 0.3 < seconds < 2
+    assert heard[0][0] == 408 and 0.2 < seconds < 2
 
 
 BODY = post(b"Content-Type: image/png", b"Content-Length: 900")
@@ -220,10 +220,10 @@ CHUNKS = post(b"Content-Type: image/png", b"Transfer-Encoding: chunked")
     [(BODY, b""), (BODY, b"x"), (CHUNKS, b"1\r\nx\r\n"), (CHUNKS, b"")],
 )
 def test_a_body_that_does_not_come_ends_in_408_by_us(port, head, part):
-    heard, seconds = took(port, head, *[part] * 12, pause=0.1)
+    heard, seconds = took(port, head, *[part] * 9, pause=0.05)
     assert [status for status, _, _ in heard] == [408]
     assert json.loads(heard[0][2])["code"] == "too_slow"
-    assert heard[0][1]["connection"] == "close" and 0.4 < seconds < 3
+    assert heard[0][1]["connection"] == "close" and 0.3 < seconds < 3
 
 
 def test_a_body_that_never_ends_is_counted(port):
@@ -257,6 +257,7 @@ def test_slow_clients_do_not_slow_down_a_good_one(port):
         assert max(times) < 0.5
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_dropped(port):
     """The answers to many requests fill its window; then the server waits no longer."""
     request = b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"

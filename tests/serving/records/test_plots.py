@@ -48,18 +48,18 @@ def test_a_plot_has_neither_scripts_nor_styles_nor_links(full, clock, name):
 def test_a_plot_shows_more_than_that_there_is_nothing(jobs, full, clock, name):
     count = lambda drawn: sum(1 for _ in drawn.iter(f"{SVG}path"))
     full_ = count(_drawn(full, clock, name))
-    empty = plots.draw(name, {t: [] for t in ("days", "speed", "quality", "ratings")})
+    empty = plots.draw(name, {t: [] for t in ("speed", "quality", "ratings")})
     assert full_ > count(ElementTree.fromstring(empty))
 
 
 def test_colours_are_those_of_the_page(full, clock):
-    drawn = ElementTree.tostring(_drawn(full, clock, "jobs", dark=True)).decode()
+    drawn = ElementTree.tostring(_drawn(full, clock, "noise", dark=True)).decode()
     assert plots.DARK.paper in drawn and plots.LIGHT.paper not in drawn
 
 
 def test_a_plot_that_is_none_is_told():
-    with pytest.raises(errors.ConfigError, match="no plot 'job'"):
-        plots.draw("job", {})
+    with pytest.raises(errors.ConfigError, match="no plot 'noises'"):
+        plots.draw("noises", {})
 
 
 def test_rows_are_exported_without_what_tells_of_people(full, clock):

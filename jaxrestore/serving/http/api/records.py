@@ -12,6 +12,7 @@ from jaxrestore.serving.refusals import Refusal
 
 router = APIRouter(prefix=schemas.ROOT, tags=["records"])
 Days = Annotated[int, Query(ge=1, le=366, description="Today and those before it.")]
+Plot = Literal["times", "noise", "ratings"]
 Group = Literal["task", "method", "model", "size"]
 
 
@@ -47,6 +48,24 @@ async def csv(request: Request, days: Days = 30) -> Response:
     content = await asyncio.to_thread(_known(request).csv, days)
     named = {"content-disposition": 'attachment; filename="records.csv"'}
     return Response(content, headers=named, media_type="text/csv")
+
+
+@router.get(
+    "/records/plots/{name}.svg",
+    operation_id="plot_records",
+    summary="A plot of the records",
+    response_class=Response,
+    responses={
+        200: {"description": "SVG.", "content": {"image/svg+xml": {}}},
+        **problems.documented(401, 403, 404, 422, 429),
+    },
+)
+async def plot(
+    request: Request, name: Plot, days: Days = 30, dark: bool = False
+) -> Response:
+    """Times, noise before and after, or ratings; for pages of light or dark letters."""
+    drawn = await asyncio.to_thread(_known(request).plot, name, days, dark=dark)
+    return Response(drawn, media_type="image/svg+xml")
 
 
 def _known(request: Request) -> Any:

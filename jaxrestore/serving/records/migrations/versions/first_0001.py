@@ -66,11 +66,11 @@ _SPEEDS = ("queued_p50", "queued_p95", "run_p50", "run_p95")
 
 
 def _make_jobs() -> None:
-    measured = ("decode_s", "queued_s", "run_s", "encode_s", "fill", "mask_share")
+    measured = ("queued_s", "run_s", "fill", "mask_share")
     estimated = ("sigma", "blockiness", "sharpness")
     sides = [f"{name}_{end}" for name in estimated for end in ("in", "out")]
     counted = ("in_bytes", "in_width", "in_height", "channels", "bits", "alpha")
-    results = ("width", "height", "tiles", "tile", "batches", "peak_bytes")
+    results = ("width", "height", "tiles", "batches")
     known = ("batch_id", "image_id", "mask_id", "in_format", "code", "detail")
     op.create_table(
         "job",

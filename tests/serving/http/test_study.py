@@ -1,18 +1,32 @@
+"""The pages of a perceptual study, asked over a socket and inside a whole server."""
+
+import asyncio
+import base64
 import errno
+import hashlib
 import http.client
+import importlib.resources
 import json
 import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from concurrent import futures
 
 import pytest
+from serving.http import whole
 
 from jaxrestore import errors
 from jaxrestore.raters import answers
-from jaxrestore.raters import server as perceptual_server
+from jaxrestore.serving.http import study
 
-PAGE = b"<!doctype html><p>the page</p>"
+PAGE = (
+    b"<!doctype html><style>p { color: red }</style><p>the page</p>"
+    b'<script type="application/json">{}</script><script>"use strict";</script>'
+)
 KEY = {
     "study": "abc",
     "kind": "2afc",
@@ -40,26 +54,25 @@ def folder(tmp_path):
 @pytest.fixture
 def ask(folder):
     """`ask(method, path, body, **headers)` -> status and text, of a server."""
-    with perceptual_server.server(folder, port=0) as server:
-        # Asked often whether to stop, so that the test does not wait for it.
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    ready = threading.Event()
+    with study.bound(folder, port=0, told=lambda address: ready.set()) as server:
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
-
-        place = "127.0.0.1", server.server_port
+        assert ready.wait(10)
 
         def asked(method, path, body=None, **headers):
-            connection = http.client.HTTPConnection(*place, timeout=10)
-            connection.putrequest(method, path, skip_host=False)
+            place = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+            place.putrequest(method, path, skip_host=False)
             for name, value in headers.items():
-                connection.putheader(name.replace("_", "-"), value)
-            connection.endheaders(body)
-            reply = connection.getresponse()
+                place.putheader(name.replace("_", "-"), value)
+            place.endheaders(body)
+            reply = place.getresponse()
             text = reply.read()
-            connection.close()
+            place.close()
             return reply.status, text
 
         yield asked
-        server.shutdown()
+        server.stop()
         thread.join()
 
 
@@ -90,9 +103,11 @@ def test_the_page_is_all_there_is_to_get(ask, folder):
         *(f"//{folder}/study.json", f"{folder}/study.json", "/answers/../study.json"),
     ):
         status, text = ask("GET", path)
-        assert status == 404 and b"secret" not in text, path
+        # 405: answers are posted; 400: no path of HTTP.
+        assert status in (400, 404, 405) and b"secret" not in text, path
     for method in ("HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"):
-        assert ask(method, "/study.json")[0] == 501
+        assert ask(method, "/study.json")[0] == 404
+        assert ask(method, "/")[0] == (200 if method == "HEAD" else 405)
 
 
 def test_answers_are_kept_as_they_were_sent_and_numbered(ask, folder):
@@ -135,12 +150,12 @@ def test_a_request_that_is_no_hand_in_is_refused(ask, folder):
     body, kind = _answers(), {"Content_Type": "application/json"}
     length = {"Content_Length": str(len(body))}
     assert _post(ask, body, path="/answers/../study.json")[0] == 404
-    assert _post(ask, body, path="/")[0] == 404
+    assert _post(ask, body, path="/")[0] == 405
     assert ask("POST", "/answers", body, Content_Type="text/plain", **length)[0] == 415
     assert ask("POST", "/answers", body, **length)[0] == 415
     assert ask("POST", "/answers", b"", **kind)[0] == 411
-    assert ask("POST", "/answers", b"", Content_Length="-5", **kind)[0] == 411
-    too_long = str(perceptual_server.MOST_BYTES + 1)
+    assert ask("POST", "/answers", b"", Content_Length="-5", **kind)[0] == 400
+    too_long = str(answers.MOST_BYTES + 1)
     assert ask("POST", "/answers", b"", Content_Length=too_long, **kind)[0] == 413
     assert not (folder / "answers").exists()
 
@@ -161,27 +176,95 @@ def test_answers_that_cannot_be_kept_are_refused_and_who_serves_is_told(
 
 
 def test_nobody_fills_the_disk(ask, folder, monkeypatch):
-    monkeypatch.setattr(perceptual_server, "MOST_FILES", 2)
+    monkeypatch.setattr(answers, "MOST_FILES", 2)
     replies = [_post(ask, _answers(f"rater-{n}"))[0] for n in range(4)]
     assert replies == [200, 200, 507, 507]
     assert len([*(folder / "answers").iterdir()]) == 2
 
 
+def test_the_page_may_run_its_own_script_and_no_other(folder):
+    rules = study.policy(PAGE).split("; ")
+    digest = lambda text: base64.b64encode(hashlib.sha256(text).digest()).decode()
+    script, style = digest(b'"use strict";'), digest(b"p { color: red }")
+    assert f"script-src 'sha256-{script}'" in rules
+    assert f"style-src 'sha256-{style}'" in rules
+    assert "default-src 'none'" in rules and "unsafe" not in study.policy(PAGE)
+    template = importlib.resources.files("jaxrestore.raters").joinpath("study.html")
+    made = study.policy(template.read_bytes())
+    assert made.count("sha256-") == 2
+
+
+def test_a_whole_server_hands_it_out_beside_its_own_pages(folder, tmp_path):
+    async def ask():
+        made = whole.app(whole.settings(tmp_path / "server"))
+        made.include_router(study.router(folder), prefix="/study")
+        async with whole.client(made) as to:
+            page = await to.get("/study/")
+            sent = await to.post(
+                "/study/answers",
+                content=_answers(),
+                headers={"content-type": "application/json"},
+            )
+            foreign = await to.post(
+                "/study/answers",
+                content=_answers("bob-1"),
+                headers={
+                    "content-type": "application/json",
+                    "sec-fetch-site": "cross-site",
+                },
+            )
+        return page, sent, foreign
+
+    page, sent, foreign = asyncio.run(ask())
+    assert page.content == PAGE
+    assert page.headers["content-security-policy"] == study.policy(PAGE)
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert (sent.status_code, foreign.status_code) == (200, 403)
+    assert [path.name for path in (folder / "answers").iterdir()] == ["ann-1-1.json"]
+
+
+def test_the_command_says_where_it_is_and_ends_with_ctrl_c(folder):
+    command = [sys.executable, "-m", "jaxrestore", "study", "serve", folder]
+    serving = subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    said = serving.stdout.readline()
+    port = int(re.fullmatch(r"http://127.0.0.1:(\d+)/ until .*\n", said)[1])
+    place = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    place.request("GET", "/")
+    assert place.getresponse().read() == PAGE
+    place.close()
+    serving.send_signal(signal.SIGINT)
+    rest, _ = serving.communicate(timeout=20)
+    assert serving.returncode == 0
+    assert rest == f"stopped; all answers are in {folder}/answers\n"
+
+
+def test_serving_a_study_needs_no_jax():
+    asked = "import sys, jaxrestore.serving.http.study; sys.exit('jax' in sys.modules)"
+    subprocess.run([sys.executable, "-c", asked], check=True)
+
+
 def test_a_study_that_is_missing_is_said(tmp_path):
     with pytest.raises(errors.NoInputError, match=r"study\.json"):
-        perceptual_server.server(tmp_path)
+        study.create_app(tmp_path)
     (tmp_path / "study.json").write_text(json.dumps(KEY))
     with pytest.raises(errors.NoInputError, match=r"study\.html is missing"):
-        perceptual_server.serve(tmp_path)
+        study.create_app(tmp_path)
 
 
 def test_a_port_that_cannot_be_had_is_said(folder):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(
-            errors.ConfigError, match="it is taken; give another `port`"
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(errors.ConfigError, match=rf"`port` {port} .* in use"),
+            study.bound(folder, port=port),
         ):
-            perceptual_server.serve(folder, port=taken.getsockname()[1])
-    with pytest.raises(errors.ConfigError, match="cannot be served"):
-        perceptual_server.serve(folder, port=70_000)
+            pass
+    with (
+        pytest.raises(errors.ConfigError, match="`port` is 70000"),
+        study.bound(folder, port=70_000),
+    ):
+        pass

@@ -1,0 +1,99 @@
+"""Whether everyone can use the pages: axe-core, sizes of targets, keys, the dark."""
+
+import pytest
+from serving.browser import browsing
+
+pytestmark = pytest.mark.slow
+LEAST = 44  # px of a target, WCAG 2.5.5
+
+SMALL = """least => [...document.querySelectorAll(
+    'button, .button, nav a, summary, select, .file, .task > label, .divider')]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+  .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
+  .filter(([, box]) => box.width && Math.min(box.height, box.width) < least - 0.5)
+  .map(([html, box]) => `${html} ${box.width} x ${box.height}`)"""
+WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("device", [*browsing.DEVICES])
+def test_every_page_can_be_used_by_everyone(chromium, server, made, device, colours):
+    pytest.importorskip("axe_playwright_python")
+    made.state.records = lambda days: SUMMARY
+    more = {"color_scheme": colours}
+    with browsing.opened(chromium, server, device, **more) as page:
+        for name in walked(page):
+            found = browsing.violations(page)
+            assert not found, f"{name}: " + "\n".join(found)
+            small = page.evaluate(SMALL, LEAST)
+            assert not small, f"{name}: " + "\n".join(small)
+            assert page.evaluate(WIDE) <= 0, f"{name} is wider than the screen"
+            assert page.locator("h1").count() == 1, name
+            assert page.title().endswith("jaxrestore"), name
+
+
+def walked(page):
+    """Goes through all pages, and yields the name of each."""
+    for place in ("/", "/batch", "/history", "/privacy", "/records", "/login"):
+        page.goto(place)
+        yield place
+    browsing.upload(page)
+    yield "choose"
+    browsing.choose(page, "Fill holes")
+    yield "mask"
+    browsing.choose(page, "Remove noise")
+    yield "options"
+    first = browsing.restore(page)
+    browsing.done(page)
+    yield "done"
+    page.get_by_role("button", name="Side by side").click()
+    yield "side by side"
+    page.goto(f"/compare?a=original&b={first}")
+    browsing.done(page)
+    yield "compare"
+    page.goto("/history")
+    yield "history"
+    page.goto("/jobs/" + "0" * 32)
+    page.bad[:] = [said for said in page.bad if "404" not in said]  # it is meant
+    yield "error"
+
+
+def test_a_task_is_chosen_and_ordered_by_keys_alone(desktop):
+    browsing.upload(desktop)
+    desktop.get_by_role("radio", name="Remove noise", exact=True).focus()
+    desktop.keyboard.press("ArrowDown")
+    assert desktop.get_by_role("radio", name="Fill holes", exact=True).is_checked()
+    desktop.keyboard.press("ArrowUp")
+    for _ in range(12):
+        desktop.keyboard.press("Tab")
+        if desktop.evaluate("document.activeElement.textContent") == "Restore":
+            break
+    desktop.keyboard.press("Enter")
+    desktop.wait_for_url("**/jobs/*")
+    browsing.done(desktop)
+
+
+def test_what_happens_is_said_to_screen_readers(desktop, made):
+    browsing.upload(desktop)
+    browsing.choose(desktop, "Remove noise")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made.state.service.engine, "delay", 2.0)
+        browsing.restore(desktop)
+        said = desktop.locator("#said[role=status]")
+        said.get_by_text("Working").or_(said).first.wait_for(state="attached")
+        desktop.wait_for_function(
+            "document.getElementById('said')?.textContent.startsWith('Working')"
+        )
+        browsing.done(desktop)
+
+
+SUMMARY = {
+    "since": "2026-11-27",
+    "until": "2026-11-28",
+    "jobs": 5,
+    "days": [
+        {"day": "2026-11-27", "done": 3, "failed": 1, "refused": 1},
+        {"day": "2026-11-28", "done": 2, "failed": 0, "refused": 0},
+    ],
+    "errors": [{"code": "device_oom", "jobs": 1, "share": 0.2}],
+}

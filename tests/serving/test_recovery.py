@@ -1,0 +1,123 @@
+"""A server that is killed: what it had acknowledged is accounted for."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from serving.pictures_of import chunks, png, run, running
+from serving.to_be_killed import FileLedger
+
+from jaxrestore.serving import spool
+from jaxrestore.serving.values import Image, Job, Status
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+def started(folder, mode, **options):
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "to_be_killed.py"), str(folder), mode],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def killed(folder, seconds, least):
+    """The lines that a server printed before it was killed."""
+    with started(folder, "take") as process:
+        lines = [process.stdout.readline() for _ in range(least)]
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.read().splitlines(keepends=True)
+    assert all(line.endswith("\n") for line in lines[:-1])
+    return [line for line in lines if line.endswith("\n")]
+
+
+def check(folder, times, rng):
+    acknowledged = []
+    for _ in range(times):
+        acknowledged += killed(folder, rng.uniform(0, 0.3), rng.randint(1, 10))
+    assert len(acknowledged) >= times
+    with started(folder, "finish", stdin=subprocess.PIPE) as process:
+        told, _ = process.communicate("".join(acknowledged), timeout=240)
+    assert process.returncode == 0
+    assert told.splitlines() == ["done True"] * len(acknowledged)
+
+
+def test_a_server_that_is_killed_goes_on_where_it_was(tmp_path):
+    check(tmp_path, 1, random.Random(0))
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_50_times_loses_no_acknowledged_job(tmp_path):
+    seed = random.randrange(10**9)
+    print(f"seed {seed}")
+    check(tmp_path, 50, random.Random(seed))
+
+
+def test_what_waits_when_a_server_is_stopped_is_done_by_the_next(tmp_path):
+    async def first():
+        ledger = FileLedger(tmp_path / "ledger")
+        async with running(tmp_path, ledger=ledger, slots=1) as service:
+            service.engine.delay = 60.0
+            image = await service.add_image("me", chunks(png(1)))
+            jobs = [await service.add_job("me", image.id, "denoise") for _ in range(3)]
+            while not service.engine.running:
+                await asyncio.sleep(0.001)
+        assert {job.status for job in ledger.jobs.values()} == {Status.QUEUED}
+        return [job.id for job in jobs]
+
+    async def second(ids):
+        ledger = FileLedger(tmp_path / "ledger")
+        async with running(tmp_path, ledger=ledger) as service:
+            done = [await service.wait(id, 10) for id in ids]
+            assert [job.status for job in done] == [Status.DONE] * 3
+            assert [job.id for job in (await service.jobs("me"))[0]] == ids[::-1]
+
+    async def third(ids):
+        async with running(tmp_path, ledger=FileLedger(tmp_path / "ledger")) as service:
+            assert service.engine.orders == []
+            for id in ids:
+                assert (await service.result(id)).path.is_file()
+
+    ids = run(first())
+    run(second(ids))
+    run(third(ids))
+
+
+def test_what_cannot_go_on_fails_and_says_why(tmp_path):
+    ledger = FileLedger(tmp_path / "ledger")
+    job = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
+    lost = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
+    unknown = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
+    kept = spool.Spool(tmp_path / "spool")
+    kept.open()
+    for one in (job, unknown):
+        kept.make(Job, one.id)
+        kept.keep(one)
+    (kept.folder / "images" / "rubbish").mkdir()
+    (kept.folder / "incoming" / "left").write_bytes(b"half an upload")
+    kept.close()
+    ledger.add(job, {})
+    ledger.add(lost, {})
+
+    async def within():
+        async with running(tmp_path, ledger=FileLedger(tmp_path / "ledger")) as service:
+            for one in (job, lost):
+                ended = await service.job(one.id)
+                assert (ended.status, ended.code) == (Status.FAILED, "server_restarted")
+            assert not kept.place(Job, unknown.id).exists()
+            assert service.engine.orders == []
+            assert [*kept.kept(Image)] == []
+            assert [*(kept.folder / "incoming").iterdir()] == []
+
+    run(within())
