@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from jaxrestore.serving import recovery
+from jaxrestore.serving import recovery, refusals
 from jaxrestore.serving.batches import Batches
 from jaxrestore.serving.children import Children
 from jaxrestore.serving.contracts import Engine, Ledger
@@ -168,8 +168,13 @@ class Lifecycle:
         """Lets the metrics and the ledger know what is refused."""
         try:
             yield
-        except Refusal as refusal:
+        except Exception as error:
+            refusal = error if isinstance(error, Refusal) else refusals.no_room(error)
+            if refusal is None:
+                raise
             self._watch(refusal)
             clerk = self._jobs.register.clerk
             clerk.write("", self.ledger.refusal, refusal.status, refusal.code)
-            raise
+            if refusal is error:
+                raise
+            raise refusal from error
