@@ -45,14 +45,15 @@ class Asked:
 
 
 @contextlib.contextmanager
-def behind(folder, delay=0.0):
-    """Yields a server's socket, as nginx names it, and what it is asked for."""
+def behind(folder, delay=0.0, tcp=False):
+    """Yields where a server is, as nginx names it, and what it is asked for."""
     place, asked = folder / "web.sock", []
-    known = whole.settings(folder, socket=place, owner_uploads=100_000)
+    at = {"proxies": ("127.0.0.1",)} if tcp else {"socket": place}
+    known = whole.settings(folder, owner_uploads=100, **at)
     made = whole.app(known, delay=delay)
     made.add_middleware(Asked, asked=asked)
-    with live.served(known, made):
-        yield f"unix:{place}", asked
+    with live.served(known, made) as port:
+        yield f"127.0.0.1:{port}" if tcp else f"unix:{place}", asked
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +226,7 @@ def test_several_servers_share_owners_and_one_may_be_away(tmp_path):
         (folder / "session.key").write_bytes(bytes(32))
     with contextlib.ExitStack() as stack, contextlib.ExitStack() as first:
         a, one = first.enter_context(behind(folders[0]))
-        b, other = stack.enter_context(behind(folders[1]))
+        b, other = stack.enter_context(behind(folders[1], tcp=True))
         made = nginx.Nginx(folders[2], [a, b])
         proxy = stack.enter_context(made.running())
         owners = [stack.enter_context(owner(proxy, n)) for n in range(2, 14)]
