@@ -12,7 +12,7 @@ def uploads(folder, proxies, addresses):
 
     Of no use, 415, so that nothing is decoded; but they count, and one a minute may.
     """
-    known = whole.settings(folder, proxies=proxies, owner_uploads=1)
+    known = whole.settings(folder, proxies=proxies, address_uploads=1)
     with live.served(known, whole.app(known)) as port:
         place = f"http://127.0.0.1:{port}/api/v1/images"
         text = {"content-type": "text/plain"}
