@@ -67,6 +67,7 @@ def mutated(rng, files):
                 number = rng.choice([0, 1, 2**16 - 1, 2**31 - 1, 2**32 - 1, 5000])
                 order = rng.choice(["big", "little"])
                 file[place : place + 4] = number.to_bytes(4, order)
+        file = file or bytearray(1)
     return bytes(file)
 
 
