@@ -356,6 +356,9 @@ def test_the_real_server_behind_it_restores_as_the_command_line_does(
         result = CliRunner().invoke(app.app, ["remote", proxy.url, *far])
         assert result.exit_code == 0, result.exception
         assert client.get("/readyz").status_code == 200
+        _, job = job_of(client)
+        with client.stream("GET", f"/api/v1/jobs/{job}/events") as events:
+            assert '"status":"done"' in [*events.iter_lines()][-2]
     near = CliRunner().invoke(app.app, [*words, f"{tmp_path / 'near'}/"])
     assert near.exit_code == 0, near.exception
     for number in range(3):
