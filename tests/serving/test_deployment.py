@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -21,6 +22,7 @@ import typer.main
 import yaml
 
 import jaxrestore
+from jaxrestore import errors
 from jaxrestore.cli import app
 from jaxrestore.serving import settings
 
@@ -194,6 +196,8 @@ def test_a_service_is_started_with_options_that_there_are():
     assert f"server_name {given['name'][0]};" in site
     assert int(service["TimeoutStopSec"]) >= KNOWN.drain_s + 10
     assert service["KillMode"] == "mixed"  # the engine is the server's to end
+    ended = errors.Interrupted("ended", signal.SIGTERM)
+    assert service["SuccessExitStatus"] == str(ended.exit_code)
 
 
 @pytest.mark.skipif(
