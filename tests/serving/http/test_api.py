@@ -16,9 +16,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
 
 def png(pixels=PIXELS):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return live.png(pixels)
 
 
 def pixels_of(content):
