@@ -164,7 +164,7 @@ class Batches:
     async def _unpacked(
         self, owner: str, chunks: AsyncIterator[bytes], skipped: dict[str, str]
     ) -> list[Image]:
-        limits, incoming, found = self._settings, self._spool.incoming, []
+        limits, incoming = self._settings, self._spool.incoming
         seconds = limits.decode_s
         async with uploads.received(chunks, incoming, limits.max_batch_bytes) as upload:
             answer = await self._children.call(
@@ -175,25 +175,33 @@ class Batches:
                 limits.max_zip_ratio,
                 seconds=seconds,
             )
-            for member in answer.value:
+            room = asyncio.Semaphore(limits.decoders)  # others come between
+
+            async def taken(member: archives.Member) -> Image:
                 path = incoming / new_id()
-                most = limits.max_bytes
-                try:
+                arguments = (upload.path, member.index, path, limits.max_bytes)
+                async with room:
                     self._pictures.check_room(owner)
-                    arguments = (upload.path, member.index, path, most)
-                    await self._children.call(
-                        archives.unpack, *arguments, seconds=seconds
-                    )
-                    one = await asyncio.to_thread(uploads.of_file, path)
-                    found.append(await self._pictures.decoded(owner, one, member.name))
-                except Refusal as error:
-                    if error.status >= 500 or error.status == 429:
-                        for image in found:
-                            self._pictures.delete(image.id)
-                        raise
-                    skipped[_unused(skipped, uploads.shown(member.name))] = str(error)
-                finally:
-                    path.unlink(missing_ok=True)
+                    try:
+                        await self._children.call(
+                            archives.unpack, *arguments, seconds=seconds
+                        )
+                        one = await asyncio.to_thread(uploads.of_file, path)
+                        return await self._pictures.decoded(owner, one, member.name)
+                    finally:
+                        path.unlink(missing_ok=True)
+
+            made = await asyncio.gather(
+                *map(taken, answer.value), return_exceptions=True
+            )
+        found = [image for image in made if isinstance(image, Image)]
+        for member, one in zip(answer.value, made, strict=True):
+            if isinstance(one, Refusal) and one.status < 500 and one.status != 429:
+                skipped[_unused(skipped, uploads.shown(member.name))] = str(one)
+            elif isinstance(one, BaseException):  # of the server, not of the file
+                for image in found:
+                    self._pictures.delete(image.id)
+                raise one
         if not found:
             why = "; ".join(f"{name}: {said}" for name, said in [*skipped.items()][:3])
             raise Refusal(

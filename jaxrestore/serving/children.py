@@ -18,6 +18,7 @@ from multiprocessing import connection, get_context
 from typing import Any, NamedTuple
 
 from jaxrestore import errors
+from jaxrestore.serving import refusals
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.values import Took
 
@@ -66,8 +67,8 @@ class Children:
         """Returns what a function of a module returns in a child.
 
         Raises the `errors.UserError` that it raises, and `Refusal`: 503 where too many
-        calls wait, 413 where its memory did not suffice, 422 where it took more than so
-        many seconds or its process died.
+        calls wait, 507 where the disk is full, 413 where its memory did not suffice,
+        422 where it took more than so many seconds or its process died.
         """
         if self._calls >= self._most:
             raise Refusal(
@@ -235,10 +236,11 @@ def _said(function, arguments) -> _Said:
             value = function(*arguments)
         except (MemoryError, errors.OutOfMemoryError):
             return _Said(error=_no_memory(), spent=True)
+        except errors.DiskError as error:
+            return _Said(error=refusals.no_room(error))
         except errors.UserError as error:
             return _Said(error=_plain(error))
-        except Exception as error:
-            error.add_note(f"in a child: {traceback.format_exc()}")
+        except Exception:
             return _Said(error=RuntimeError(traceback.format_exc()), spent=True)
     said = (str(w.message) for w in caught if issubclass(w.category, errors.Notice))
     return _Said(value, tuple(said))
@@ -256,6 +258,9 @@ def _limit(memory: int) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that of a terminal is the parent's
+    # What libtiff and others print of a stranger's file is nothing for our logs.
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # each thread would take addresses
     for which, most in (("AS", memory), ("CORE", 0), ("NOFILE", 64)):

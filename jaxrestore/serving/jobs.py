@@ -69,7 +69,7 @@ class Jobs:
         """Hands jobs to the engine while it has slots."""
         status = self.engine.status
         while self._taking and status.ready and status.alive:
-            if len(self._with_engine) >= self._settings.slots:
+            if len(self._with_engine) >= min(status.slots, self._settings.slots):
                 return
             id = self.queue.take(self._clock())
             if id is None:
@@ -214,7 +214,11 @@ class Jobs:
             preview=self._spool.fit(id),
             options=job.options,
         )
-        self.engine.submit(order)
+        try:
+            self.engine.submit(order)
+        except Exception as error:  # as where it has just died
+            _LOG.error("the engine took no order", exc_info=error)
+            self.told(values.Died(id))
 
     def _leave(self, id: str, *, whole: bool) -> None:
         """The engine has a slot again; `whole`: what it took tells about others."""

@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from jaxrestore.serving import recovery
+from jaxrestore.serving import recovery, refusals
 from jaxrestore.serving.batches import Batches
 from jaxrestore.serving.children import Children
 from jaxrestore.serving.contracts import Engine, Ledger
@@ -38,9 +38,10 @@ class Lifecycle:
     ):
         """Makes the engine by calling `engine` with what it tells its events.
 
-        `watch` is called, in the event loop, with each job as it changes, each
-        refusal of a job or an upload, and what reading a file took: metrics and logs are made of them. `children`
-        are those of somebody else, who ends them; by default it has its own.
+        `watch` is called, in the event loop, with each job as it changes, each refusal
+        of a job or an upload, and what a call of a child took: metrics and logs are
+        made of them. `children` are those of somebody else, who ends them; by default
+        it has its own.
         """
         self.settings, self.ledger, self._clock = settings, ledger, clock
         self._watch = watch
@@ -168,8 +169,13 @@ class Lifecycle:
         """Lets the metrics and the ledger know what is refused."""
         try:
             yield
-        except Refusal as refusal:
+        except Exception as error:
+            refusal = error if isinstance(error, Refusal) else refusals.no_room(error)
+            if refusal is None:
+                raise
             self._watch(refusal)
             clerk = self._jobs.register.clerk
             clerk.write("", self.ledger.refusal, refusal.status, refusal.code)
-            raise
+            if refusal is error:
+                raise
+            raise refusal from error

@@ -42,6 +42,23 @@ def not_found(what: str) -> Refusal:
     )
 
 
+def no_room(error: Exception) -> Refusal | None:
+    """Returns the refusal of what met a disk that is full or cannot be written.
+
+    None for another error.
+    """
+    disk = isinstance(error, errors.DiskError)
+    if not disk and not isinstance(errors.explained(error), errors.DiskError):
+        return None
+    return Refusal(
+        507,
+        "disk_full",
+        "The server has no room",
+        "The server cannot write to its disk, so nothing was taken; try again later.",
+        retry_after=60,
+    )
+
+
 def gone(what: str) -> Refusal:
     """Returns the refusal of something that was deleted when its time was over."""
     return Refusal(

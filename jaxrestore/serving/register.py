@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from jaxrestore import errors
 from jaxrestore.serving import refusals
 from jaxrestore.serving.clerk import Clerk
 from jaxrestore.serving.contracts import Ledger
@@ -85,16 +84,12 @@ class Register:
         self._jobs[job.id] = job
         try:
             await self.clerk.write(job.id, self._write_new, job, facts)
-        except (OSError, errors.DiskError) as error:
+        except Exception as error:
             self.forget(job.id)
-            raise Refusal(
-                507,
-                "disk_full",
-                "The server has no room",
-                "The job could not be written down, so it was not taken; try again "
-                "later.",
-                retry_after=60,
-            ) from error
+            refusal = refusals.no_room(error)
+            if refusal is None:
+                raise
+            raise refusal from error
         self._watch(job)
 
     def keep(self, job: Job) -> None:

@@ -60,7 +60,7 @@ async def running(
     ledger: Any = None,
     clock: Callable[[], float] | None = None,
     **limits: Any,
-) -> AsyncIterator[service.Service]:
+) -> AsyncIterator[Any]:
     """Gives a service that is started, on a fake engine; `limits` are settings."""
     more = {} if clock is None else {"clock": clock}
     made = service.Service(
@@ -77,11 +77,11 @@ async def running(
         await made.stop(0)
 
 
-def run(coroutine) -> Any:
-    """Returns what a coroutine returns, within a minute."""
+def run(coroutine, seconds: int = 60) -> Any:
+    """Returns what a coroutine returns, within so many seconds."""
 
     async def limited():
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(seconds):
             return await coroutine
 
     return asyncio.run(limited())

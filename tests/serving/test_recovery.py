@@ -51,6 +51,7 @@ def check(folder, times, rng):
         told, _ = process.communicate("".join(acknowledged), timeout=240)
     assert process.returncode == 0
     assert told.splitlines() == ["done True"] * len(acknowledged)
+    print(f"{len(acknowledged)} jobs, all done")
 
 
 def test_a_server_that_is_killed_goes_on_where_it_was(tmp_path):

@@ -80,7 +80,7 @@ async def records(
 
 
 def tables(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns tables of a summary that are not empty: `title`, `plot`, `head`, `rows`."""
+    """Returns the tables that are not empty, with `title`, `plot`, `head`, `rows`."""
     return [
         {
             "title": title,

@@ -26,7 +26,6 @@ from jaxrestore.serving.records import databases, models, retention, rows
 
 _DAY, _HOUR = 86_400, 3_600
 _FLUSH_S = 10  # after which refusals are written, with the next one
-_FINAL = [str(status) for status in values.FINAL]
 
 
 class Ledger:
@@ -120,7 +119,7 @@ class Ledger:
 
         Their owner is the word under which the ledger knows it.
         """
-        return self._jobs(models.Job.status.not_in(_FINAL))
+        return self._jobs(models.Job.status.in_(models.LIVE))
 
     def own(self, owner: str, *, limit: int = 50) -> list[values.Job]:
         """Returns the last jobs of an owner, the newest first; not those forgotten."""
@@ -190,7 +189,11 @@ class Ledger:
         batches; jobs that are older than the `days` of the ledger become totals.
         """
         now, job, batch = self._clock(), models.Job, models.Batch
-        over = [job.erased.is_(None), job.expires <= now, job.status.in_(_FINAL)]
+        over = [
+            job.erased.is_(None),
+            job.expires <= now,
+            job.status.not_in(models.LIVE),
+        ]
         old = [batch.owner.is_not(None), batch.expires <= now]
         with databases.writing(self.engine) as connection:
             connection.execute(sa.update(batch).where(*old).values(owner=None))

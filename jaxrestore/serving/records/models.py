@@ -12,6 +12,9 @@ from sqlalchemy import orm
 
 from jaxrestore.serving import values
 
+# Of jobs that have not ended: few, and an index finds them. All others are what is not
+# one of these, which no index is used for, so that one of times is.
+LIVE = sorted(str(status) for status in values.Status if status not in values.FINAL)
 # What is measured of a job, and of which type; `Job.numbers` has them by these names.
 MEASURED = {
     "model": str,  # its name, of a network
@@ -35,6 +38,7 @@ MEASURED = {
 Real = sa.Double().with_variant(sa.REAL(), "sqlite")
 Integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _STRICT = ({"sqlite_strict": True},)
+_KEPT = sa.text("erased IS NULL")
 _TYPES: dict[type, Any] = {float: Real, int: Integer, str: sa.Text}
 
 
@@ -75,6 +79,7 @@ class Job(Base):
         sa.Index("job_task", "task", "created"),
         sa.Index("job_status", "status"),
         sa.Index("job_owner", "owner", "created"),
+        sa.Index("job_kept", "expires", sqlite_where=_KEPT, postgresql_where=_KEPT),
         *_STRICT,
     )
 

@@ -24,7 +24,7 @@ def retire(engine: sa.Engine, *, now: float, days: int = 90) -> int:
                 found.setdefault(summaries.totals(job), []).append(job)
         for key, jobs in found.items():
             _add(connection, key, jobs)
-        ended = models.Job.status.in_([*map(str, values.FINAL)])
+        ended = models.Job.status.not_in(models.LIVE)
         old = sa.delete(models.Job).where(models.Job.created < until, ended)
         connection.execute(old)
         connection.execute(sa.delete(models.Batch).where(models.Batch.created < until))

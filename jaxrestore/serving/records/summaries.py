@@ -99,7 +99,7 @@ def totals(job: Mapping[str, Any]) -> tuple[int, str, str, str, str]:
 def jobs_between(connection: sa.Connection, since: float, until: float) -> list[Row]:
     """Returns the jobs that were ordered since a time and before another.
 
-    Each with its `day`, `size`, and `liked` and `disliked`, 1 or 0.
+    Each with its `day` and `size`, and whether it was `liked` or `disliked`.
     """
     job, feedback = models.Job, models.Feedback
     names = ("id", "task", "method", "model", "status", "code", "created")
@@ -112,11 +112,14 @@ def jobs_between(connection: sa.Connection, since: float, until: float) -> list[
         .outerjoin(feedback, feedback.job_id == job.id)
         .where(job.created >= since, job.created < until)
     )
+    keys = [*names, *measured, "pixels", "rating"]
     found = []
-    for row in connection.execute(asked).mappings():
-        known = {"day": int(row["created"] // DAY), "size": size_class(row["pixels"])}
-        known |= {"liked": int(row["rating"] == 1), "jobs": 1}
-        found.append({**row, **known, "disliked": int(row["rating"] == -1)})
+    for row in connection.execute(asked):
+        job = dict(zip(keys, row, strict=True))
+        job["day"], job["size"] = int(job["created"] // DAY), size_class(job["pixels"])
+        job["liked"], job["disliked"] = job["rating"] == 1, job["rating"] == -1
+        job["jobs"] = 1
+        found.append(job)
     return found
 
 

@@ -12,6 +12,7 @@ branch_labels = depends_on = None
 # What `models` says today may be otherwise tomorrow; a migration stays as it was.
 _REAL = sa.Double().with_variant(sa.REAL(), "sqlite")
 _INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_KEPT = sa.text("erased IS NULL")
 _STATUSES = "'queued', 'running', 'done', 'failed', 'cancelled', 'expired'"
 
 
@@ -92,6 +93,8 @@ def _make_jobs() -> None:
     op.create_index("job_task", "job", ["task", "created"])
     op.create_index("job_status", "job", ["status"])
     op.create_index("job_owner", "job", ["owner", "created"])
+    kept = {"sqlite_where": _KEPT, "postgresql_where": _KEPT}
+    op.create_index("job_kept", "job", ["expires"], **kept)
 
 
 def _columns(kind: Any, *names: str, nullable: bool = False) -> list[sa.Column]:
