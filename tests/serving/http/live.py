@@ -31,7 +31,7 @@ def served(settings, app):
         thread.start()
         assert ready.wait(20)
         try:
-            yield ear.getsockname()[1]
+            yield 0 if settings.socket else ear.getsockname()[1]
         finally:
             running.should_exit = True
             thread.join(20)

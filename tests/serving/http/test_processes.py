@@ -1,5 +1,7 @@
 """Servers as processes: one that is real, and two that are replaced under load."""
 
+import asyncio
+import io
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from serving.http import live
 
 ROOT = Path(__file__).parents[3]
@@ -55,6 +58,49 @@ def test_the_real_one_restores_and_its_web_process_has_no_jax(tmp_path):
         assert process.wait(60) == 128 + signal.SIGTERM
         mode = (tmp_path / "records.sqlite").stat().st_mode
         assert mode & 0o077 == 0
+
+
+async def uses(place, number):
+    """Restores three pictures of a user's own; whether each came back as it should."""
+    draw = np.random.default_rng(number)
+    json = {"content-type": "image/png"}
+    async with httpx.AsyncClient(base_url=place, timeout=60) as to:
+        await to.get("/docs", headers={"accept": "text/html"})  # a session
+
+        async def patient(method, where, **more):
+            while (answer := await to.request(method, where, **more)).is_error:
+                assert answer.status_code in (429, 503), answer.text
+                await asyncio.sleep(
+                    float(answer.headers["retry-after"]) * draw.random()
+                )
+            return answer
+
+        right = []
+        for _ in range(3):
+            pixels = draw.integers(0, 256, (*draw.integers(16, 90, 2), 3), np.uint8)
+            sent = live.png(pixels)
+            image = await patient("POST", f"{API}/images", content=sent, headers=json)
+            asked = {"image_id": image.json()["id"], "task": "denoise"}
+            job = (await patient("POST", f"{API}/jobs", json=asked)).json()
+            while job["status"] in ("queued", "running"):
+                wait = {"prefer": "wait=20"}
+                job = (await to.get(job["links"]["self"], headers=wait)).json()
+            found = (await patient("GET", job["links"]["result"])).content
+            back = np.asarray(Image.open(io.BytesIO(found)))
+            right.append(np.array_equal(back, 255 - pixels))
+        return right
+
+
+def test_64_users_at_once_get_their_own_pictures_back(tmp_path):
+    async def all_at_once(place):
+        return await asyncio.gather(*(uses(place, number) for number in range(64)))
+
+    process, place = live.started(tmp_path, 0.05)
+    with process:
+        found = asyncio.run(all_at_once(place))
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert found == [[True] * 3] * 64
 
 
 class Balancer:

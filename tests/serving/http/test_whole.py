@@ -21,6 +21,7 @@ from schemathesis.specs.openapi import checks
 from serving.http import live, whole
 from starlette.responses import HTMLResponse
 
+from jaxrestore.serving.http import server
 from jaxrestore.serving.http.api import events, schemas
 
 ROOT = Path(__file__).parents[3]
@@ -110,7 +111,7 @@ async def _attack(made, count):
     return seen
 
 
-@pytest.mark.parametrize("count", [160, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [64, pytest.param(2000, marks=pytest.mark.slow)])
 def test_no_name_reaches_a_file_outside_the_spool(tmp_path, opened, count):
     limits = {"owner_uploads": 10**6, "address_uploads": 10**6, "owner_jobs": 64}
     settings = whole.settings(tmp_path / "served", **limits)
@@ -277,8 +278,26 @@ def test_a_stream_says_that_it_lives_while_nothing_happens():
     assert set(kinds[2:-1]) == {b""} and parts[2].startswith(b": ping")
 
 
+def test_a_proxy_comes_in_by_a_socket_and_says_who_asks(tmp_path):
+    place = tmp_path / "ear"
+    settings = whole.settings(tmp_path / "served", socket=place, address_requests=3)
+    with live.served(settings, whole.app(settings)):
+        assert place.stat().st_mode & 0o777 == 0o660
+        for_ = lambda address: {"x-forwarded-for": address}
+        with httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(place)), base_url=whole.LOCAL
+        ) as to:
+            ask = lambda path, address: to.get(path, headers=for_(address)).status_code
+            assert [ask("/docs", "10.0.0.1") for _ in range(4)] == [200] * 3 + [429]
+            assert ask("/docs", "10.0.0.2") == 200
+            assert ask("/metrics", "127.0.0.1") == 403  # who is near is not known here
+    assert not place.exists()
+    with server.listening(settings):  # and a socket that is left behind is no hindrance
+        pass
+
+
 def test_a_server_that_is_told_to_end_lets_what_runs_end(tmp_path):
-    process, place = live.started(tmp_path, 1.0)
+    process, place = live.started(tmp_path, 0.6)
     with process, httpx.Client(base_url=place, timeout=10) as to:
         image = to.post(f"{API}/images", content=live.png(GREY)).json()["id"]
         asked = {"image_id": image, "task": "denoise"}
