@@ -3,12 +3,13 @@
 Each refuses what the app need not see, and answers it as a problem.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers as HeaderValues
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jaxrestore.serving.http import problems
@@ -41,8 +42,13 @@ async def refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -
 
     `Watching` counts what is noted in the scope's state.
     """
-    scope.setdefault("state", {})["refused"] = refusal
-    await problems.answer(refusal, {"connection": "close"})(scope, receive, send)
+    state, closes = scope.setdefault("state", {}), {"connection": "close"}
+    state["refused"] = refusal
+    if "caller" in state and "app" in scope:  # so that pages know whose they are
+        answer = problems.told(Request(scope), refusal, closes)
+    else:
+        answer = problems.answer(refusal, closes)
+    await answer(scope, receive, send)
 
 
 class Headers:
@@ -101,6 +107,10 @@ class Failures:
             await self.app(scope, receive, sending)
         except ClientDisconnect:
             return  # nobody is left to answer
+        except asyncio.CancelledError:  # the server ends, and has waited long enough
+            if not started:
+                await refuse(scope, receive, send, problems.ends())
+            raise
         except Exception as error:
             self.told(error)
             if started:  # the server closes the connection, so that it is noticed

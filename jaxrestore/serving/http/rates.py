@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jaxrestore.serving.http import problems
 from jaxrestore.serving.http.guards import SAFE, refuse
-from jaxrestore.serving.http.lifetime import Lifetime, ends
+from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
 
@@ -131,7 +132,7 @@ class Streams:
         if started:
             await send({"type": "http.response.body"})
         else:
-            await refuse(scope, receive, send, ends())
+            await refuse(scope, receive, send, problems.ends())
 
 
 def _too_many_streams(most: int) -> Refusal:

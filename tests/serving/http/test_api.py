@@ -16,9 +16,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
 
 def png(pixels=PIXELS):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return live.png(pixels)
 
 
 def pixels_of(content):
@@ -363,6 +361,7 @@ def test_what_the_server_is_and_can_do(to):
     assert {one["name"] for one in tasks["tasks"]} == {"denoise", "inpaint", "sr"}
     assert tasks["limits"]["max_bytes"] == 32 * 2**20
     version = to.get(f"{API}/version").json()
+    assert to.get("/version").json() == version
     assert version["device"] == "fake" and version["models"] == {"fake": None}
     assert to.get("/healthz").json() == to.get("/readyz").json()
     assert "swagger-ui-bundle.js" in to.get("/docs").text

@@ -316,6 +316,16 @@ def test_a_page_gives_a_session_that_only_this_key_can_have_signed():
     assert "Secure" in sessions.Sessions(b"k" * 32, secure=True).cookie(signed.new())
 
 
+def test_an_answer_that_sets_a_cookie_itself_is_left_alone():
+    async def own(scope, receive, send):
+        await PlainTextResponse("x", headers={"set-cookie": "a=1"})(
+            scope, receive, send
+        )
+
+    answer = ask(known(own)[0], headers={"accept": "text/html"})
+    assert answer.headers.get_list("set-cookie") == ["a=1"]
+
+
 SAID = {"user": "a" * 20, "admin": "b" * 20}
 
 
