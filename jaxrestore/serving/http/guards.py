@@ -31,6 +31,8 @@ FIXED = {
 }
 HSTS = "max-age=31536000"
 SAFE = ("GET", "HEAD", "OPTIONS")
+# Whoever watches a server may call it by its address, as Kubernetes does.
+PROBES = ("/healthz", "/readyz")
 
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32_768
@@ -153,7 +155,8 @@ class Requests:
             told = "This server speaks HTTP/1.1."
             return Refusal(505, "http_version", "Another version of HTTP", told)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._ours(hosts[0]):
+        probe = scope["path"] in PROBES and not hosts[1:]
+        if not probe and (len(hosts) != 1 or not self._ours(hosts[0])):
             told = (
                 f"The server does not go by the name {hosts[0][:80]!r}; whoever runs "
                 "it can add it to its names."

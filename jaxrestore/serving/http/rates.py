@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jaxrestore.serving.http import problems
-from jaxrestore.serving.http.guards import SAFE, refuse
+from jaxrestore.serving.http.guards import PROBES, SAFE, refuse
 from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
@@ -60,7 +60,7 @@ class Rates:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        if scope["type"] != "http" or scope["path"] in ("/healthz", "/readyz"):
+        if scope["type"] != "http" or scope["path"] in PROBES:
             return await self.app(scope, receive, send)
         client = scope["state"]["caller"].client
         waits, what = self.requests.take(client), "requests"

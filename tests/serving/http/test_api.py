@@ -368,6 +368,31 @@ def test_what_the_server_is_and_can_do(to):
     assert "SwaggerUIBundle" in to.get("/docs/start.js").text
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 40_000,
+        b"\xff\xfe",
+        b"\x00",
+        b"null",
+        b"1e999",
+        b'"\\ud800"',
+        b'{"image_id": "\\ud800", "task": "\\udfff"}',
+        b'{"image_id": "a", "task": "denoise", "params": {"strength": NaN}}',
+        b'{"image_id": "a", "task": "denoise", "params": {"strength": 1e400}}',
+        b'{"image_id": "a", "task": "denoise", "params": {"strength": '
+        + b"9" * 5000
+        + b"}}",
+    ],
+)
+def test_json_that_is_odd_is_refused(to, body):
+    headers = {"content-type": "application/json"}
+    for place in ("jobs", "batches", f"jobs/{'0' * 32}/feedback"):
+        answer = to.post(f"{API}/{place}", content=body, headers=headers)
+        assert code(answer)[0] in (400, 404, 422)
+
+
 def test_nothing_is_nowhere(to):
     for path in ("/nothing", "/api/v1/nothing", "/api/v1/jobs/1/2/3", "/static/../x"):
         assert code(to.get(path))[0] == 404

@@ -103,6 +103,15 @@ def test_only_its_own_names_are_answered(host, known):
     assert answer.text == "hello" if known else code(answer) == (400, "host")
 
 
+def test_whoever_watches_it_may_call_it_by_its_address():
+    app = guards.Requests(hello, ("a",))
+    for path in ("/healthz", "/readyz"):
+        assert ask(app, path=path, headers={"host": "10.1.2.3:80"}).text == "hello"
+    assert ask(app, path="/metrics", headers={"host": "10.1.2.3"}).status_code == 400
+    two = [("host", "a"), ("host", "b")]
+    assert ask(app, path="/healthz", headers=two).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
