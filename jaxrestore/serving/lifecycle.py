@@ -38,9 +38,10 @@ class Lifecycle:
     ):
         """Makes the engine by calling `engine` with what it tells its events.
 
-        `watch` is called, in the event loop, with each job as it changes, each
-        refusal of a job or an upload, and what reading a file took: metrics and logs are made of them. `children`
-        are those of somebody else, who ends them; by default it has its own.
+        `watch` is called, in the event loop, with each job as it changes, each refusal
+        of a job or an upload, and what a call of a child took: metrics and logs are
+        made of them. `children` are those of somebody else, who ends them; by default
+        it has its own.
         """
         self.settings, self.ledger, self._clock = settings, ledger, clock
         self._watch = watch

@@ -48,7 +48,8 @@ class Worker:
         from jaxrestore.serving.engine import offers, shelf, turns
 
         device = jax.devices()[0]
-        self.device = f"{device.platform} {device.device_kind}"
+        kinds = dict.fromkeys((device.platform, device.device_kind))
+        self.device = " ".join(kinds)
         self._begin, self._tell = begin, tell
         self._weights = offers.files(begin.models)
         self._tasks = offers.offered(self._weights)

@@ -138,13 +138,13 @@ _ROWS = (
     ("run_s", "Computed", duration),
     ("device", "On", str),
     ("tiles", "Tiles", str),
-    ("steps", "Steps of the fit", str),
-    ("est_sigma_in", "Noise before (estimate, of 255)", "{:.1f}".format),
-    ("est_sigma_out", "Noise after", "{:.1f}".format),
-    ("blockiness_in", "Blockiness before (1 is none)", "{:.2f}".format),
-    ("blockiness_out", "Blockiness after", "{:.2f}".format),
-    ("sharp_in", "Sharpness before", "{:.3g}".format),
-    ("sharp_out", "Sharpness after", "{:.3g}".format),
+    ("iterations", "Steps of the fit", str),
+    ("sigma_in", "Noise before (estimate, of 255)", "{:.1f}".format),
+    ("sigma_out", "Noise after", "{:.1f}".format),
+    ("blockiness_in", "Blocks of JPEG before (1: none)", "{:.2f}".format),
+    ("blockiness_out", "Blocks of JPEG after", "{:.2f}".format),
+    ("sharpness_in", "Sharpness before (steps, of 255)", "{:.1f}".format),
+    ("sharpness_out", "Sharpness after", "{:.1f}".format),
 )
 
 

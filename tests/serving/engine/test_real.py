@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -9,9 +10,14 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
+from serving import fake_engine
+from skimage import data
 
 import jaxrestore
-from jaxrestore.serving import settings, values
+from jaxrestore import images
+from jaxrestore.inference import folders
+from jaxrestore.serving import service, settings, values
 from jaxrestore.serving.engine import supervisor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -178,3 +184,43 @@ def test_a_cancelled_job_frees_the_device_within_a_tile(tmp_path):
         assert house.engine.status.running == 0
 
     scenario(tmp_path, steps)
+
+
+def test_an_upload_is_restored_as_by_the_command_line(tmp_path):
+    file = tmp_path / "in.jpg"
+    Image.fromarray(data.coffee()[:300, :400]).save(file, quality=20)
+    chosen = settings.Settings(folder=tmp_path / "home", idle_release_s=1.0)
+    ledger = fake_engine.MemoryLedger()
+    made = {}
+
+    async def chunks():
+        yield file.read_bytes()
+
+    async def main():
+        engine = functools.partial(supervisor.Engine, chosen)
+        house = service.Service(chosen, engine, ledger)
+        await house.start()
+        while not house.ready()[0]:
+            await asyncio.sleep(0.1)
+        image = await house.add_image("me", chunks())
+        for confine in (True, False):
+            options = {"confine": confine}
+            job = await house.add_job("me", image.id, "jpeg", options=options)
+            while not (job := await house.wait(job.id, 30)).final:
+                pass
+            assert job.status == DONE, job.detail
+            result = await house.result(job.id)
+            made[confine] = images.decode_as_stored(result.path)
+            # Idle for long: its networks are let go, and loaded for the next one.
+            held = house.engine.status.memory
+            while house.engine.status.memory > 0.8 * held:
+                await asyncio.sleep(0.1)
+        await house.stop(0)
+
+    asyncio.run(main())
+    network = jaxrestore.Restorer.load("jpeg")
+    for confine, picture in made.items():
+        folders.restore_file(network, file, tmp_path / "out.png", confine=confine)
+        expected = images.decode_as_stored(tmp_path / "out.png")
+        np.testing.assert_array_equal(picture, expected)
+    assert (made[True] != made[False]).any()
