@@ -6,12 +6,7 @@ from typing import Any
 
 from jaxrestore.serving.values import TaskInfo
 
-LABELS = {
-    "level": "Level",
-    "strength": "Strength",
-    "scale": "Enlarge by",
-    "ensemble": "Average over eight views",
-}
+_SHARES = tuple((f"{n / 10:g}", f"{10 * n} %") for n in range(10, 0, -1))
 
 
 @dataclass(frozen=True)
@@ -19,7 +14,8 @@ class Field:
     """One option as a form shows it; `kind` is "range", "number", "choice" or "switch".
 
     `name` is TASK.OPTION, so that the options of all tasks stand in one form.
-    `automatic`: left empty, the program chooses. `choices` are values as text.
+    `automatic`: left empty, the program chooses. `choices` are values, each with what
+    people call it. `methods` are those that take the option; none stands for all.
     """
 
     name: str
@@ -31,8 +27,9 @@ class Field:
     least: float | int | None = None
     most: float | int | None = None
     step: str = "any"
-    choices: tuple[str, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()
     automatic: bool = False
+    methods: tuple[str, ...] = ()
 
 
 def of_task(task: TaskInfo) -> list[Field]:
@@ -40,17 +37,23 @@ def of_task(task: TaskInfo) -> list[Field]:
     return [_field(task, name, rule) for name, rule in _properties(task).items()]
 
 
-def options(task: TaskInfo, form: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options that a filled form names; what is left as it was is left out.
+def options(
+    task: TaskInfo, form: Mapping[str, Any], method: str | None = None
+) -> dict[str, Any]:
+    """Returns the options that a filled form names; what was left alone is left out.
 
-    Numbers are read as numbers; a text that is none stays a text, so that whoever
-    checks options says what is wrong with it.
+    So is what the `method`, the task's first if None, does not take. Numbers are read
+    as numbers; a text that is none stays a text, so that whoever checks options says
+    what is wrong with it.
 
     Example: a form {"denoise.level": "25"} gives {"level": 25}.
     """
+    method = method or next(iter(task.methods), "")
     found: dict[str, Any] = {}
     for field in of_task(task):
         given = form.get(field.name)
+        if field.methods and method not in field.methods:
+            continue
         if field.kind == "switch":
             if given is not None:
                 found[field.option] = True
@@ -59,9 +62,10 @@ def options(task: TaskInfo, form: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def label(option: str) -> str:
-    """Returns what people call an option."""
-    return LABELS.get(option, option.replace("_", " ").capitalize())
+def label(option: str, task: TaskInfo | None) -> str:
+    """Returns what people call an option of a task."""
+    rule = _properties(task).get(option, {}) if task else {}
+    return rule.get("title") or option.replace("_", " ").capitalize()
 
 
 def written(option: str, value: Any) -> str:
@@ -69,7 +73,7 @@ def written(option: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if option == "strength" and isinstance(value, int | float):
-        return f"{value:.0%}".replace("%", " %")
+        return f"{100 * value:.0f} %"
     return f"{value}"
 
 
@@ -90,32 +94,31 @@ def _field(task: TaskInfo, option: str, rule: Mapping[str, Any]) -> Field:
     ways = [dict(way) for way in rule.get("anyOf", rule.get("oneOf", [rule]))]
     numeric = next((w for w in ways if _types(w) & {"number", "integer"}), {})
     merged = {**rule, **numeric}
-    choices = tuple(str(c) for w in ways for c in w.get("enum", ()) if c is not None)
-    automatic = any(
-        "null" in _types(w) or w.get("const") == "auto" or "auto" in w.get("enum", ())
-        for w in ways
-    )
+    choices = tuple((str(c), str(c)) for w in ways for c in w.get("enum", ()))
     default = rule.get("default")
     least, most = merged.get("minimum"), merged.get("maximum")
     if any("boolean" in _types(way) for way in ways):
         kind = "switch"
-    elif numeric and choices in ((), ("auto",)):
-        whole = option == "strength" and least is not None and most is not None
-        kind = "range" if whole and not automatic else "number"
-    else:
+    elif choices:
         kind = "choice"
+    elif (least, most) == (0, 1):  # a share, of which people say per cent
+        kind = "choice" if default is None else "range"
+        choices = _SHARES if default is None else ()
+    else:
+        kind = "number"
     return Field(
         name=f"{task.name}.{option}",
         option=option,
-        label=rule.get("title") or label(option),
+        label=label(option, task),
         help=rule.get("description", ""),
         kind=kind,
-        default="" if default in (None, "auto", False) else str(default),
+        default="" if default in (None, False) else str(default),
         least=least,
         most=most,
-        step=_step(kind, merged, least, most),
-        choices=tuple(c for c in choices if c != "auto") if kind == "choice" else (),
-        automatic=automatic,
+        step="0.05" if kind == "range" else _step(merged),
+        choices=choices,
+        automatic=default is None and kind != "switch",
+        methods=tuple(rule.get("x-methods", ())),
     )
 
 
@@ -124,9 +127,6 @@ def _types(way: Mapping[str, Any]) -> set[str]:
     return {kind} if isinstance(kind, str) else set(kind)
 
 
-def _step(kind: str, rule: Mapping[str, Any], least: Any, most: Any) -> str:
-    if "integer" in _types(rule):
-        return "1"
-    if "multipleOf" in rule:
-        return str(rule["multipleOf"])
-    return str((most - least) / 20) if kind == "range" else "any"
+def _step(rule: Mapping[str, Any]) -> str:
+    whole = "integer" in _types(rule)
+    return str(rule.get("multipleOf", 1 if whole else "any"))

@@ -1,6 +1,6 @@
 """The pages of jobs and batches: where they stand, what came of them, what next."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -163,16 +163,11 @@ async def _job(
             "result": addresses.result(job.id, max(width, height)),
             "lossless": shown.lossless(width * height),
             "downloads": addresses.downloads(job.id, image),
-            "model": _model(job, tasks),
+            "task": shown.known(job.task, tasks),
             "others": others,
             "titles": {other.id: shown.title(other, tasks) for other in others},
         }
     return page(request, "job.html", context, problem.status if problem else 200)
-
-
-def _model(job: Job, tasks: Sequence[Any]) -> str | None:
-    known = {task.name: task.model for task in tasks}
-    return known.get(job.task) if job.method == "network" else None
 
 
 async def _image(request: Request, job: Job) -> Image | None:

@@ -66,8 +66,8 @@ def method(task: TaskInfo, form: FormData) -> str | None:
 
 
 def options(task: TaskInfo, form: FormData) -> dict[str, Any]:
-    """Returns the options of the chosen task."""
-    return fields.options(task, form)
+    """Returns the options of the chosen task that the chosen method takes."""
+    return fields.options(task, form, method(task, form))
 
 
 async def mask(

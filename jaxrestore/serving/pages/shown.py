@@ -22,9 +22,15 @@ class Side(NamedTuple):
     height: int
 
 
+def known(task: str, tasks: Sequence[TaskInfo]) -> TaskInfo | None:
+    """Returns a task by its name, or None where the engine is away."""
+    return next((one for one in tasks if one.name == task), None)
+
+
 def label(task: str, tasks: Sequence[TaskInfo]) -> str:
     """Returns what people call a task, or its name where the engine is away."""
-    return next((known.label for known in tasks if known.name == task), task)
+    found = known(task, tasks)
+    return found.label if found else task
 
 
 def title(job: Job, tasks: Sequence[TaskInfo]) -> str:
@@ -32,13 +38,14 @@ def title(job: Job, tasks: Sequence[TaskInfo]) -> str:
 
     Example: "Remove noise (fitted to this picture, level 25)".
     """
+    task = known(job.task, tasks)
     said = [] if job.method == "network" else [words.METHODS[job.method].lower()]
     for option, value in job.options.items():
-        name = fields.label(option).lower()
+        name = fields.label(option, task).lower()
         said.append(
             name if value is True else f"{name} {fields.written(option, value)}"
         )
-    name = label(job.task, tasks)
+    name = task.label if task else job.task
     return f"{name} ({', '.join(said)})" if said else name
 
 

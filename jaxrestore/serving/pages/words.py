@@ -107,6 +107,9 @@ def standing(job: Job) -> str:
             "in line" if job.position is None else f"{ordinal(job.position)} in line"
         )
         return f"Waiting: {place}{left}."
+    if job.status is Status.RUNNING and not job.share:
+        fit = "; a fit takes a minute or two to begin" if job.method == "prior" else ""
+        return f"Working: it has begun{fit}{left}."
     if job.status is Status.RUNNING:
         return f"Working: {100 * job.share:.0f} % done{left}."
     sentence = job.detail or ""
@@ -138,13 +141,13 @@ _ROWS = (
     ("run_s", "Computed", duration),
     ("device", "On", str),
     ("tiles", "Tiles", str),
-    ("steps", "Steps of the fit", str),
-    ("est_sigma_in", "Noise before (estimate, of 255)", "{:.1f}".format),
-    ("est_sigma_out", "Noise after", "{:.1f}".format),
-    ("blockiness_in", "Blockiness before (1 is none)", "{:.2f}".format),
-    ("blockiness_out", "Blockiness after", "{:.2f}".format),
-    ("sharp_in", "Sharpness before", "{:.3g}".format),
-    ("sharp_out", "Sharpness after", "{:.3g}".format),
+    ("iterations", "Steps of the fit", str),
+    ("sigma_in", "Noise before (estimate, of 255)", "{:.1f}".format),
+    ("sigma_out", "Noise after", "{:.1f}".format),
+    ("blockiness_in", "Blocks of JPEG before (1: none)", "{:.2f}".format),
+    ("blockiness_out", "Blocks of JPEG after", "{:.2f}".format),
+    ("sharpness_in", "Sharpness before (steps, of 255)", "{:.1f}".format),
+    ("sharpness_out", "Sharpness after", "{:.1f}".format),
 )
 
 

@@ -35,7 +35,7 @@ def rows(engine: sa.Engine, *, since: float = 0.0) -> list[dict[str, Any]]:
 
 def csv(engine: sa.Engine, *, since: float = 0.0) -> bytes:
     """Returns `rows` as a CSV file, in UTF-8; a file of no jobs has no columns."""
-    return files.csv_text(rows(engine, since=since)).encode()
+    return _csv(rows(engine, since=since))
 
 
 def write(engine: sa.Engine, path: Path, *, since: float = 0.0) -> int:
@@ -49,11 +49,13 @@ def write(engine: sa.Engine, path: Path, *, since: float = 0.0) -> int:
             f"{path} ends in {path.suffix!r}; records are written as .csv or .parquet"
         )
     found = rows(engine, since=since)
-    content = files.csv_text(found).encode()
-    if path.suffix == ".parquet":
-        content = _parquet(found)
-    files.write_bytes(path, content)
+    parquet = path.suffix == ".parquet"
+    files.write_bytes(path, _parquet(found) if parquet else _csv(found))
     return len(found)
+
+
+def _csv(found: list[dict[str, Any]]) -> bytes:
+    return files.csv_text(found).encode()
 
 
 def _parquet(found: list[dict[str, Any]]) -> bytes:

@@ -26,7 +26,11 @@ TASKS = (
         fake_engine.DENOISE,
         options={
             "type": "object",
-            "properties": {"level": LEVEL, "strength": STRENGTH},
+            "properties": {
+                "level": LEVEL,
+                "strength": STRENGTH,
+                "iterations": {"type": "integer", "x-methods": ["prior"]},
+            },
             "additionalProperties": False,
         },
     ),

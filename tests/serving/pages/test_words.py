@@ -52,6 +52,8 @@ def test_a_job_is_told_from_its_place_to_its_end():
     assert words.standing(unsure) == "Waiting: 2nd in line."
     works = dataclasses.replace(JOB, status=values.Status.RUNNING, share=0.417)
     assert words.standing(works) == "Working: 42 % done."
+    begun = dataclasses.replace(works, share=0.0, eta_s=20.0)
+    assert words.standing(begun) == "Working: it has begun, about 20 s left."
     failed = dataclasses.replace(
         JOB, status=values.Status.FAILED, detail="The memory did not suffice."
     )
@@ -74,10 +76,11 @@ OPTIONS = {
             ],
             "default": None,
         },
-        "strength": {"type": "number", "minimum": 0, "maximum": 1, "default": 1},
-        "scale": {"enum": [2, 4], "default": 2},
-        "ensemble": {"type": "boolean", "default": False},
-        "steps": {"type": "integer", "minimum": 1},
+        "strength": {"type": "number", "minimum": 0, "maximum": 1, "title": "Force"},
+        "share": {"type": "number", "minimum": 0, "maximum": 1, "default": 1},
+        "scale": {"type": "integer", "enum": [2, 4], "default": 2},
+        "ensemble": {"type": "boolean", "default": False, "x-methods": ["network"]},
+        "iterations": {"type": "integer", "minimum": 1, "x-methods": ["prior"]},
     },
 }
 TASK = dataclasses.replace(fake_engine.DENOISE, options=OPTIONS)
@@ -88,27 +91,34 @@ def test_a_schema_becomes_fields():
     kinds = {name: field.kind for name, field in found.items()}
     assert kinds == {
         "level": "number",
-        "strength": "range",
+        "strength": "choice",
+        "share": "range",
         "scale": "choice",
         "ensemble": "switch",
-        "steps": "number",
+        "iterations": "number",
     }
-    assert found["level"].automatic and found["level"].most == 100
-    assert found["scale"].choices == ("2", "4") and found["scale"].default == "2"
-    assert found["strength"].default == "1" and found["steps"].step == "1"
+    automatic = {name for name, field in found.items() if field.automatic}
+    assert automatic == {"level", "strength", "iterations"}
+    assert found["level"].most == 100 and found["strength"].label == "Force"
+    assert found["scale"].choices == (("2", "2"), ("4", "4"))
+    assert found["scale"].default == "2" and found["share"].default == "1"
+    assert ("0.3", "30 %") in found["strength"].choices
+    assert found["iterations"].step == "1"
 
 
 def test_a_form_becomes_options_without_what_was_left_alone():
     form = {
         "denoise.level": " 25 ",
         "denoise.strength": "0.6",
+        "denoise.share": "1",
         "denoise.scale": "2",
         "denoise.ensemble": "on",
-        "denoise.steps": "many",
+        "denoise.iterations": "many",
         "other.level": "3",
     }
-    found = fields.options(TASK, form)
-    assert found == {"level": 25, "strength": 0.6, "ensemble": True, "steps": "many"}
+    both = {"level": 25, "strength": 0.6}
+    assert fields.options(TASK, form) == {**both, "ensemble": True}
+    assert fields.options(TASK, form, "prior") == {**both, "iterations": "many"}
     assert fields.options(TASK, {"denoise.level": ""}) == {}
 
 
@@ -116,7 +126,7 @@ def test_titles_tell_results_apart():
     options = {"strength": 0.6, "ensemble": True}
     job = dataclasses.replace(JOB, method="prior", options=options)
     title = shown.title(job, [TASK])
-    assert title.startswith("Remove noise (fitted to this picture, strength 60 %")
+    assert title.startswith("Remove noise (fitted to this picture, force 60 %")
     assert shown.title(JOB, [TASK]) == "Remove noise"
     assert shown.title(JOB, []) == "denoise"
 

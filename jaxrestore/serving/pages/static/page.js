@@ -27,3 +27,15 @@ for (const output of document.querySelectorAll("label > output[for]")) {
   input.addEventListener("input", say);
   say();
 }
+
+// Options that the chosen method does not take are out of the way; they are not used.
+for (const task of document.querySelectorAll(".task")) {
+  const choose = () => {
+    const method = task.querySelector(".options fieldset input:checked")?.value;
+    for (const option of task.querySelectorAll("[data-methods]")) {
+      option.hidden = !option.dataset.methods.split(" ").includes(method);
+    }
+  };
+  task.addEventListener("change", choose);
+  choose();
+}

@@ -93,8 +93,9 @@ def _make_jobs() -> None:
     op.create_index("job_task", "job", ["task", "created"])
     op.create_index("job_status", "job", ["status"])
     op.create_index("job_owner", "job", ["owner", "created"])
-    kept = {"sqlite_where": _KEPT, "postgresql_where": _KEPT}
-    op.create_index("job_kept", "job", ["expires"], **kept)
+    op.create_index(
+        "job_kept", "job", ["expires"], sqlite_where=_KEPT, postgresql_where=_KEPT
+    )
 
 
 def _columns(kind: Any, *names: str, nullable: bool = False) -> list[sa.Column]:
