@@ -107,6 +107,9 @@ def standing(job: Job) -> str:
             "in line" if job.position is None else f"{ordinal(job.position)} in line"
         )
         return f"Waiting: {place}{left}."
+    if job.status is Status.RUNNING and not job.share:
+        fit = "; a fit takes a minute or two to begin" if job.method == "prior" else ""
+        return f"Working: it has begun{fit}{left}."
     if job.status is Status.RUNNING:
         return f"Working: {100 * job.share:.0f} % done{left}."
     sentence = job.detail or ""

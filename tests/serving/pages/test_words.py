@@ -52,6 +52,8 @@ def test_a_job_is_told_from_its_place_to_its_end():
     assert words.standing(unsure) == "Waiting: 2nd in line."
     works = dataclasses.replace(JOB, status=values.Status.RUNNING, share=0.417)
     assert words.standing(works) == "Working: 42 % done."
+    begun = dataclasses.replace(works, share=0.0, eta_s=20.0)
+    assert words.standing(begun) == "Working: it has begun, about 20 s left."
     failed = dataclasses.replace(
         JOB, status=values.Status.FAILED, detail="The memory did not suffice."
     )
