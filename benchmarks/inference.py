@@ -1,4 +1,4 @@
-"""One generator restoring one image, beside the same weights in PyTorch.
+"""One generator restoring one image, beside the same weights in its rivals.
 
     taskset -c 0,1 python -m benchmarks.inference
     taskset -c 0,1 python -m benchmarks.inference nafnet --side 256 --set width=32
@@ -11,9 +11,10 @@ holds the published networks, knows as well, and `unet` and `mwcnn`, whose twins
 all give the same image to 1e-4. "times ours" above 1: ours is quicker.
 
 PyTorch runs without gradients, eager and compiled, in its own memory layout and in
-channels last, the better of which differs from network to network. No conversion of an
-image is timed. "float32" on a GPU means products in TF32 on both sides, and then images
-need to agree to 1e-2 alone.
+channels last, the better of which differs from network to network. ONNX Runtime runs
+the file that `jaxrestore export` writes, on CPUs alone. No conversion of an image is
+timed. "float32" on a GPU means products in TF32 on both sides, and then images need to
+agree to 1e-2 alone.
 """
 
 import argparse
@@ -21,8 +22,10 @@ import functools
 import json
 import os
 import re
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -35,7 +38,7 @@ from jaxrestore.weights import conversion, weight_files
 
 COLUMNS = ("contestant", "ms", "quartiles", "times ours", "times the floor")
 COLUMNS += ("first call s",)
-PACKAGES = ("torch", "spandrel")
+PACKAGES = ("torch", "spandrel", "onnxruntime")
 # As small as spandrel still takes them for what they are.
 SMALL = {
     "rrdbnet": {"width": 8, "blocks": 1},
@@ -147,6 +150,9 @@ def contestants(
     calls: dict[str, Call] = {"ours": ours(generator, variables, image, precision)}
     if harness.peer("torch") and (_has_twin(generator) or harness.peer("spandrel")):
         calls |= theirs(generator, variables, image, precision)
+    on_cpu = jax.default_backend() == "cpu" and precision == "float32"
+    if on_cpu and harness.peer("onnxruntime"):
+        calls["ONNX Runtime"] = onnx_runtime(generator, variables, image)
     return calls
 
 
@@ -185,6 +191,27 @@ def theirs(
         for how, ready in (("eager", network), ("compile", torch.compile(network))):
             calls[f"PyTorch {how}{name}"] = functools.partial(_restored, ready, placed)
     return calls
+
+
+def onnx_runtime(
+    generator: dict[str, Any], variables: dict[str, Any], image: np.ndarray
+) -> Call:
+    """Returns ONNX Runtime's contestant, on as many threads as there are cores."""
+    import onnxruntime
+
+    from jaxrestore.exporting import library
+    from jaxrestore.weights import cards
+
+    with tempfile.TemporaryDirectory() as folder:
+        weights, graph = (Path(folder) / name for name in ("a.safetensors", "a.onnx"))
+        card = cards.card(generator, variables, source={"file": "random"})
+        weight_files.write(weights, variables, card)
+        library.export(weights, graph)
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = len(harness.cores())
+        session = onnxruntime.InferenceSession(graph.read_bytes(), settings)
+    placed = {"image": np.ascontiguousarray(image.transpose(0, 3, 1, 2))}
+    return lambda: session.run(None, placed)[0].transpose(0, 2, 3, 1)
 
 
 def _has_twin(generator):

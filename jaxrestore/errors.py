@@ -67,6 +67,12 @@ class DamagedError(UserError):
     exit_code = 66
 
 
+class ServerError(UserError):
+    """A server that is asked for something is not there, has no time, or is no such."""
+
+    exit_code = 69
+
+
 class DiskError(UserError):
     """The disk is full, or a place on it cannot be written."""
 
@@ -141,7 +147,7 @@ def disk_error(error: OSError, where: object) -> DiskError:
 def of_one_file(error: Exception) -> UserError:
     """Returns as a sentence what one file of many has met, and others need not meet.
 
-    Raises anything else: a full disk, an interrupt, a bug.
+    Raises anything else: a full disk, a server that is gone, an interrupt, a bug.
     """
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         return OutOfMemoryError(
@@ -152,7 +158,8 @@ def of_one_file(error: Exception) -> UserError:
     full = isinstance(cause, OSError) and cause.errno in _FULL
     if isinstance(error, OSError) and not full:
         return disk_error(error, error.filename)
-    if full or isinstance(error, Interrupted) or not isinstance(error, UserError):
+    of_all = full or isinstance(error, Interrupted | ServerError)
+    if of_all or not isinstance(error, UserError):
         raise error
     return error
 

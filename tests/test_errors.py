@@ -68,7 +68,8 @@ def test_what_one_file_may_meet_is_a_sentence_and_all_else_is_raised():
     assert errors.of_one_file(bad) is bad
     full = errors.DiskError("x")
     full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
-    for error in (full, full.__cause__, errors.Interrupted("x", 2), ValueError("x")):
+    gone, stopped = errors.ServerError("x"), errors.Interrupted("x", 2)
+    for error in (full, full.__cause__, gone, stopped, ValueError("x")):
         with pytest.raises(type(error)):
             errors.of_one_file(error)
 

@@ -29,6 +29,7 @@ FLOORS = {
     "adversarial": 1,
     "sharding": 1,
     "fitting": 1,
+    "remote": 1,
     "images": 2,
     "folders": 3,
     "config_files": 2,
@@ -92,6 +93,7 @@ DOORS = {
         "jaxrestore/inference/seams.py",
         "jaxrestore/raters/",
     ),
+    "httpx": ("jaxrestore/remote/server.py",),
     "matplotlib": (
         "jaxrestore/evaluation/",
         "jaxrestore/serving/records/plots.py",

@@ -53,6 +53,7 @@ OTHERS = {
     ("python", "-m", "venv"),
     ("python", "-m", "pytest"),
     ("pip", "install", "."),
+    ("pip", "install", ".[web]"),
     ("pip", "install", "--editable"),
     (".", ".venv/bin/activate"),
     ("pre-commit", "run", "--all-files"),
@@ -117,6 +118,9 @@ def _subcommand(words):
     """The command that the words name, and the words after its name."""
     found, rest = COMMAND_LINE, list(words)
     while hasattr(found, "commands") and rest:
+        # What stands before the name of a command, as the URL of `remote`.
+        before = [p for p in found.params if p.param_type_name == "argument"]
+        rest = rest[len(before) :]
         assert rest[0] in found.commands, naming.nearest(rest[0], found.commands)
         found = found.commands[rest.pop(0)]
     return found, rest

@@ -137,7 +137,7 @@ def by_network(work: Work) -> None:
     told = {name: options.get(name) for name in ("level", "strength", "tile")}
     confine, masked = options.get("confine", False), work.masks is not None
     restorer.check_options(network, confine=confine, masked=masked, **told)
-    more = {**options, **work.limit, **_told(work), **_on_the_way(work)}
+    more = {**options, **work.limit, **_told(work), **on_the_way(work)}
     try:
         work.skipped |= folders.restore_all(
             network, work.rest.places, masks=work.masks, **more
@@ -206,8 +206,8 @@ def _record(work: Work) -> Callable[[Any], object]:
     return lambda one: work.done.update({one.name: one})
 
 
-def _on_the_way(work: Work) -> dict[str, Any]:
-    """The `progress` and `done` of `folders.restore_all`: records, and a line.
+def on_the_way(work: Work) -> dict[str, Any]:
+    """Returns the `progress` and `done` of `folders.restore_all`: records, and a line.
 
     The line is for a terminal alone: else no header is read for it.
     """
@@ -232,14 +232,16 @@ def _on_the_way(work: Work) -> dict[str, Any]:
 def fingerprint(work: Work) -> str:
     """Returns a SHA-256 of what restores; "" for a prior, which has no weights.
 
+    Of a server it is what that tells.
+
     Raises as `shipped.path` and `cards.fingerprint`.
     """
     from jaxrestore.inference import shipped
     from jaxrestore.weights import cards
 
     by = work.by
-    if "prior" in by:
-        return ""
+    if "prior" in by or "server" in by:
+        return by.get("sha256", "")
     given = by.get("checkpoint") or by.get("weights")
     place = Path(given) if given else shipped.path(by["task"])
     return cards.fingerprint(place, by.get("step"))

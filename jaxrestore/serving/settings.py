@@ -1,5 +1,6 @@
 """Every limit, path and time of the web app, in one place, and checked."""
 
+import ipaddress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Settings:
     port: int = 8080
     socket: Path | None = None
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "::1")
+    proxies: tuple[str, ...] = ()  # addresses and networks that say who asks
     origins: tuple[str, ...] = ()  # of other pages that may call the API
     tokens_file: Path | None = None
     insecure_public: bool = False
@@ -105,6 +107,8 @@ class Settings:
                 f"`min_side` is {self.min_side} px, and `max_side` {self.max_side}; no "
                 "picture is both"
             )
+        for one in self.proxies:
+            _check_network(one)
         if not 0 <= self.port < 2**16:
             raise errors.ConfigError(f"`port` is {self.port}; it is 0 to 65535")
         if self.preview_side > 16_383:
@@ -126,6 +130,16 @@ class Settings:
     def database_url(self) -> str:
         """Where the records are, as SQLAlchemy takes it."""
         return self.database or f"sqlite:///{self.folder / 'records.sqlite'}"
+
+
+def _check_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise errors.ConfigError(
+            f"`proxy` {text} is no address, such as 192.0.2.1, nor a network, such as "
+            "10.0.0.0/8"
+        ) from error
 
 
 # What may be 0: any free port, no niceness, nothing left free, no time at all.

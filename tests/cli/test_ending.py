@@ -34,6 +34,7 @@ def code(capsys, error):
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 74),
         (FileExistsError(errno.EEXIST, "File exists", "/x"), 74),
         (errors.DiskError("x"), 74),
+        (errors.ServerError("x"), 69),
         (errors.DamagedError("x"), 66),
         (ValueError("… No space left on device …"), 74),
         (KeyboardInterrupt(), 130),
@@ -118,7 +119,7 @@ def test_what_goes_well_does_not_end_the_process():
 
 def test_the_docs_have_every_code():
     table = (Path(__file__).parents[2] / "docs" / "exit_codes.md").read_text()
-    for number in (0, 1, 2, 3, 5, 6, 65, 66, 74, 75, 130, 141, 143):
+    for number in (0, 1, 2, 3, 5, 6, 65, 66, 69, 74, 75, 130, 141, 143):
         assert f"| {number} |" in table
 
 

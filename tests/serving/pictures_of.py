@@ -62,7 +62,7 @@ async def running(
     **limits: Any,
 ) -> AsyncIterator[Any]:
     """Gives a service that is started, on a fake engine; `limits` are settings."""
-    more = {} if clock is None else {"clock": clock}
+    more: dict[str, Any] = {} if clock is None else {"clock": clock}
     made = service.Service(
         settings.Settings(folder, **{"least_free": 0, **limits}),
         engine,

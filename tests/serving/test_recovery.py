@@ -11,13 +11,17 @@ from pathlib import Path
 
 import pytest
 from serving.pictures_of import chunks, png, run, running
-from serving.to_be_killed import FileLedger
 
 from jaxrestore.serving import spool
+from jaxrestore.serving.records.ledger import Ledger
 from jaxrestore.serving.values import Image, Job, Status
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+
+
+def url(folder):
+    return f"sqlite:///{folder / 'records.sqlite'}"
 
 
 def started(folder, mode, **options):
@@ -67,25 +71,26 @@ def test_a_server_that_is_killed_50_times_loses_no_acknowledged_job(tmp_path):
 
 def test_what_waits_when_a_server_is_stopped_is_done_by_the_next(tmp_path):
     async def first():
-        ledger = FileLedger(tmp_path / "ledger")
+        ledger = Ledger(url(tmp_path))
         async with running(tmp_path, ledger=ledger, slots=1) as service:
             service.engine.delay = 60.0
             image = await service.add_image("me", chunks(png(1)))
             jobs = [await service.add_job("me", image.id, "denoise") for _ in range(3)]
             while not service.engine.running:
                 await asyncio.sleep(0.001)
-        assert {job.status for job in ledger.jobs.values()} == {Status.QUEUED}
+        assert {job.status for job in ledger.unfinished()} == {Status.QUEUED}
+        assert len(ledger.unfinished()) == 3
         return [job.id for job in jobs]
 
     async def second(ids):
-        ledger = FileLedger(tmp_path / "ledger")
+        ledger = Ledger(url(tmp_path))
         async with running(tmp_path, ledger=ledger) as service:
             done = [await service.wait(id, 10) for id in ids]
             assert [job.status for job in done] == [Status.DONE] * 3
             assert [job.id for job in (await service.jobs("me"))[0]] == ids[::-1]
 
     async def third(ids):
-        async with running(tmp_path, ledger=FileLedger(tmp_path / "ledger")) as service:
+        async with running(tmp_path, ledger=Ledger(url(tmp_path))) as service:
             assert service.engine.orders == []
             for id in ids:
                 assert (await service.result(id)).path.is_file()
@@ -96,7 +101,7 @@ def test_what_waits_when_a_server_is_stopped_is_done_by_the_next(tmp_path):
 
 
 def test_what_cannot_go_on_fails_and_says_why(tmp_path):
-    ledger = FileLedger(tmp_path / "ledger")
+    ledger = Ledger(url(tmp_path))
     job = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
     lost = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
     unknown = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
@@ -112,7 +117,7 @@ def test_what_cannot_go_on_fails_and_says_why(tmp_path):
     ledger.add(lost, {})
 
     async def within():
-        async with running(tmp_path, ledger=FileLedger(tmp_path / "ledger")) as service:
+        async with running(tmp_path, ledger=Ledger(url(tmp_path))) as service:
             for one in (job, lost):
                 ended = await service.job(one.id)
                 assert (ended.status, ended.code) == (Status.FAILED, "server_restarted")

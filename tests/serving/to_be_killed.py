@@ -7,50 +7,13 @@ of those whose ids it reads.
 
 import asyncio
 import functools
-import json
-import os
 import sys
 from pathlib import Path
 
 from serving import fake_engine, pictures_of
 
 from jaxrestore.serving import values
-
-
-class FileLedger(fake_engine.MemoryLedger):
-    """A ledger whose lines are on the disk before it returns."""
-
-    def __init__(self, path: Path):
-        super().__init__()
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        self._path = None
-        for line in lines:
-            id, fields = json.loads(line)
-            if "status" in fields:
-                fields["status"] = values.Status(fields["status"])
-            if id not in self.jobs:
-                super().add(values.Job(**fields), {})
-            else:
-                super().change(id, fields)
-        if path.exists():  # what was killed while it wrote a line
-            os.truncate(path, sum(len(line) + 1 for line in lines))
-        self._path = path
-
-    def add(self, job, facts):
-        super().add(job, facts)
-        names = ("id", "image_id", "task", "method", "created", "expires")
-        kept = {name: getattr(job, name) for name in names} | {"owner": "hashed"}
-        self._append(job.id, kept)
-
-    def change(self, job_id, fields):
-        super().change(job_id, fields)
-        self._append(job_id, dict(fields))
-
-    def _append(self, id, fields):
-        with self._path.open("ab") as file:
-            file.write(json.dumps([id, fields]).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+from jaxrestore.serving.records import ledger
 
 
 async def take(folder: Path):
@@ -88,7 +51,7 @@ def service(folder: Path, delay: float):
     return pictures_of.running(
         folder,
         engine=functools.partial(fake_engine.FakeEngine, delay=delay),
-        ledger=FileLedger(folder / "ledger.jsonl"),
+        ledger=ledger.Ledger(f"sqlite:///{folder / 'records.sqlite'}"),
         owner_uploads=10_000,
         max_jobs=100_000,
         max_queue_s=1e9,

@@ -16,7 +16,9 @@ _HOMES = ("folder", "spool", "database", "programs", "models", "socket", "tokens
 
 
 @commands.command()
-@ending.flags("host", "insecure_public", "models", "port", "socket", "tokens_file")
+@ending.flags(
+    "host", "insecure_public", "models", "port", "proxy", "socket", "tokens_file"
+)
 def serve(
     host: Annotated[
         str, typer.Option(help="Where it listens; 0.0.0.0 lets other machines in.")
@@ -54,6 +56,12 @@ def serve(
     secure: Annotated[
         bool, typer.Option("--secure", help="It is behind TLS: browsers are told so.")
     ] = False,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A proxy's address, or network, which says who asks; repeat it."
+        ),
+    ] = None,
     origin: Annotated[
         list[str] | None,
         typer.Option(help="Of another site whose pages may call the API; repeat it."),
@@ -80,6 +88,7 @@ def serve(
         "tokens_file": tokens_file,
         "insecure_public": insecure_public,
         "secure": secure,
+        "proxies": tuple(proxy or ()),
         "origins": tuple(origin or ()),
     }
     settings = configured(given, name or [], option or [])

@@ -118,10 +118,14 @@ def _no_admin() -> Refusal:
 
 
 def _with_cookie(send: Send, cookie: str) -> Send:
+    """Sets the cookie, unless the answer sets one itself, as that to a login does."""
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            more = [(b"set-cookie", cookie.encode("latin-1"))]
-            message = {**message, "headers": [*message.get("headers", ()), *more]}
+            headers = [*message.get("headers", ())]
+            if all(name != b"set-cookie" for name, _ in headers):
+                headers.append((b"set-cookie", cookie.encode("latin-1")))
+            message = {**message, "headers": headers}
         await send(message)
 
     return sending

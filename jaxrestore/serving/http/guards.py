@@ -3,12 +3,13 @@
 Each refuses what the app need not see, and answers it as a problem.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers as HeaderValues
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jaxrestore.serving.http import problems
@@ -30,6 +31,8 @@ FIXED = {
 }
 HSTS = "max-age=31536000"
 SAFE = ("GET", "HEAD", "OPTIONS")
+# Whoever watches a server may call it by its address, as Kubernetes does.
+PROBES = ("/healthz", "/readyz")
 
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32_768
@@ -41,8 +44,13 @@ async def refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -
 
     `Watching` counts what is noted in the scope's state.
     """
-    scope.setdefault("state", {})["refused"] = refusal
-    await problems.answer(refusal, {"connection": "close"})(scope, receive, send)
+    state, closes = scope.setdefault("state", {}), {"connection": "close"}
+    state["refused"] = refusal
+    if "caller" in state and "app" in scope:  # so that pages know whose they are
+        answer = problems.told(Request(scope), refusal, closes)
+    else:
+        answer = problems.answer(refusal, closes)
+    await answer(scope, receive, send)
 
 
 class Headers:
@@ -101,6 +109,10 @@ class Failures:
             await self.app(scope, receive, sending)
         except ClientDisconnect:
             return  # nobody is left to answer
+        except asyncio.CancelledError:  # the server ends, and has waited long enough
+            if not started:
+                await refuse(scope, receive, send, problems.ends())
+            raise
         except Exception as error:
             self.told(error)
             if started:  # the server closes the connection, so that it is noticed
@@ -143,7 +155,8 @@ class Requests:
             told = "This server speaks HTTP/1.1."
             return Refusal(505, "http_version", "Another version of HTTP", told)
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self._ours(hosts[0]):
+        probe = scope["path"] in PROBES and not hosts[1:]
+        if not probe and (len(hosts) != 1 or not self._ours(hosts[0])):
             told = (
                 f"The server does not go by the name {hosts[0][:80]!r}; whoever runs "
                 "it can add it to its names."

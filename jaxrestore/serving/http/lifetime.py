@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from jaxrestore.serving.http import problems
 from jaxrestore.serving.http.guards import refuse
-from jaxrestore.serving.refusals import Refusal
 
 # What may be asked for until the last moment.
 _LAST = ("/cancel", "/stop", "/feedback", "/delete", "/login", "/logout")
@@ -33,11 +33,5 @@ class Ending:
         """Answers a request."""
         new = scope["type"] == "http" and scope["method"] == "POST"
         if self.lifetime.draining and new and not scope["path"].endswith(_LAST):
-            return await refuse(scope, receive, send, ends())
+            return await refuse(scope, receive, send, problems.ends())
         await self.app(scope, receive, send)
-
-
-def ends() -> Refusal:
-    """Returns the refusal of a server that is about to end."""
-    told = "The server is about to restart; try again in a moment."
-    return Refusal(503, "draining", "The server restarts", told, retry_after=5.0)

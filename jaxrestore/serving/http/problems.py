@@ -120,6 +120,12 @@ def unexpected() -> Refusal:
     )
 
 
+def ends() -> Refusal:
+    """Returns the refusal of a server that is about to end."""
+    why = "The server is about to restart; try again in a moment."
+    return Refusal(503, "draining", "The server restarts", why, retry_after=5.0)
+
+
 def allowed(app: FastAPI, scope: Any) -> list[str]:
     """Returns the methods that a path has, over all its routes."""
 
@@ -130,8 +136,10 @@ def allowed(app: FastAPI, scope: Any) -> list[str]:
     return [method for method in METHODS if known(method)]
 
 
-def _told(request: Request, refusal: Refusal, more: dict[str, str] | None = None):
-    """A page where a person looks at pages, a problem otherwise."""
+def told(
+    request: Request, refusal: Refusal, more: dict[str, str] | None = None
+) -> Response:
+    """Returns a refusal as a page for who looks at pages, as a problem for others."""
     page: ErrorPage | None = getattr(request.app.state, "error_page", None)
     if page is not None and wants_page(request.url.path, request.headers.get("accept")):
         response = page(request, refusal)
@@ -147,24 +155,24 @@ def wants_page(path: str, accept: str | None) -> bool:
 
 async def _user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.UserError)
-    return _told(request, of_error(error))
+    return told(request, of_error(error))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
     if status == 404:
-        told = "There is nothing at this address; /docs lists what there is."
-        return _told(request, Refusal(404, "not_found", "Not found", told))
+        why = "There is nothing at this address; /docs lists what there is."
+        return told(request, Refusal(404, "not_found", "Not found", why))
     if status == 405:
         methods = allowed(request.app, request.scope)
-        told = f"This address takes {' and '.join(methods)} only."
-        refusal = Refusal(405, "method_not_allowed", "That cannot be done here", told)
-        return _told(request, refusal, {"allow": ", ".join(methods)})
+        why = f"This address takes {' and '.join(methods)} only."
+        refusal = Refusal(405, "method_not_allowed", "That cannot be done here", why)
+        return told(request, refusal, {"allow": ", ".join(methods)})
     phrase = http.HTTPStatus(status).phrase
-    told = error.detail if status < 500 else unexpected().detail
+    why = error.detail if status < 500 else unexpected().detail
     code = phrase.lower().replace(" ", "_")
-    return _told(request, Refusal(status, code, phrase, f"{told}"))
+    return told(request, Refusal(status, code, phrase, f"{why}"))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -174,17 +182,17 @@ async def _invalid(request: Request, error: Exception) -> Response:
     kinds = {one["type"] for one in found}
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if "json_invalid" in kinds:
-        told = "The body is not JSON; send an object such as /docs shows."
-        return _told(request, Refusal(400, "malformed_json", "Malformed JSON", told))
+        why = "The body is not JSON; send an object such as /docs shows."
+        return told(request, Refusal(400, "malformed_json", "Malformed JSON", why))
     body = any(one["loc"][:1] == ("body",) for one in found)
     if body and media != "application/json" and not media.endswith("+json"):
-        told = (
+        why = (
             f"The body is {media or 'of no type'}; send JSON, with Content-Type: "
             "application/json."
         )
-        return _told(request, Refusal(415, "not_json", "That is not JSON", told))
-    told = f"{'; '.join(map(_sentence, found[:3]))}."
-    return _told(request, Refusal(422, "invalid", "A value cannot be used", told))
+        return told(request, Refusal(415, "not_json", "That is not JSON", why))
+    why = f"{'; '.join(map(_sentence, found[:3]))}."
+    return told(request, Refusal(422, "invalid", "A value cannot be used", why))
 
 
 def _sentence(found: Any) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jaxrestore.serving.http.guards import SAFE, refuse
-from jaxrestore.serving.http.lifetime import Lifetime, ends
+from jaxrestore.serving.http import problems
+from jaxrestore.serving.http.guards import PROBES, SAFE, refuse
+from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
 
@@ -59,7 +60,7 @@ class Rates:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        if scope["type"] != "http" or scope["path"] in ("/healthz", "/readyz"):
+        if scope["type"] != "http" or scope["path"] in PROBES:
             return await self.app(scope, receive, send)
         client = scope["state"]["caller"].client
         waits, what = self.requests.take(client), "requests"
@@ -131,7 +132,7 @@ class Streams:
         if started:
             await send({"type": "http.response.body"})
         else:
-            await refuse(scope, receive, send, ends())
+            await refuse(scope, receive, send, problems.ends())
 
 
 def _too_many_streams(most: int) -> Refusal:

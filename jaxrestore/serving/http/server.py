@@ -69,8 +69,9 @@ def configured(settings: Settings, app: FastAPI) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=settings.socket is not None,  # of a proxy, and nobody else
-        forwarded_allow_ips="*",
+        proxy_headers=bool(settings.socket or settings.proxies),
+        # A proxy alone reaches the socket.
+        forwarded_allow_ips="*" if settings.socket else [*settings.proxies],
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=_LAST,
         backlog=_BACKLOG,

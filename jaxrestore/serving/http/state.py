@@ -45,3 +45,4 @@ def caller(request: Request) -> Caller:
 TheService = Annotated[Service, Depends(service)]
 TheSettings = Annotated[Settings, Depends(settings)]
 TheCaller = Annotated[Caller, Depends(caller)]
+TheLife = Annotated[Lifetime, Depends(lifetime)]

@@ -1,12 +1,22 @@
-"""A server of an app in a thread, and what goes over the wire to it."""
+"""Servers in threads and processes, and what goes over the wire to them."""
 
 import asyncio
 import contextlib
+import io
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
+
+from PIL import Image
 
 from jaxrestore.serving.http import server
+
+ROOT = Path(__file__).parents[3]
 
 
 @contextlib.contextmanager
@@ -21,7 +31,7 @@ def served(settings, app):
         thread.start()
         assert ready.wait(20)
         try:
-            yield ear.getsockname()[1]
+            yield 0 if settings.socket else ear.getsockname()[1]
         finally:
             running.should_exit = True
             thread.join(20)
@@ -41,3 +51,50 @@ def talk(port, *parts, pause=0.0, seconds=10.0):
             while chunk := mouth.recv(65536):
                 heard += chunk
         return heard
+
+
+def png(pixels):
+    """A PNG file of an array."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+SERVER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "tests")
+from serving.http import whole
+from jaxrestore.cli import ending
+from jaxrestore.serving.http import server
+
+def main():
+    settings = whole.settings(Path(sys.argv[1]))
+    server.serve(settings, whole.app(settings, delay=float(sys.argv[2])),
+                 lambda line: print(line, flush=True))
+
+ending.run(main)
+"""
+
+
+def started(folder, delay):
+    """A process that serves the app on a fake engine, and where."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(folder), str(delay)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )
+    return process, where(process)
+
+
+def where(process):
+    """Where a process says that it serves."""
+    line = process.stdout.readline()
+    found = re.fullmatch(
+        r"serving at (http://127\.0\.0\.1:\d+); Ctrl-C ends it\n", line
+    )
+    assert found, line + process.stderr.read()
+    return found[1]

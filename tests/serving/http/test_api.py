@@ -16,9 +16,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
 
 def png(pixels=PIXELS):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return live.png(pixels)
 
 
 def pixels_of(content):
@@ -363,10 +361,36 @@ def test_what_the_server_is_and_can_do(to):
     assert {one["name"] for one in tasks["tasks"]} == {"denoise", "inpaint", "sr"}
     assert tasks["limits"]["max_bytes"] == 32 * 2**20
     version = to.get(f"{API}/version").json()
+    assert to.get("/version").json() == version
     assert version["device"] == "fake" and version["models"] == {"fake": None}
     assert to.get("/healthz").json() == to.get("/readyz").json()
     assert "swagger-ui-bundle.js" in to.get("/docs").text
     assert "SwaggerUIBundle" in to.get("/docs/start.js").text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 40_000,
+        b"\xff\xfe",
+        b"\x00",
+        b"null",
+        b"1e999",
+        b'"\\ud800"',
+        b'{"image_id": "\\ud800", "task": "\\udfff"}',
+        b'{"image_id": "a", "task": "denoise", "params": {"strength": NaN}}',
+        b'{"image_id": "a", "task": "denoise", "params": {"strength": 1e400}}',
+        b'{"image_id": "a", "task": "denoise", "params": {"strength": '
+        + b"9" * 5000
+        + b"}}",
+    ],
+)
+def test_json_that_is_odd_is_refused(to, body):
+    headers = {"content-type": "application/json"}
+    for place in ("jobs", "batches", f"jobs/{'0' * 32}/feedback"):
+        answer = to.post(f"{API}/{place}", content=body, headers=headers)
+        assert code(answer)[0] in (400, 404, 422)
 
 
 def test_nothing_is_nowhere(to):

@@ -103,6 +103,15 @@ def test_only_its_own_names_are_answered(host, known):
     assert answer.text == "hello" if known else code(answer) == (400, "host")
 
 
+def test_whoever_watches_it_may_call_it_by_its_address():
+    app = guards.Requests(hello, ("a",))
+    for path in ("/healthz", "/readyz"):
+        assert ask(app, path=path, headers={"host": "10.1.2.3:80"}).text == "hello"
+    assert ask(app, path="/metrics", headers={"host": "10.1.2.3"}).status_code == 400
+    two = [("host", "a"), ("host", "b")]
+    assert ask(app, path="/healthz", headers=two).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
@@ -314,6 +323,16 @@ def test_a_page_gives_a_session_that_only_this_key_can_have_signed():
     assert forged.json() == ["address:10.0.0.1", "address:10.0.0.1", False, True]
     assert sessions.Sessions(b"o" * 32).read(pair) is None
     assert "Secure" in sessions.Sessions(b"k" * 32, secure=True).cookie(signed.new())
+
+
+def test_an_answer_that_sets_a_cookie_itself_is_left_alone():
+    async def own(scope, receive, send):
+        await PlainTextResponse("x", headers={"set-cookie": "a=1"})(
+            scope, receive, send
+        )
+
+    answer = ask(known(own)[0], headers={"accept": "text/html"})
+    assert answer.headers.get_list("set-cookie") == ["a=1"]
 
 
 SAID = {"user": "a" * 20, "admin": "b" * 20}

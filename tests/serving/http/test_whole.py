@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -18,25 +16,23 @@ import numpy as np
 import pytest
 import schemathesis
 from hypothesis.errors import Unsatisfiable
-from PIL import Image
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 from serving.http import live, whole
+from starlette.responses import HTMLResponse
+
+from jaxrestore.serving.http import server
+from jaxrestore.serving.http.api import events, schemas
 
 ROOT = Path(__file__).parents[3]
 API = "/api/v1"
+GREY = np.full((16, 16), 99, np.uint8)
 ALONE = """
 import sys
 from jaxrestore.serving.http import assembly, server
 print(*sorted(name for name in sys.modules if name.split(".")[0] in
               ("jax", "jaxlib", "flax", "matplotlib", "scipy", "skimage")))
 """
-
-
-def png(side=16):
-    file = io.BytesIO()
-    Image.fromarray(np.full((side, side), 99, np.uint8)).save(file, "PNG")
-    return file.getvalue()
 
 
 def test_the_web_process_never_imports_jax():
@@ -98,7 +94,9 @@ async def _attack(made, count):
                     f"{API}/jobs", json={"image_id": name, "task": name[:64]}
                 )
             else:
-                answer = await to.post(f"{API}/images", files={"file": (name, png())})
+                answer = await to.post(
+                    f"{API}/images", files={"file": (name, live.png(GREY))}
+                )
                 if answer.status_code == 201:
                     job = await to.post(
                         f"{API}/jobs",
@@ -113,7 +111,7 @@ async def _attack(made, count):
     return seen
 
 
-@pytest.mark.parametrize("count", [160, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [64, pytest.param(2000, marks=pytest.mark.slow)])
 def test_no_name_reaches_a_file_outside_the_spool(tmp_path, opened, count):
     limits = {"owner_uploads": 10**6, "address_uploads": 10**6, "owner_jobs": 64}
     settings = whole.settings(tmp_path / "served", **limits)
@@ -213,7 +211,7 @@ def test_ready_and_alive_are_two_things(tmp_path):
             made.state.service.engine.warmed()
             warm = await to.get("/readyz")
             made.state.lifetime.draining = True
-            image = await to.post(f"{API}/images", content=png())
+            image = await to.post(f"{API}/images", content=live.png(GREY))
             ends = [await to.get("/readyz"), image, await to.get("/healthz")]
             counts = await to.get("/metrics")
         return cold, warm, ends, counts
@@ -227,45 +225,81 @@ def test_ready_and_alive_are_two_things(tmp_path):
     assert 'code="503",method="POST"' in counts.text
 
 
-SERVER = """
-import sys
-from pathlib import Path
-sys.path.insert(0, "tests")
-from schemathesis.specs.openapi import checks
-from serving.http import live, whole
-from jaxrestore.cli import ending
-from jaxrestore.serving.http import server
+def test_other_sites_may_call_it_if_they_are_named(tmp_path):
+    friend, stranger = "https://friend.example", "https://stranger.example"
 
-def main():
-    settings = whole.settings(Path(sys.argv[1]))
-    server.serve(settings, whole.app(settings, delay=float(sys.argv[2])),
-                 lambda line: print(line, flush=True))
+    async def calls(settings):
+        found = []
+        async with whole.client(whole.app(settings)) as to:
+            for origin in (friend, stranger):
+                headers = {"origin": origin, "sec-fetch-site": "cross-site"}
+                ask = {"access-control-request-method": "POST"}
+                early = await to.options(f"{API}/images", headers={**headers, **ask})
+                sent = await to.post(f"{API}/images", content=b"", headers=headers)
+                allowed = early.headers.get("access-control-allow-origin")
+                found.append((allowed, sent.status_code == 403))
+        return found
 
-ending.run(main)
-"""
+    named = whole.settings(tmp_path, origins=(friend,))
+    assert asyncio.run(calls(named)) == [(friend, False), (None, True)]
+    plain = whole.settings(tmp_path)
+    assert asyncio.run(calls(plain)) == [(None, True), (None, True)]
 
 
-def started(folder, delay):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(folder), str(delay)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},
-    )
-    line = process.stdout.readline()
-    found = re.fullmatch(
-        r"serving at (http://127\.0\.0\.1:\d+); Ctrl-C ends it\n", line
-    )
-    assert found, line + process.stderr.read()
-    return process, found[1]
+def test_who_looks_at_pages_is_told_by_pages(tmp_path):
+    async def look():
+        made = whole.app(whole.settings(tmp_path, address_requests=2))
+        made.state.error_page = lambda request, refusal: HTMLResponse(
+            refusal.title, refusal.status
+        )
+        async with whole.client(made, headers={"accept": "text/html"}) as to:
+            answers = [await to.get(path) for path in ("/none", f"{API}/none", "/x")]
+        return answers
+
+    page, api, often = asyncio.run(look())
+    assert (page.status_code, page.text) == (404, "Not found")
+    assert api.json()["code"] == "not_found"
+    assert (often.status_code, often.text) == (429, "Too many requests")
+    assert often.headers["retry-after"] and often.headers["connection"] == "close"
+
+
+def test_a_stream_says_that_it_lives_while_nothing_happens():
+    async def follow():
+        async def slow():
+            yield schemas.Health(ok=True, reasons=[])
+            await asyncio.sleep(0.1)
+            yield schemas.Health(ok=False, reasons=[])
+
+        return [part async for part in events.events("job", slow(), None, ping=0.02)]
+
+    parts = asyncio.run(follow())
+    kinds = [part.partition(b":")[0] for part in parts]
+    assert kinds[:2] == [b"retry", b"event"] and kinds[-1] == b"event"
+    assert set(kinds[2:-1]) == {b""} and parts[2].startswith(b": ping")
+
+
+def test_a_proxy_comes_in_by_a_socket_and_says_who_asks(tmp_path):
+    place = tmp_path / "ear"
+    settings = whole.settings(tmp_path / "served", socket=place, address_requests=3)
+    with live.served(settings, whole.app(settings)):
+        assert place.stat().st_mode & 0o777 == 0o660
+        for_ = lambda address: {"x-forwarded-for": address}
+        with httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(place)), base_url=whole.LOCAL
+        ) as to:
+            ask = lambda path, address: to.get(path, headers=for_(address)).status_code
+            assert [ask("/docs", "10.0.0.1") for _ in range(4)] == [200] * 3 + [429]
+            assert ask("/docs", "10.0.0.2") == 200
+            assert ask("/metrics", "127.0.0.1") == 403  # who is near is not known here
+    assert not place.exists()
+    with server.listening(settings):  # and a socket that is left behind is no hindrance
+        pass
 
 
 def test_a_server_that_is_told_to_end_lets_what_runs_end(tmp_path):
-    process, place = started(tmp_path, 1.0)
+    process, place = live.started(tmp_path, 0.6)
     with process, httpx.Client(base_url=place, timeout=10) as to:
-        image = to.post(f"{API}/images", content=png()).json()["id"]
+        image = to.post(f"{API}/images", content=live.png(GREY)).json()["id"]
         asked = {"image_id": image, "task": "denoise"}
         job = to.post(f"{API}/jobs", json=asked).json()
         process.send_signal(signal.SIGTERM)
@@ -280,9 +314,9 @@ def test_a_server_that_is_told_to_end_lets_what_runs_end(tmp_path):
 
 @pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tmp_path):
-    process, place = started(tmp_path, 60.0)
+    process, place = live.started(tmp_path, 60.0)
     with process, httpx.Client(base_url=place, timeout=10) as to:
-        image = to.post(f"{API}/images", content=png()).json()["id"]
+        image = to.post(f"{API}/images", content=live.png(GREY)).json()["id"]
         to.post(f"{API}/jobs", json={"image_id": image, "task": "denoise"})
         process.send_signal(signal.SIGINT)
         while to.get("/readyz").status_code == 200:

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from jaxrestore.serving import values
 from jaxrestore.serving.http import downloads, idempotency, problems
-from jaxrestore.serving.http.api import answers, schemas
+from jaxrestore.serving.http.api import answers, schemas, waiting
 from jaxrestore.serving.http.api.images import Key
-from jaxrestore.serving.http.state import TheCaller, TheService, TheSettings
+from jaxrestore.serving.http.state import TheCaller, TheLife, TheService, TheSettings
 from jaxrestore.serving.refusals import Refusal
 
 router = APIRouter(prefix=schemas.ROOT, tags=["jobs"])
@@ -39,6 +39,7 @@ async def create(
     request: Request,
     service: TheService,
     settings: TheSettings,
+    life: TheLife,
     caller: TheCaller,
     body: schemas.JobRequest,
     prefer: Prefer = None,
@@ -58,7 +59,7 @@ async def create(
         )
         seconds = wait(prefer, settings.max_wait_s)
         if seconds:
-            job = await service.wait(job.id, seconds)
+            job = await waiting.waited(service, life, job.id, seconds)
         told = schemas.job(job)
         answer = answers.created(told, told.links.self, 200 if job.final else 202)
         if seconds:
@@ -118,12 +119,16 @@ async def jobs(
 async def job(
     service: TheService,
     settings: TheSettings,
+    life: TheLife,
     id: schemas.Id,
     prefer: Prefer = None,
 ) -> Response:
     """With `Prefer: wait=N` once it has ended, or after N seconds."""
     seconds = wait(prefer, settings.max_wait_s)
-    found = await (service.wait(id, seconds) if seconds else service.job(id))
+    if seconds:
+        found = await waiting.waited(service, life, id, seconds)
+    else:
+        found = await service.job(id)
     return answers.json(schemas.job(found))
 
 

@@ -11,7 +11,8 @@ from starlette.datastructures import FormData
 from jaxrestore.serving import values
 from jaxrestore.serving.http import downloads, problems, uploads
 from jaxrestore.serving.http.api import answers, schemas
-from jaxrestore.serving.http.state import TheCaller, TheService
+from jaxrestore.serving.http.lifetime import Lifetime
+from jaxrestore.serving.http.state import TheCaller, TheLife, TheService
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.service import Service
 
@@ -55,7 +56,9 @@ _FORM = {
         }
     },
 )
-async def restore(request: Request, service: TheService, caller: TheCaller) -> Response:
+async def restore(
+    request: Request, service: TheService, life: TheLife, caller: TheCaller
+) -> Response:
     """`curl -F file=@in.png -F task=denoise …/restore -o out.png`: waits up to 60 s."""
     if uploads.media(request) != uploads.FORM:
         told = "Send a form (multipart/form-data) with a part file, and a field task."
@@ -80,6 +83,7 @@ async def restore(request: Request, service: TheService, caller: TheCaller) -> R
         except BaseException:
             await service.delete_image(image.id)
             raise
+    job = await _waited(request, service, life, job)
     return await _ended(request, service, job, asked)
 
 
@@ -87,7 +91,6 @@ async def _ended(
     request: Request, service: Service, job: values.Job, asked: dict[str, Any]
 ) -> Response:
     """What came of a job: its file, why there is none, or that it goes on."""
-    job = await _waited(request, service, job)
     forget = BackgroundTask(service.delete_image, job.image_id)
     if job.status is values.Status.DONE:
         try:
@@ -106,12 +109,22 @@ async def _ended(
     return answers.created(told, told.links.self, 202)
 
 
-async def _waited(request: Request, service: Service, job: values.Job) -> values.Job:
-    """Waits for a job; one that nobody waits for any more is cancelled."""
+async def _waited(
+    request: Request, service: Service, life: Lifetime, job: values.Job
+) -> values.Job:
+    """Waits for a job; one that nobody waits for any more is cancelled.
+
+    Raises `Refusal` (503) where the server ends before the job is begun: who asks again
+    may be answered by another server.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + LONGEST
     while not job.final and (left := end - loop.time()) > 0:
         job = await service.wait(job.id, min(_LOOK, left))
+        waits = job.status is values.Status.QUEUED
+        if life.ending.is_set() or (life.draining and waits and not job.started):
+            await service.delete_image(job.image_id)
+            raise problems.ends()
         if not job.final and await request.is_disconnected():
             await service.delete_image(job.image_id)
             break

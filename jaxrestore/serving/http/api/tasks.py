@@ -11,7 +11,7 @@ from jaxrestore.serving.http.api import answers, schemas
 from jaxrestore.serving.http.state import TheService, TheSettings
 from jaxrestore.serving.settings import Settings
 
-router = APIRouter(prefix=schemas.ROOT, tags=["server"])
+router = APIRouter(tags=["server"])
 _LIMITS = (
     "max_bytes",
     "max_pixels",
@@ -30,7 +30,7 @@ _LIMITS = (
 
 
 @router.get(
-    "/tasks",
+    f"{schemas.ROOT}/tasks",
     operation_id="list_tasks",
     summary="What can be done to a picture",
     response_model=schemas.Tasks,
@@ -47,8 +47,9 @@ def limits(settings: Settings) -> dict[str, int | float]:
     return {name: getattr(settings, name) for name in _LIMITS}
 
 
+@router.get("/version", include_in_schema=False)
 @router.get(
-    "/version",
+    f"{schemas.ROOT}/version",
     operation_id="get_version",
     summary="What runs here",
     response_model=schemas.Version,

@@ -1,0 +1,1 @@
+"""Pictures restored by a web app elsewhere: `jaxrestore remote`."""
