@@ -43,6 +43,9 @@ class Serving:
         runner.run(self.engine.start())
 
     def _told(self, event: values.Event) -> None:
+        if isinstance(event, values.Died):
+            self._left.discard(event.job)
+            self._failed = "the engine died"
         if isinstance(event, values.Ended):
             self._left.discard(event.job)
             if event.status != values.Status.DONE:

@@ -175,6 +175,7 @@ class Batches:
                 limits.max_zip_ratio,
                 seconds=seconds,
             )
+            members = [archives.Member(*one) for one in answer.value]
             room = asyncio.Semaphore(limits.decoders)  # others come between
 
             async def taken(member: archives.Member) -> Image:
@@ -191,11 +192,9 @@ class Batches:
                     finally:
                         path.unlink(missing_ok=True)
 
-            made = await asyncio.gather(
-                *map(taken, answer.value), return_exceptions=True
-            )
+            made = await asyncio.gather(*map(taken, members), return_exceptions=True)
         found = [image for image in made if isinstance(image, Image)]
-        for member, one in zip(answer.value, made, strict=True):
+        for member, one in zip(members, made, strict=True):
             if isinstance(one, Refusal) and one.status < 500 and one.status != 429:
                 skipped[_unused(skipped, uploads.shown(member.name))] = str(one)
             elif isinstance(one, BaseException):  # of the server, not of the file

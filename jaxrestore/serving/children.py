@@ -1,18 +1,19 @@
 """Processes of few rights in which files of strangers are read and written.
 
 A child that takes too long or too much memory, or that crashes, is killed, and what it
-was at fails; the next call has a new one. What is called, its arguments and what it
-returns are pickled between our own processes; nothing of a file ever is.
+was at fails; the next call has a new one. It is told by pickle what to call, and
+answers in JSON: a file that took hold of a child could not make us run anything.
 """
 
 import asyncio
 import contextlib
+import json
 import os
 import queue
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from multiprocessing import connection, get_context
 from typing import Any, NamedTuple
@@ -24,10 +25,14 @@ from jaxrestore.serving.values import Took
 
 _START_S = 60.0  # until a child has imported what it needs, on a busy machine
 _ENDING_S = 5.0
+_MOST_BYTES = 2**24  # of an answer
 
 
 class Answer(NamedTuple):
-    """What a call returned, and the sentences of which it gave notice."""
+    """What a call returned, as JSON has it, and the sentences of which it gave notice.
+
+    Of tuples it has lists.
+    """
 
     value: Any
     notices: tuple[str, ...] = ()
@@ -66,20 +71,13 @@ class Children:
     ) -> Answer:
         """Returns what a function of a module returns in a child.
 
-        Raises the `errors.UserError` that it raises, and `Refusal`: 503 where too many
-        calls wait, 507 where the disk is full, 413 where its memory did not suffice,
-        422 where it took more than so many seconds or its process died.
+        That is a value of JSON. Raises the `Refusal` that it raises, and those of its
+        own: 422 for another `errors.UserError`, and where it took more than so many
+        seconds or its process died, 413 where its memory did not suffice, 503 where too
+        many calls wait, 507 where the disk is full.
         """
         if self._calls >= self._most:
-            raise Refusal(
-                503,
-                "busy",
-                "The server is busy",
-                "Too many pictures are being read and written at once; try again in a "
-                "few seconds.",
-                limit=self._most,
-                retry_after=5,
-            )
+            raise _busy(self._most)
         self._calls += 1
         loop = asyncio.get_running_loop()
         try:
@@ -115,25 +113,31 @@ class Children:
         if child is None or not child.alive:
             child = _Child(self._memory)
         try:
-            answer = child.ask(function, arguments, seconds)
+            said = child.ask(function, arguments, seconds)
         except BaseException:
             child.kill()
             raise
-        if self._closed or answer.spent:
+        if self._closed or said.spent:
             child.end()
         else:
             self._idle.put(child)
-        if answer.error is not None:
-            raise answer.error
-        return Answer(answer.value, answer.notices)
+        if said.refusal is not None:
+            raise Refusal(*said.refusal)
+        if said.bug is not None:
+            raise RuntimeError(said.bug)
+        return Answer(said.value, tuple(said.notices))
 
 
 class _Said(NamedTuple):
-    """What a child says of a call; one that is `spent` should take no other."""
+    """What a child says of a call; one that is `spent` should take no other.
+
+    `refusal` has the arguments of a `Refusal`, and `bug` the lines of a traceback.
+    """
 
     value: Any = None
-    notices: tuple[str, ...] = ()
-    error: Exception | None = None
+    notices: Sequence[str] = ()
+    refusal: Sequence[Any] | None = None
+    bug: str | None = None
     spent: bool = False
 
 
@@ -146,9 +150,12 @@ class _Child:
         self._process = context.Process(
             target=_serve, args=(theirs, memory), daemon=True, name="jaxrestore-child"
         )
-        self._process.start()
-        theirs.close()
-        self._receive(_START_S)  # it says once that it is there
+        try:
+            self._process.start()
+            theirs.close()
+            self._receive(_START_S)  # it says once that it is there
+        except (OSError, Refusal) as error:
+            raise _busy(None) from error
 
     @property
     def alive(self) -> bool:
@@ -173,8 +180,8 @@ class _Child:
                 limit=seconds,
             )
         try:
-            return self._pipe.recv()
-        except (EOFError, OSError) as error:
+            return _Said(*json.loads(self._pipe.recv_bytes(_MOST_BYTES)))
+        except (EOFError, OSError, ValueError, TypeError) as error:
             self.kill()
             raise _died() from error
 
@@ -188,6 +195,18 @@ class _Child:
         self._process.join(_ENDING_S)
         if self._process.is_alive():
             self._process.kill()
+
+
+def _busy(limit: int | None) -> Refusal:
+    return Refusal(
+        503,
+        "busy",
+        "The server is busy",
+        "Too many pictures are being read and written at once; try again in a few "
+        "seconds.",
+        limit,
+        retry_after=5,
+    )
 
 
 def _died() -> Refusal:
@@ -217,39 +236,44 @@ def _serve(pipe: connection.Connection, memory: int) -> None:
     """Runs in a child: takes calls until the other end of the pipe is closed."""
     _limit(memory)
     try:
-        pipe.send(_Said())
+        _say(pipe, _Said())
         while True:
-            try:
-                function, arguments, seconds = pipe.recv()
-            except MemoryError as error:
-                raise SystemExit(1) from error
+            function, arguments, seconds = pipe.recv()
             _limit_time(seconds)
-            pipe.send(_said(function, arguments))
+            _say(pipe, _called(function, arguments))
     except (EOFError, OSError, KeyboardInterrupt):
         return
 
 
-def _said(function, arguments) -> _Said:
+def _say(pipe: connection.Connection, said: _Said) -> None:
+    pipe.send_bytes(json.dumps(said).encode())
+
+
+def _called(function, arguments) -> _Said:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", errors.Notice)
         try:
             value = function(*arguments)
+            json.dumps(value)  # else it is a bug, and told so
         except (MemoryError, errors.OutOfMemoryError):
-            return _Said(error=_no_memory(), spent=True)
-        except errors.DiskError as error:
-            return _Said(error=refusals.no_room(error))
-        except errors.UserError as error:
-            return _Said(error=_plain(error))
-        except Exception:
-            return _Said(error=RuntimeError(traceback.format_exc()), spent=True)
-    said = (str(w.message) for w in caught if issubclass(w.category, errors.Notice))
-    return _Said(value, tuple(said))
+            return _Said(refusal=_no_memory().arguments, spent=True)
+        except Exception as error:
+            refused = _refused(error)
+            if refused is None:
+                return _Said(bug=traceback.format_exc(), spent=True)
+            return _Said(refusal=refused)
+    said = [str(w.message) for w in caught if issubclass(w.category, errors.Notice)]
+    return _Said(value, said)
 
 
-def _plain(error: errors.UserError) -> errors.UserError:
-    """The error without its cause, which need not be picklable."""
-    error.__cause__ = error.__context__ = None
-    return error
+def _refused(error: Exception) -> Sequence[Any] | None:
+    """The arguments of the refusal that an error means; None for a bug."""
+    if isinstance(error, Refusal):
+        return error.arguments
+    found = refusals.no_room(error)
+    if found is None and isinstance(error, errors.UserError):
+        found = Refusal(422, "unfit", "This cannot be done", str(error))
+    return None if found is None else found.arguments
 
 
 def _limit(memory: int) -> None:
@@ -260,7 +284,9 @@ def _limit(memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that of a terminal is the parent's
     # What libtiff and others print of a stranger's file is nothing for our logs.
     with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # each thread would take addresses
     for which, most in (("AS", memory), ("CORE", 0), ("NOFILE", 64)):

@@ -94,7 +94,7 @@ class Pictures:
             image = Image(
                 id=id,
                 owner=owner,
-                **answer.value._asdict(),
+                **decoding.Decoded(*answer.value)._asdict(),
                 bytes=upload.bytes,
                 sha256=upload.sha256,
                 stem=uploads.stem(stem),

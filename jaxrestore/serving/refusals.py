@@ -26,10 +26,11 @@ class Refusal(errors.UserError):
         self.status, self.code, self.title = status, code, title
         self.detail, self.limit, self.retry_after = detail, limit, retry_after
 
-    def __reduce__(self):
-        """Lets it come back from a child as it was raised there."""
-        own = (self.status, self.code, self.title, self.detail)
-        return Refusal, (*own, self.limit, self.retry_after)
+    @property
+    def arguments(self) -> list[str | float | int | None]:
+        """What it was made of, in order, to make it again elsewhere."""
+        own = [self.status, self.code, self.title, self.detail]
+        return [*own, self.limit, self.retry_after]
 
 
 def not_found(what: str) -> Refusal:

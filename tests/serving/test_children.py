@@ -36,7 +36,7 @@ def dies(number):
 
 
 def takes(count):
-    return np.ones(count, np.uint8).sum()
+    return int(np.ones(count, np.uint8).sum())
 
 
 def refuses():
@@ -45,6 +45,26 @@ def refuses():
 
 def errs():
     raise errors.ImageError("the picture is broken")
+
+
+def fills():
+    raise errors.DiskError("the disk is full")
+
+
+def tricks(path):
+    """Sends what would run a command if it were unpickled."""
+    import gc
+    import pickle
+    from multiprocessing import connection
+
+    class Trick:
+        def __reduce__(self):
+            return os.mkdir, (path,)
+
+    ours = [o for o in gc.get_objects() if isinstance(o, connection.Connection)]
+    for pipe in ours:
+        pipe.send_bytes(pickle.dumps(Trick()))
+    time.sleep(60)
 
 
 def fails():
@@ -99,13 +119,24 @@ def test_what_a_child_raises_comes_back(asked):
     told = refused.value
     assert (told.status, told.code, told.title) == (413, "large", "Too large")
     assert (told.limit, told.retry_after) == (7, 8.5)
-    with pytest.raises(errors.ImageError, match="the picture is broken"):
+    with pytest.raises(Refusal, match="the picture is broken") as refused:
         asked(errs)
+    assert refused.value.status == 422
+    with pytest.raises(Refusal, match="cannot write to its disk") as refused:
+        asked(fills)
+    assert refused.value.status == 507
 
 
 def test_a_bug_in_a_child_comes_back_with_its_place(asked):
     with pytest.raises(RuntimeError, match=r"in fails(.|\n)*a bug"):
         asked(fails)
+    assert asked(doubled, 1).value == 2
+
+
+def test_a_child_that_was_taken_over_makes_us_run_nothing(asked, tmp_path):
+    with pytest.raises(Refusal, match="ended the process"):
+        asked(tricks, str(tmp_path / "made"))
+    assert not (tmp_path / "made").exists()
     assert asked(doubled, 1).value == 2
 
 

@@ -168,9 +168,16 @@ class Engine:
             await self._process.wait()
 
     async def _watch(self):
-        """Kills a process that has said nothing for long."""
-        while not self._deaf(_DEAF):
+        """Kills a process that has said nothing for long.
+
+        Looks are counted, not seconds: where this process itself stood still, nothing
+        was heard either.
+        """
+        heard, silent = self._heard, 0
+        while silent < 4 * _DEAF:
             await asyncio.sleep(self._settings.heartbeat_s / 4)
+            silent = silent + 1 if heard == self._heard else 0
+            heard = self._heard
         self._kill()
 
     def _deaf(self, times):

@@ -5,7 +5,7 @@ counted for a while first: whoever floods a server must not keep its disk busy.
 
 Nobody can tell from a row who ordered it: owners are written as an HMAC-SHA-256 under a
 secret of the day, which is thrown away after the next day, and are taken out when the
-pixels of the job are. So are its ids of images and the sentence in `detail`.
+job expires. So are its ids of images and the sentence in `detail`.
 """
 
 import collections

@@ -149,6 +149,19 @@ def test_a_process_that_says_nothing_more_is_killed(tmp_path, monkeypatch):
     scenario(tmp_path, steps, heartbeat_s=0.4)
 
 
+def test_a_process_is_not_blamed_for_a_server_that_stood_still(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "_DEAF", 2)
+
+    async def steps(watched):
+        before = watched.engine.pid
+        time.sleep(1.5)  # nobody listens, for twice as long as it may be silent
+        watched.order("a", seconds=0.1)
+        await watched.until(lambda: watched.ended() == {"a": DONE})
+        assert watched.engine.pid == before and not watched.of(values.Died)
+
+    scenario(tmp_path, steps, heartbeat_s=0.4)
+
+
 def test_one_that_cannot_start_is_tried_less_and_less_often(tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "_WORKER", "no.such.module")
     monkeypatch.setattr(supervisor, "_FIRST_S", 0.2)

@@ -18,8 +18,11 @@ from concurrent import futures
 
 import pytest
 from serving.http import whole
+from typer import testing
 
+import jaxrestore.serving.http
 from jaxrestore import errors
+from jaxrestore.cli import app
 from jaxrestore.raters import answers
 from jaxrestore.serving.http import study
 
@@ -238,6 +241,18 @@ def test_the_command_says_where_it_is_and_ends_with_ctrl_c(folder):
     rest, _ = serving.communicate(timeout=20)
     assert serving.returncode == 0
     assert rest == f"stopped; all answers are in {folder}/answers\n"
+
+
+def test_without_the_extra_one_is_told_what_brings_it(folder, monkeypatch):
+    monkeypatch.delitem(sys.modules, "jaxrestore.serving.http.study")
+    monkeypatch.delattr(jaxrestore.serving.http, "study")
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    told = testing.CliRunner().invoke(app.app, ["study", "serve", str(folder)])
+    assert isinstance(told.exception, errors.ConfigError)
+    assert str(told.exception) == (
+        "handing out a study needs uvicorn, which is not installed; pip install "
+        "'jaxrestore[web]' brings it"
+    )
 
 
 def test_serving_a_study_needs_no_jax():
