@@ -127,12 +127,12 @@ def test_a_fit_is_watched_and_stopped(page, made):
         patch.setattr(engine, "delay", 300)
         patch.setattr(engine, "steps", 1000)
         job = browsing.restore(page)
-        image = page.locator("#standing .live img")
+        image = page.locator("#standing .so-far img")
         image.wait_for()
         seen = image.get_attribute("src")
         assert image.evaluate("image => image.naturalWidth") == WIDTH
         page.wait_for_function(
-            "seen => document.querySelector('#standing .live img').src !== seen",
+            "seen => document.querySelector('#standing .so-far img').src !== seen",
             arg=seen,
         )
         page.get_by_role("button", name="Stop here").click()

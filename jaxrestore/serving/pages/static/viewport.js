@@ -31,7 +31,7 @@ export class Viewport {
 
   fit() {
     this.fitting = true;
-    this._place(Math.min(this.smallest, Math.max(1, 4 / devicePixelRatio)), 0, 0);
+    this._place(Math.min(this.smallest, Math.max(1, 8 / devicePixelRatio)), 0, 0);
   }
 
   /** True pixels times `factor`, around the middle of the frame. */
