@@ -192,6 +192,7 @@ def test_slow_connections_leave_a_good_client_its_time(proxy, client):
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192), most))
     head = b"POST /api/v1/images HTTP/1.1\r\nHost: localhost\r\n"
     body = head + b"Content-Length: 100000\r\n\r\nabc"
+    client.post("/api/v1/images", content=PNG)  # the process that decodes is begun
     before = len(proxy.asked)
     with contextlib.ExitStack() as stack:
         slow = []
