@@ -131,9 +131,10 @@ def test_a_fit_is_watched_and_stopped(page, made):
         image.wait_for()
         seen = image.get_attribute("src")
         assert image.evaluate("image => image.naturalWidth") == WIDTH
-        page.wait_for_function(
+        browsing.until(
+            page,
             "seen => document.querySelector('#standing .so-far img').src !== seen",
-            arg=seen,
+            seen,
         )
         page.get_by_role("button", name="Stop here").click()
         browsing.done(page)
