@@ -45,6 +45,7 @@ TASKS = (
         why_not={"network": "No weights for it ship."},
     ),
 )
+LAN = "lan.test"  # a name of the server without TLS, as in a local network
 HEIGHT, WIDTH = 120, 160
 
 
