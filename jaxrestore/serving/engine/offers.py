@@ -123,7 +123,7 @@ _OFFERS = {
     ),
     "sr": Offer(
         "Enlarge",
-        "More pixels, with the detail that a natural picture would have.",
+        "Two to four times as many pixels a side; fine detail is guessed.",
         {"prior": ("scale", *_FIT), "classical": ("scale",)},
         scales=SCALES,
     ),
@@ -219,7 +219,7 @@ def _info(name, card):
         },
         scales=scales,
         needs_mask=offer.needs_mask or (card is not None and "mask" in card["takes"]),
-        model=card and f"{card['generator']['name']} of {name}",
+        model=name if card else None,
         license=card and card["license"],
         sha256=card and card["sha256"],
     )

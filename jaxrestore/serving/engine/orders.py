@@ -27,14 +27,16 @@ from jaxrestore.serving.engine import methods, shelf, turns
 class Work:
     """An order at work, and what it is told and asked on the way.
 
-    `check` raises what ends it; `told` is called with the share that is done, and
-    whether there is a new preview; `finishing` says whether a fit is to end with what
-    it has. `numbers` are what was measured.
+    `beginnings` are the turns of fits that begin. `check` raises what ends it; `told`
+    is called with the share that is done, and whether there is a new preview;
+    `finishing` says whether a fit is to end with what it has. `numbers` are what was
+    measured.
     """
 
     order: values.Order
     networks: shelf.Shelf
     device: turns.Turns
+    beginnings: turns.Turns
     check: Callable[[], object]
     told: Callable[[float, bool], object]
     finishing: Callable[[], bool]
@@ -181,7 +183,11 @@ def _say(work, iterations, error):
 
 
 class _Fit:
-    """The turns of a fit: between two intervals others have the device."""
+    """The turns of a fit: between two intervals others have the device.
+
+    The first interval, most of which is compiling, holds nobody up but other fits that
+    begin: their memory together would be too much.
+    """
 
     def __init__(self, work, hole, *, deep):
         self._work, self._parts, self._deep = work, 1, deep
@@ -191,10 +197,12 @@ class _Fit:
         self._turn = contextlib.ExitStack()
 
     def __enter__(self):
-        work = self._work
-        turn = work.device.turn(work.order.owner, work.check)
-        self._turn.enter_context(turn)
+        self._take(self._work.beginnings)
         return self
+
+    def _take(self, turns):
+        turn = turns.turn(self._work.order.owner, self._work.check)
+        self._turn.enter_context(turn)
 
     def __exit__(self, *error):
         self._turn.close()
@@ -210,7 +218,7 @@ class _Fit:
         done = now.part - 1 + now.iteration / now.most
         work.check()
         work.told(min(1.0, done / self._parts), preview is not None)
-        self.__enter__()  # also for what little is left of a fit that ends
+        self._take(work.device)  # also for what little is left of a fit that ends
         return work.finishing()
 
 

@@ -54,7 +54,7 @@ class Worker:
         self._weights = offers.files(begin.models)
         self._tasks = offers.offered(self._weights)
         most = 1 if device.platform == "cpu" else turns.MOST
-        self._turns = turns.Turns(most)
+        self._turns, self._beginnings = turns.Turns(most), turns.Turns()
         self._networks = shelf.Shelf(self._weights, self._turns)
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
@@ -85,6 +85,7 @@ class Worker:
                 asked = running.finishing
             asked.set()
             self._turns.look()
+            self._beginnings.look()
 
     def rest(self) -> None:
         """Lets networks go that nothing has needed for `idle_release_s`."""
@@ -112,6 +113,7 @@ class Worker:
             running.order,
             self._networks,
             self._turns,
+            self._beginnings,
             check=running.check,
             told=lambda *now: self._progress(running, *now),
             finishing=running.finishing.is_set,

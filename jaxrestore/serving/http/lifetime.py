@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jaxrestore.serving.http import problems
 from jaxrestore.serving.http.guards import refuse
@@ -23,7 +23,7 @@ class Lifetime:
 
 
 class Ending:
-    """Refuses uploads and jobs (503) once the server drains."""
+    """Refuses uploads and jobs (503) once a server drains, and keeps no connection."""
 
     def __init__(self, app: ASGIApp, lifetime: Lifetime):
         """Wraps an app."""
@@ -31,7 +31,15 @@ class Ending:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        new = scope["type"] == "http" and scope["method"] == "POST"
-        if self.lifetime.draining and new and not scope["path"].endswith(_LAST):
+        if scope["type"] != "http" or not self.lifetime.draining:
+            return await self.app(scope, receive, send)
+        if scope["method"] == "POST" and not scope["path"].endswith(_LAST):
             return await refuse(scope, receive, send, problems.ends())
-        await self.app(scope, receive, send)
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self.app(scope, receive, sending)

@@ -18,6 +18,7 @@ from jaxrestore.serving.settings import Settings
 
 MOST_HEAD = 65_536  # bytes, before the headers of a request have ended
 MOST_CONNECTIONS = 1024
+LAST = 0.5  # seconds, when the server ends
 
 
 class Protocol(HttpToolsProtocol):
@@ -85,6 +86,13 @@ class Protocol(HttpToolsProtocol):
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
+
+    def shutdown(self) -> None:
+        """Ends, after a moment in which a request that is on its way can come."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST, super().shutdown)
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is no HTTP."""

@@ -22,6 +22,7 @@ from jaxrestore.serving.settings import Settings
 
 _LAST = 5  # seconds for answers that are under way when all jobs have ended
 _KEEP_ALIVE = 20
+_NOTICE = 1.0  # seconds in which balancers see that it is not ready
 _BACKLOG = 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -120,7 +121,9 @@ class Server(uvicorn.Server):
         lifetime: Lifetime = self._app.state.lifetime
         lifetime.draining = True
         try:
-            await self._app.state.service.drain()
+            notice = min(_NOTICE, self._app.state.settings.drain_s)
+            draining = self._app.state.service.drain()
+            await asyncio.gather(draining, asyncio.sleep(notice))
         finally:
             lifetime.ending.set()
             self.should_exit = True

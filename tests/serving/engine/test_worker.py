@@ -37,6 +37,13 @@ def noise(*shape, seed=0, most=256, dtype: type = np.uint8):
     return np.random.default_rng(seed).integers(0, most, shape, dtype)
 
 
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
 class Desk:
     """A worker, the files of its orders, and what it tells."""
 
@@ -273,24 +280,29 @@ def test_a_fit_ends_with_its_best_when_asked(desk, fits, monkeypatch):
     assert (made == 50).all() and numbers["iterations"] == 50
 
 
-def test_others_have_the_device_between_two_intervals(desk, fits, monkeypatch):
-    told, other = orders._Fit.told, []
+def test_others_have_the_device_while_a_fit_begins_and_between_intervals(
+    desk, monkeypatch
+):
+    device = desk.worker._turns
+    picture = noise(20, 20, 3)
 
-    def waiting(fit, now):
-        if not other:  # while the fit has the device, somebody comes
-            other.append(desk.order(noise(20, 20, 3), "denoise", owner="you"))
-            until = time.monotonic() + 20
-            while not desk.worker._turns._waiting and time.monotonic() < until:
-                time.sleep(0.001)
-        return told(fit, now)
+    def restore_picture(picture, *, progress, **options):
+        # While its program is compiled somebody comes, and has not to wait.
+        desk.made(noise(20, 20, 3), "denoise", owner="you")
+        assert not progress(pictures.Now(50, 150, picture))
+        waits = desk.order(noise(20, 20, 3), "denoise", owner="another")
+        until(lambda: device._waiting)
+        assert not waits.destination.exists()
+        assert not progress(pictures.Now(100, 150, picture))
+        until(waits.destination.exists)  # the fit does not hold it up any more
+        return pictures.Restored(picture, 150, "rule")
 
-    monkeypatch.setattr(orders._Fit, "told", waiting)
-    fit = desk.order(noise(8, 8, 3), "denoise", "prior")
-    ended = [one.job for one in desk.end(fit) if isinstance(one, values.Ended)]
-    if other[0].job not in ended:
-        desk.end(other[0])
-    seconds = desk.worker._turns._seconds
-    assert np.load(other[0].destination).shape == (20, 20, 3) and seconds
+    monkeypatch.setattr(pictures, "restore_picture", restore_picture)
+    fit = desk.order(picture, "denoise", "prior")
+    until(lambda: not desk.worker._running)
+    np.testing.assert_array_equal(np.load(fit.destination), picture)
+    while not desk.told.empty():
+        desk.told.get()
 
 
 def test_the_prior_has_an_operator_for_each_damage(desk, fits):

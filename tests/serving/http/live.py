@@ -69,7 +69,8 @@ from jaxrestore.cli import ending
 from jaxrestore.serving.http import server
 
 def main():
-    settings = whole.settings(Path(sys.argv[1]))
+    many = dict.fromkeys(("owner_uploads", "address_uploads"), 10**6)
+    settings = whole.settings(Path(sys.argv[1]), **many)
     server.serve(settings, whole.app(settings, delay=float(sys.argv[2])),
                  lambda line: print(line, flush=True))
 

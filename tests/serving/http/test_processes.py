@@ -110,17 +110,19 @@ class Balancer:
     """
 
     def __init__(self):
-        self.places, self.lost, self.done = [], [], 0
+        self.places, self.away, self.lost, self.done = [], set(), [], 0
         self.ended = threading.Event()
 
     def load(self, picture):
         while not self.ended.is_set():
-            for place in [*self.places]:
+            for place in [one for one in self.places if one not in self.away]:
                 try:
                     answer = restored(place, picture)
                 except httpx.ConnectError:
+                    self.away.add(place)
                     continue
                 if answer.status_code == 503 and "draining" in answer.text:
+                    self.away.add(place)
                     continue
                 if answer.status_code != 200:
                     self.lost.append(answer.text)
