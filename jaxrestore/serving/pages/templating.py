@@ -1,6 +1,7 @@
 """Jinja2's environment for the pages: what is not markup is escaped, always."""
 
 import functools
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def page(
     """Returns the template `name` filled in, as the answer to a browser.
 
     Its names are those of `context`, `here`, the page's own path, and what the caller
-    may do: `admin`, and `known`, which is whether there is a token to log out with.
+    may do: `admin`, and `known`, which is whether there is a token to log out with. The
+    `problem` of a context says after how long it is worth to ask again.
     """
     caller = getattr(request.state, "caller", None)
     common = {
@@ -49,4 +51,7 @@ def page(
         "admin": bool(caller and caller.admin),
         "known": bool(getattr(request.app.state, "tokens", ())),
     }
-    return HTMLResponse(text(name, {**common, **context}), status)
+    problem = context.get("problem")
+    again = problem.retry_after if problem is not None else None
+    headers = {} if again is None else {"retry-after": str(math.ceil(again))}
+    return HTMLResponse(text(name, {**common, **context}), status, headers)

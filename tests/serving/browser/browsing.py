@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+import time
 
 import numpy as np
 from PIL import Image
@@ -44,6 +45,7 @@ TASKS = (
         why_not={"network": "No weights for it ship."},
     ),
 )
+LAN = "lan.test"  # a name of the server without TLS, as in a local network
 HEIGHT, WIDTH = 120, 160
 
 
@@ -67,7 +69,8 @@ def file(content, name="one.png", kind="image/png"):
 @contextlib.contextmanager
 def opened(browser, server, device, **more):
     """Yields a page; afterwards nothing may have gone elsewhere, or wrong."""
-    context = browser.new_context(base_url=server, **DEVICES[device], **more)
+    still = {"reduced_motion": "reduce"}  # colours are looked at, not their change
+    context = browser.new_context(base_url=server, **DEVICES[device], **still, **more)
     context.set_default_timeout(15_000)
     page = context.new_page()
     bad = page.bad = []
@@ -85,6 +88,14 @@ def opened(browser, server, device, **more):
 
 def _foreign(address, server):
     return not address.startswith((f"{server}/", "blob:", "data:"))
+
+
+def until(page, true, argument=None, seconds=15):
+    """Waits until an expression is true; Playwright's own way needs `unsafe-eval`."""
+    late = time.monotonic() + seconds
+    while not page.evaluate(true, argument):
+        assert time.monotonic() < late, true
+        page.wait_for_timeout(50)
 
 
 def upload(page, content=None):
@@ -110,8 +121,8 @@ def restore(page):
 def done(page):
     """Waits until before and after are there, and can be moved."""
     page.locator(".viewer.live").wait_for()
-    page.wait_for_function(
-        "[...document.querySelectorAll('.pane img')].every((i) => i.naturalWidth)"
+    until(
+        page, "[...document.querySelectorAll('.pane img')].every((i) => i.naturalWidth)"
     )
 
 

@@ -10,12 +10,13 @@ from serving.pages import paged
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Chromium, whose resolver knows no name: skipped, with the reason, without it."""
+    """Chromium, whose resolver knows one name: skipped, with the reason, without it."""
     playwright = pytest.importorskip("playwright.sync_api")
     place = shutil.which("chromium") or shutil.which("chromium-browser")
     if place is None:
         pytest.skip("there is no Chromium; apt-get install chromium brings it")
-    blind = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+    lan = f"MAP {browsing.LAN} 127.0.0.1"
+    blind = f"--host-resolver-rules={lan} , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(
             executable_path=place, args=["--no-sandbox", blind]
@@ -31,6 +32,7 @@ def made(tmp_path_factory):
         "owner_uploads": 1000,
         "max_bytes": 6 * 2**20,
         "slots": 1,
+        "hosts": ("127.0.0.1", browsing.LAN),
         "owner_jobs": 20,
         "owner_pixels": 10**9,
     }

@@ -79,10 +79,10 @@ def test_what_happens_is_said_to_screen_readers(desktop, made):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(made.state.service.engine, "delay", 2.0)
         browsing.restore(desktop)
-        said = desktop.locator("#said[role=status]")
-        said.get_by_text("Working").or_(said).first.wait_for(state="attached")
-        desktop.wait_for_function(
-            "document.getElementById('said')?.textContent.startsWith('Working')"
+        desktop.locator("#said[role=status]").wait_for(state="attached")
+        browsing.until(
+            desktop,
+            "document.getElementById('said')?.textContent.startsWith('Working')",
         )
         browsing.done(desktop)
 

@@ -162,6 +162,20 @@ def test_what_is_refused_is_said_on_the_page_it_came_from(client):
     assert itself.status_code == 422
 
 
+def test_a_page_says_when_to_ask_again(served):
+    made, client = served
+    image = paged.uploaded(client, pictures_of.png(1))
+    order = {"data": {"task": "denoise"}, "files": {"mask": ("", b"")}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made.state.service.engine, "delay", 60)
+        for _ in range(made.state.settings.owner_jobs):
+            assert client.post(f"/edit/{image}", **order).status_code == 303
+        refused = client.post(f"/edit/{image}", **order)
+    client.post(f"/images/{image}/delete")
+    assert refused.status_code == 429 and "Try again in" in refused.text
+    assert int(refused.headers["retry-after"]) > 0
+
+
 def test_pages_say_what_settings_are(client):
     start, privacy = client.get("/"), client.get("/privacy")
     assert "up to 3 MB" in start.text and "12 megapixels" in start.text

@@ -97,6 +97,8 @@ export function gestures(view, frame) {
   frame.addEventListener(
     "wheel",
     (event) => {
+      // What cannot become smaller lets the page move.
+      if (event.deltaY > 0 && view.fitting && !event.ctrlKey) return;
       event.preventDefault();
       view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002)), ...place(event));
     },
