@@ -127,6 +127,7 @@ def restore(
     known = {name: value for name, value in given.items() if value is not None}
     suffix = writing.suffix if format else None
     with (
+        ending.terminable(),
         server.Server(_URL.get(), token=token) as there,
         streams.as_files(sources, output, suffix=suffix) as (pictures, place, _),
     ):
@@ -159,7 +160,7 @@ def restore(
         )
         try:
             remotely.by_server(work, there, offer)
-        except KeyboardInterrupt:  # of which Typer would say nothing
-            raise restorations.interrupted(work) from None
+        except KeyboardInterrupt as error:  # of which Typer would say nothing
+            raise restorations.interrupted(work, error) from None
         print(restorations.said(work))
         restorations.raise_partial(work)
