@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -43,7 +44,7 @@ def test_a_task_has_as_many_skips_as_levels():
 @pytest.mark.parametrize("shape", [(1, 40, 30, 3), (2, 1, 5, 1)])
 def test_the_blur_is_a_gaussian_with_a_mirrored_border(shape):
     images = np.random.default_rng(0).random(shape).astype(np.float32)
-    modes = ["nearest" if side == 1 else "mirror" for side in shape[1:3]]
+    modes: Any = ["nearest" if side == 1 else "mirror" for side in shape[1:3]]
     expected = ndimage.gaussian_filter(
         images, 1.7, axes=(1, 2), mode=modes, radius=math.ceil(3 * 1.7)
     )
