@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxrestore.serving.refusals import Refusal
+from jaxrestore.serving.settings import Settings
 from jaxrestore.serving.values import METHODS, Image, TaskInfo
 
 
@@ -63,18 +64,26 @@ def check_mask(task: TaskInfo, masked: bool) -> None:
 
 
 def check_size(
-    task: TaskInfo, options: Mapping[str, Any], image: Image, most: int
+    task: TaskInfo,
+    method: str,
+    options: Mapping[str, Any],
+    image: Image,
+    settings: Settings,
 ) -> None:
-    """Raises 413 where the result would have more than so many pixels."""
+    """Raises 413 where the result would have more pixels than the method may make."""
     scale = options.get("scale", task.scales[0] if task.scales else 1)
-    pixels = image.pixels * scale * scale
+    pixels, most = image.pixels * scale * scale, settings.max_result_pixels
+    others = "a smaller scale, or a part of the picture"
+    if method == "prior" and not task.needs_mask:  # holes are filled piece by piece
+        most = min(most, settings.max_fit_pixels)
+        others += ", or another method"
     if pixels > most:
         raise Refusal(
             413,
             "result_too_large",
             "The result would be too large",
             f"The result would have {pixels / 1e6:.1f} megapixels, and {most / 1e6:g} "
-            "are the most; take a smaller scale, or a part of the picture.",
+            f"are the most; take {others}.",
             limit=most,
         )
 

@@ -108,8 +108,7 @@ class Restorations(Lifecycle):
             method = asked.method_of(found, method)
             given = asked.checked(found, options or {})
             asked.check_mask(found, mask_id is not None)
-            limit = self.settings.max_result_pixels
-            asked.check_size(found, given, image, limit)
+            asked.check_size(found, method, given, image, self.settings)
             share = None
             if mask_id is not None:
                 share = await self._pictures.mask_share(image, mask_id)

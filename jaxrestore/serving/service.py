@@ -39,7 +39,7 @@ class Service(Restorations):
             asked.check_mask(found, masked=False)
 
             async def add_job(image: Image, batch_id: str) -> Job:
-                asked.check_size(found, given, image, self.settings.max_result_pixels)
+                asked.check_size(found, method, given, image, self.settings)
                 job = self._new_job(owner, image.id, found.name, method, given)
                 job = dataclasses.replace(job, batch_id=batch_id, source="batch")
                 facts = self._pictures.facts(image) | {"mask_share": None}

@@ -46,6 +46,7 @@ class Settings:
     min_side: int = 8
     max_aspect: float | int = 32.0
     max_result_pixels: int = 64_000_000
+    max_fit_pixels: int = 250_000  # of a result that the prior fits: 3 GB of memory
     preview_side: int = 2048
     max_batch_images: int = 200
     max_batch_bytes: int = 256 * _MIB

@@ -174,6 +174,14 @@ async def test_what_a_task_cannot_do_is_refused(service):
     assert service.engine.orders == []
 
 
+@with_service(max_fit_pixels=100)
+async def test_what_is_fitted_may_have_fewer_pixels(service):
+    image = await service.add_image("me", chunks(png(1)))
+    told = await refused(service.add_job("me", image.id, "denoise", method="prior"))
+    assert told.code == "result_too_large" and "another method" in told.detail
+    assert (await service.add_job("me", image.id, "denoise")).method == "network"
+
+
 @with_service()
 async def test_words_that_are_no_ids_open_nothing(service):
     names = ["..", "../../etc/passwd", "%2e%2e", "a" * 31, "A" * 32, "0" * 33, "\0", ""]

@@ -19,6 +19,7 @@ _LIMITS = (
     "min_side",
     "max_aspect",
     "max_result_pixels",
+    "max_fit_pixels",
     "max_batch_images",
     "max_batch_bytes",
     "owner_jobs",
