@@ -551,3 +551,15 @@ async def test_64_at_once_each_get_their_own(service):
     found = await asyncio.gather(*(visit(number) for number in range(64)))
     assert found == [True] * 64
     assert len(service.engine.orders) == 64
+
+
+@with_service(engine_options={"warm": False})
+async def test_what_came_while_the_engine_was_silent_begins_when_it_is_back(service):
+    service.engine.warmed()
+    image = await service.add_image("me", chunks(png(1)))
+    service.engine.ready = False  # as one is called that stood still for a while
+    job = await service.add_job("me", image.id, "denoise")
+    assert (await service.wait(job.id, 0.05)).status == Status.QUEUED
+    service.engine.ready = True
+    service.told(values.Beat(0.0, 0))
+    assert (await service.wait(job.id, 5)).status == Status.DONE
