@@ -15,6 +15,7 @@ from serving import fake_engine
 from serving.pictures_of import array, chunks, decoded, png, run, running
 
 from jaxrestore import errors, images
+from jaxrestore.serving import options as asked
 from jaxrestore.serving import values
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.values import Status
@@ -563,3 +564,17 @@ async def test_what_came_while_the_engine_was_silent_begins_when_it_is_back(serv
     service.engine.ready = True
     service.told(values.Beat(0.0, 0))
     assert (await service.wait(job.id, 5)).status == Status.DONE
+
+
+@with_service()
+async def test_a_whole_number_may_be_written_with_a_point(service):
+    image = await service.add_image("me", chunks(png(1)))
+    job = await service.add_job("me", image.id, "sr", options={"scale": 2.0})
+    assert isinstance(job.options["scale"], int)
+
+
+@pytest.mark.parametrize("options", [{"\ud800": 1}, {"strength": "\ud800"}])
+def test_options_that_are_no_text_are_refused(options):
+    with pytest.raises(Refusal) as found:
+        asked.checked(fake_engine.DENOISE, options)
+    assert (found.value.status, found.value.code) == (422, "options")
