@@ -31,7 +31,12 @@ def disposition(name: str, attached: bool) -> str:
 
 
 def fresh(request: Request, etag: str) -> bool:
-    """Whether the client has what has this tag, as `If-None-Match` says."""
+    """Whether the client has what has this tag, as `If-None-Match` says.
+
+    What a POST makes nobody has yet.
+    """
+    if request.method not in ("GET", "HEAD"):
+        return False
     said = request.headers.get("if-none-match", "")
     known = {one.strip().removeprefix("W/") for one in said.split(",")}
     return etag in known or "*" in known
