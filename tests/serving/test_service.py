@@ -15,7 +15,7 @@ from serving import fake_engine
 from serving.pictures_of import array, chunks, decoded, png, run, running
 
 from jaxrestore import errors, images
-from jaxrestore.serving import options as asked
+from jaxrestore.serving import options as options_of_jobs
 from jaxrestore.serving import values
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.values import Status
@@ -576,5 +576,5 @@ async def test_a_whole_number_may_be_written_with_a_point(service):
 @pytest.mark.parametrize("options", [{"\ud800": 1}, {"strength": "\ud800"}])
 def test_options_that_are_no_text_are_refused(options):
     with pytest.raises(Refusal) as found:
-        asked.checked(fake_engine.DENOISE, options)
+        options_of_jobs.checked(fake_engine.DENOISE, options)
     assert (found.value.status, found.value.code) == (422, "options")
