@@ -578,3 +578,23 @@ def test_options_that_are_no_text_are_refused(options):
     with pytest.raises(Refusal) as found:
         options_of_jobs.checked(fake_engine.DENOISE, options)
     assert (found.value.status, found.value.code) == (422, "options")
+
+
+@with_service()
+async def test_what_is_deleted_while_files_of_it_are_made_is_not_there(service):
+    image = await service.add_image("me", chunks(png(1)))
+    job = await service.add_job("me", image.id, "denoise")
+    await service.wait(job.id, 5)
+    mask = png(2, channels=1)
+    asked = [
+        asyncio.ensure_future(refused(one))
+        for one in (
+            *(service.result(job.id, format) for format in ("png", "webp", "tiff")),
+            service.preview(image.id, 256),
+            service.add_mask("me", image.id, chunks(mask)),
+        )
+    ]
+    await until(lambda: service._children.calls >= 4)
+    await service.delete_image(image.id)
+    assert {(await one).status for one in asked} <= {404, 410}
+    assert [*(service.settings.spool_folder / "images").iterdir()] == []
