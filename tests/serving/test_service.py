@@ -585,7 +585,10 @@ async def test_what_is_deleted_while_files_of_it_are_made_is_not_there(service):
     image = await service.add_image("me", chunks(png(1)))
     job = await service.add_job("me", image.id, "denoise")
     await service.wait(job.id, 5)
-    mask = png(2, channels=1)
+    mask, children = png(2, channels=1), service._children
+    busy = [children.call(time.sleep, 0.3, seconds=5) for _ in range(2)]
+    asked = [asyncio.ensure_future(one) for one in busy]
+    await until(lambda: children.calls == 2)
     asked = [
         asyncio.ensure_future(refused(one))
         for one in (
@@ -594,7 +597,7 @@ async def test_what_is_deleted_while_files_of_it_are_made_is_not_there(service):
             service.add_mask("me", image.id, chunks(mask)),
         )
     ]
-    await until(lambda: service._children.calls >= 4)
+    await until(lambda: children.calls == 7)
     await service.delete_image(image.id)
     assert {(await one).status for one in asked} <= {404, 410}
     assert [*(service.settings.spool_folder / "images").iterdir()] == []
