@@ -601,3 +601,23 @@ async def test_what_is_deleted_while_files_of_it_are_made_is_not_there(service):
     await service.delete_image(image.id)
     assert {(await one).status for one in asked} <= {404, 410}
     assert [*(service.settings.spool_folder / "images").iterdir()] == []
+
+
+@with_service()
+async def test_what_is_deleted_while_jobs_are_listed_is_left_out(service):
+    image = await service.add_image("me", chunks(png(1)))
+    made = [await service.add_job("me", image.id, "denoise") for _ in range(3)]
+    batch = await service.add_batch("me", [image.id, image.id], "denoise")
+    for id in [job.id for job in made] + [*batch.jobs]:
+        await service.wait(id, 5)
+    kept, deleted = made[2].id, made[0].id
+    for id in (kept, batch.jobs[0]):  # what is asked for first is being written down
+        service._jobs.register.clerk.write(id, time.sleep, 0.2)
+    listing = asyncio.ensure_future(service.jobs("me"))
+    following = asyncio.ensure_future(service.batch_jobs(batch.id))
+    await asyncio.sleep(0)
+    await service.delete_job(deleted)
+    await service.delete_job(batch.jobs[1])
+    found = {job.id for job in (await listing)[0]}
+    assert kept in found and deleted not in found
+    assert [job.id for job in await following] == [batch.jobs[0]]
