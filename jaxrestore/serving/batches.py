@@ -109,8 +109,9 @@ class Batches:
     def delete(self, batch: Batch) -> None:
         """Cancels a batch, and deletes its images, its jobs and itself."""
         images = {job.image_id for job in self.jobs(batch)}
-        for id in batch.jobs:
-            self._jobs.delete(id)
+        for job in self._jobs.register:
+            if job.image_id in images:  # of the batch or not: without it they are lost
+                self._jobs.delete(job.id)
         for id in images:
             self._pictures.delete(id)
         self.all.pop(batch.id, None)

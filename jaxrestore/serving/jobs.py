@@ -80,7 +80,7 @@ class Jobs:
     def told(self, event: values.Event) -> None:
         """Takes what the engine tells."""
         if isinstance(event, values.Beat | values.Started):
-            return
+            return self.fill()  # one that was silent, and so got nothing, is back
         if isinstance(event, values.Progressed):
             job = self.register.now(event.job)
             if job is not None and job.status is Status.RUNNING:

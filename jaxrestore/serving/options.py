@@ -1,6 +1,7 @@
 """Whether what a job asks for is what a task can do."""
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,13 +47,28 @@ def checked(task: TaskInfo, options: Mapping[str, Any]) -> dict[str, Any]:
     # Imported here: the values and the queue are used without it.
     import jsonschema_rs
 
-    given = dict(options)
+    given = _plain(dict(options))
     schema = dict(task.options) or {"type": "object", "additionalProperties": False}
     for error in jsonschema_rs.iter_errors(schema, given):
         where = ".".join(map(str, error.instance_path))
         said = f"{where}: {error.message}" if where else error.message
         raise _unfit("options", f"The options of {task.label!r} are wrong: {said}.")
     return given
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with 2.0 as 2, which is the same number in JSON; refuses what no text is.
+
+    A lone surrogate can be escaped in JSON, and written nowhere.
+    """
+    try:
+        json.dumps(options, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _unfit("options", "The options have letters that no text has.") from error
+    return {
+        name: int(one) if isinstance(one, float) and one.is_integer() else one
+        for name, one in options.items()
+    }
 
 
 def check_mask(task: TaskInfo, masked: bool) -> None:

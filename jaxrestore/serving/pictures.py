@@ -118,14 +118,19 @@ class Pictures:
         self._check_rate(image.owner)
         id, most = new_id(), self._settings.max_bytes
         async with uploads.received(chunks, self._spool.incoming, most) as upload:
-            await self._children.call(
-                decoding.decode_mask,
-                upload.path,
-                self._spool.mask(image.id, id),
-                image.width,
-                image.height,
-                seconds=self._settings.decode_s,
-            )
+            try:
+                await self._children.call(
+                    decoding.decode_mask,
+                    upload.path,
+                    self._spool.mask(image.id, id),
+                    image.width,
+                    image.height,
+                    seconds=self._settings.decode_s,
+                )
+            finally:
+                if image.id not in self.all:  # deleted meanwhile
+                    self._spool.delete(Image, image.id)
+                    self.get(image.id)
         self._spool.weigh(Image, image.id)
         return id
 

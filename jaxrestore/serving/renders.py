@@ -1,13 +1,14 @@
 """Files that are made of arrays in the spool when somebody asks: previews, results."""
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxrestore.image_files import formats
-from jaxrestore.serving import decoding
+from jaxrestore.serving import decoding, refusals
 from jaxrestore.serving.children import Children
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
@@ -55,8 +56,9 @@ class Renders:
                 seconds=self._settings.encode_s,
             )
 
-        await self._once(kept_in, make)
-        content = await asyncio.to_thread(kept_in.read_bytes)
+        with _gone(values):
+            await self._once(kept_in, make)
+            content = await asyncio.to_thread(kept_in.read_bytes)
         if not kept:
             kept_in.unlink(missing_ok=True)
         png = content.startswith(b"\x89PNG")
@@ -98,7 +100,8 @@ class Renders:
                 seconds=self._settings.encode_s,
             )
 
-        await self._once(place, make)
+        with _gone(values):
+            await self._once(place, make)
         return place
 
     async def _once(self, path: Path, make: Callable[[], Awaitable[None]]) -> None:
@@ -110,3 +113,14 @@ class Renders:
             self._making[path] = task
             task.add_done_callback(lambda done: self._making.pop(path, None))
         await asyncio.shield(task)
+
+
+@contextlib.contextmanager
+def _gone(values: Path) -> Iterator[None]:
+    """What fails because the array was deleted meanwhile is 404, and no bug."""
+    try:
+        yield
+    except Exception as error:
+        if values.exists():
+            raise
+        raise refusals.not_found("picture") from error

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,8 +153,9 @@ class Restorations(Lifecycle):
             for job in own
             if status in (None, job.status) and task in (None, job.task)
         ]
-        page = [await self.job(job.id) for job in wanted[:limit]]
-        return page, page[-1].id if len(wanted) > limit else None
+        page = wanted[:limit]
+        more = page[-1].id if len(wanted) > limit else None
+        return await self._those(page), more
 
     async def wait(self, id: str, seconds: float | int) -> Job:
         """Returns a job once it is final, or as it stands after so many seconds."""
@@ -250,6 +251,14 @@ class Restorations(Lifecycle):
         await self._jobs.register.clerk.call(
             self.ledger.feedback, job.id, rating, reason
         )
+
+    async def _those(self, jobs: Sequence[Job]) -> list[Job]:
+        """Jobs as they stand, without those that are deleted meanwhile."""
+        found = []
+        for job in jobs:
+            with contextlib.suppress(Refusal):
+                found.append(await self.job(job.id))
+        return found
 
     async def _done(self, id: str) -> Job:
         job = await self.job(id)

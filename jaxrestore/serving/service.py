@@ -56,7 +56,7 @@ class Service(Restorations):
     async def batch_jobs(self, id: str) -> list[Job]:
         """Returns the jobs of a batch, in the order of its files."""
         batch = self._batches.get(id)
-        return [await self.job(job.id) for job in self._batches.jobs(batch)]
+        return await self._those(self._batches.jobs(batch))
 
     async def batch_zip(
         self, id: str, format: str = "png", *, quality: int | None = None

@@ -99,6 +99,11 @@ class Settings:
         for one in fields(self):
             value = getattr(self, one.name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
+            most = _LONGEST if one.name.endswith(("_s", "_days")) else _MOST
+            if number and value > most:
+                raise errors.ConfigError(
+                    f"`{one.name}` is {value:g}; it must be {most:,} at most"
+                )
             if number and (not value >= 0 or (value == 0 and _counts(one))):
                 raise errors.ConfigError(
                     f"`{one.name}` is {value}; it must be a number above 0"
@@ -143,6 +148,8 @@ def _check_network(text: str) -> None:
         ) from error
 
 
+_MOST = 10**15  # of anything
+_LONGEST = 10**9  # seconds: what is added to now is still a date
 # What may be 0: any free port, no niceness, nothing left free, no time at all.
 _MAY_BE_ZERO = {"port", "priority", "least_free", "drain_s", "max_wait_s"}
 

@@ -117,3 +117,10 @@ def test_the_biharmonic_surface_continues_a_slope_exactly():
     images = slope.astype(np.float32)[None, ..., None]
     filled = classical.biharmonic(_with_hole(images, slice(5, 10), slice(6, 11)))
     np.testing.assert_allclose(filled, images, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3), (2, 2, 3), (9, 1, 1)])
+def test_non_local_means_keep_the_shape_of_narrow_pictures(shape):
+    images = np.random.default_rng(0).uniform(-1, 1, (2, *shape)).astype(np.float32)
+    restored = np.asarray(classical.non_local_means(jnp.asarray(images)))
+    assert restored.shape == images.shape and np.isfinite(restored).all()

@@ -109,6 +109,8 @@ async def test_images_that_are_there_make_a_batch_beside_single_jobs(service):
     assert (await refused(service.batch(again.id))).status == 404
     for id in ids:
         assert (await refused(service.image(id))).status == 404
+    assert (await refused(service.job(single.id))).status == 410
+    assert [*(service.settings.spool_folder / "jobs").iterdir()] == []
 
 
 @with_service(slots=1)

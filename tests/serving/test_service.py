@@ -15,6 +15,7 @@ from serving import fake_engine
 from serving.pictures_of import array, chunks, decoded, png, run, running
 
 from jaxrestore import errors, images
+from jaxrestore.serving import options as options_of_jobs
 from jaxrestore.serving import values
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.values import Status
@@ -559,3 +560,72 @@ async def test_64_at_once_each_get_their_own(service):
     found = await asyncio.gather(*(visit(number) for number in range(64)))
     assert found == [True] * 64
     assert len(service.engine.orders) == 64
+
+
+@with_service(engine_options={"warm": False})
+async def test_what_came_while_the_engine_was_silent_begins_when_it_is_back(service):
+    service.engine.warmed()
+    image = await service.add_image("me", chunks(png(1)))
+    service.engine.ready = False  # as one is called that stood still for a while
+    job = await service.add_job("me", image.id, "denoise")
+    assert (await service.wait(job.id, 0.05)).status == Status.QUEUED
+    service.engine.ready = True
+    service.told(values.Beat(0.0, 0))
+    assert (await service.wait(job.id, 5)).status == Status.DONE
+
+
+@with_service()
+async def test_a_whole_number_may_be_written_with_a_point(service):
+    image = await service.add_image("me", chunks(png(1)))
+    job = await service.add_job("me", image.id, "sr", options={"scale": 2.0})
+    assert isinstance(job.options["scale"], int)
+
+
+@pytest.mark.parametrize("options", [{"\ud800": 1}, {"strength": "\ud800"}])
+def test_options_that_are_no_text_are_refused(options):
+    with pytest.raises(Refusal) as found:
+        options_of_jobs.checked(fake_engine.DENOISE, options)
+    assert (found.value.status, found.value.code) == (422, "options")
+
+
+@with_service()
+async def test_what_is_deleted_while_files_of_it_are_made_is_not_there(service):
+    image = await service.add_image("me", chunks(png(1)))
+    job = await service.add_job("me", image.id, "denoise")
+    await service.wait(job.id, 5)
+    mask, children = png(2, channels=1), service._children
+    busy = [children.call(time.sleep, 0.3, seconds=5) for _ in range(2)]
+    asked = [asyncio.ensure_future(one) for one in busy]
+    await until(lambda: children.calls == 2)
+    asked = [
+        asyncio.ensure_future(refused(one))
+        for one in (
+            *(service.result(job.id, format) for format in ("png", "webp", "tiff")),
+            service.preview(image.id, 256),
+            service.add_mask("me", image.id, chunks(mask)),
+        )
+    ]
+    await until(lambda: children.calls == 7)
+    await service.delete_image(image.id)
+    assert {(await one).status for one in asked} <= {404, 410}
+    assert [*(service.settings.spool_folder / "images").iterdir()] == []
+
+
+@with_service()
+async def test_what_is_deleted_while_jobs_are_listed_is_left_out(service):
+    image = await service.add_image("me", chunks(png(1)))
+    made = [await service.add_job("me", image.id, "denoise") for _ in range(3)]
+    batch = await service.add_batch("me", [image.id, image.id], "denoise")
+    for id in [job.id for job in made] + [*batch.jobs]:
+        await service.wait(id, 5)
+    kept, deleted = made[2].id, made[0].id
+    for id in (kept, batch.jobs[0]):  # what is asked for first is being written down
+        service._jobs.register.clerk.write(id, time.sleep, 0.2)
+    listing = asyncio.ensure_future(service.jobs("me"))
+    following = asyncio.ensure_future(service.batch_jobs(batch.id))
+    await asyncio.sleep(0)
+    await service.delete_job(deleted)
+    await service.delete_job(batch.jobs[1])
+    found = {job.id for job in (await listing)[0]}
+    assert kept in found and deleted not in found
+    assert [job.id for job in await following] == [batch.jobs[0]]

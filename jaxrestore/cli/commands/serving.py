@@ -136,12 +136,14 @@ def configured(given: dict[str, Any], names: list[str], more: list[str]) -> Any:
 def _like(key: str, value: Any, default: Any) -> Any:
     """A value as a setting's kind wants it."""
     if key in _HOMES and key != "database":
+        if not str(value):
+            raise errors.ConfigError(f"--set {key}=: give a place")
         return Path(str(value))
     if isinstance(default, str) or key == "database":
         return str(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     whole = isinstance(default, int) and not isinstance(default, bool)
-    if not number or (whole and value != int(value)):
+    if not number or (whole and value % 1 != 0):
         kind = "a whole number" if whole else "a number"
         raise errors.ConfigError(f"--set {key}={value}: it must be {kind}")
     return int(value) if whole else float(value)

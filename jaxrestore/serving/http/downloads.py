@@ -1,14 +1,16 @@
 """Files as answers: their names, their tags, and who has them already."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
+from jaxrestore.serving import refusals
 from jaxrestore.serving.service import Picture, Result
 
 _CHUNK = 2**18
@@ -31,7 +33,12 @@ def disposition(name: str, attached: bool) -> str:
 
 
 def fresh(request: Request, etag: str) -> bool:
-    """Whether the client has what has this tag, as `If-None-Match` says."""
+    """Whether the client has what has this tag, as `If-None-Match` says.
+
+    What a POST makes nobody has yet.
+    """
+    if request.method not in ("GET", "HEAD"):
+        return False
     said = request.headers.get("if-none-match", "")
     known = {one.strip().removeprefix("W/") for one in said.split(",")}
     return etag in known or "*" in known
@@ -53,9 +60,13 @@ def file(
     }
     if fresh(request, etag):
         return Response(status_code=304, headers=headers)
-    headers["content-length"] = str(result.path.stat().st_size)
+    try:
+        opened = result.path.open("rb")
+    except FileNotFoundError as error:
+        raise refusals.not_found("result") from error
+    headers["content-length"] = str(os.fstat(opened.fileno()).st_size)
     return StreamingResponse(
-        _parts(result.path),
+        _parts(opened),
         headers=headers,
         media_type=result.media_type,
         background=background,
@@ -67,9 +78,8 @@ def picture(one: Picture) -> Response:
     return Response(one.content, media_type=one.media_type)
 
 
-async def _parts(path: Path) -> AsyncIterator[bytes]:
+async def _parts(opened: BinaryIO) -> AsyncIterator[bytes]:
     """Reads in a thread; a file that is deleted meanwhile is read to its end."""
-    opened = await asyncio.to_thread(path.open, "rb")
     try:
         while chunk := await asyncio.to_thread(opened.read, _CHUNK):
             yield chunk

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers as HeaderValues
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jaxrestore.serving import refusals
 from jaxrestore.serving.http import problems
 from jaxrestore.serving.refusals import Refusal
 
@@ -114,10 +115,12 @@ class Failures:
                 await refuse(scope, receive, send, problems.ends())
             raise
         except Exception as error:
-            self.told(error)
+            full = refusals.no_room(error)  # as for a form's file, on its way to us
+            if full is None or started:
+                self.told(error)
             if started:  # the server closes the connection, so that it is noticed
                 raise
-            await refuse(scope, receive, send, problems.unexpected())
+            await refuse(scope, receive, send, full or problems.unexpected())
 
 
 class Requests:

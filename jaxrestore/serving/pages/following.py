@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse
 from starlette.responses import HTMLResponse
 
+from jaxrestore.serving import archives
 from jaxrestore.serving.pages import addresses, forms, shown
 from jaxrestore.serving.pages.routes import of, on, settings
 from jaxrestore.serving.pages.templating import page, text
@@ -97,7 +98,7 @@ async def batch_upload(request: Request) -> Response:
             forms.one_file(form, "file")
             batch = await service.add_batch(
                 owner,
-                await _pictures(request, forms.files(form, "file")),
+                await _pictures(forms.files(form, "file")),
                 task.name,
                 method=forms.method(task, form),
                 options=forms.options(task, form),
@@ -178,15 +179,14 @@ async def _image(request: Request, job: Job) -> Image | None:
         return None
 
 
-async def _pictures(request: Request, files: list[Any]) -> Any:
-    """What a batch is made of: a zip file as it comes, or the ids of uploads."""
-    service, owner = of(request)
+async def _pictures(files: list[Any]) -> AsyncIterator[bytes]:
+    """What a batch is made of: a zip file as it comes, or one of the pictures.
+
+    So all are counted as one upload, and one that is no picture is left out by name.
+    """
     zips = [file for file in files if await _is_zip(file)]
     if not zips:
-        return [
-            (await service.add_image(owner, forms.chunks(file), forms.stem(file))).id
-            for file in files
-        ]
+        return _packed(files)
     if len(files) > 1:
         raise Refusal(
             422,
@@ -195,6 +195,13 @@ async def _pictures(request: Request, files: list[Any]) -> Any:
             "Choose one zip file alone, or any number of pictures.",
         )
     return forms.chunks(zips[0])
+
+
+async def _packed(files: list[Any]) -> AsyncIterator[bytes]:
+    packing = archives.Packing()
+    for file in files:
+        yield packing.put(packing.free(file.filename), await file.read())
+    yield packing.end()
 
 
 async def _is_zip(file: Any) -> bool:

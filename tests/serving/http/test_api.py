@@ -281,7 +281,8 @@ def test_a_job_is_followed_to_its_end(to):
 
 def test_one_request_restores(to):
     form = {"task": "denoise", "params": '{"strength": 1}', "format": "webp"}
-    answer = to.post(f"{API}/restore", files={"file": ("cat.png", png())}, data=form)
+    file, any_tag = {"file": ("cat.png", png())}, {"if-none-match": "*"}
+    answer = to.post(f"{API}/restore", files=file, data=form, headers=any_tag)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/webp"
     assert "cat" in answer.headers["content-disposition"]
@@ -399,3 +400,15 @@ def test_nothing_is_nowhere(to):
     json_ = {"content-type": "application/json"}
     assert code(to.post(f"{API}/jobs", content=b"{", headers=json_))[0] == 400
     assert code(to.post(f"{API}/jobs", content=b"{"))[0] == 415
+
+
+def test_following_a_batch_ends_when_it_is_deleted(to):
+    asked = {"image_ids": [upload(to).json()["id"]] * 8, "task": "denoise"}
+    place = to.post(f"{API}/batches", json=asked).headers["location"]
+    with to.stream("GET", f"{place}/events") as answer:
+        lines = answer.iter_lines()
+        assert any(line.startswith("data: {") for line in lines)
+        with httpx.Client(base_url=to.base_url) as another:
+            assert another.delete(place).status_code == 204
+        assert not any(line.startswith("data: {") for line in lines)
+    assert code(to.get(place))[0] == 404

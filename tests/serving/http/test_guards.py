@@ -1,6 +1,7 @@
 """What stands before the app, each guard alone, around apps of a few lines."""
 
 import asyncio
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -79,6 +80,16 @@ def test_a_bug_is_answered_without_its_insides_and_told():
     answer = ask(guards.Failures(broken, told.append))
     assert code(answer) == (500, "bug") and "secret" not in answer.text
     assert [type(error) for error in told] == [ZeroDivisionError]
+
+
+def test_a_disk_that_is_full_on_the_way_is_no_bug():
+    async def full(scope, receive, send):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    told = []
+    answer = ask(guards.Failures(full, told.append))
+    assert code(answer) == (507, "disk_full") and answer.headers["retry-after"]
+    assert told == []
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,21 @@ def test_a_zip_and_many_files_become_batches(client):
     assert refused.status_code == 422 and "zip file alone" in refused.text
 
 
+def test_of_many_pictures_one_that_is_none_is_left_out_by_name(tmp_path):
+    few = whole.settings(tmp_path, owner_uploads=2)
+    files = [("file", (f"{n}.png", pictures_of.png(n))) for n in range(3)]
+    files.append(("file", ("bad.png", b"no picture")))
+    with paged.visitor(paged.app(few)) as client:
+        sent = client.post("/batch", data={"task": "denoise"}, files=files)
+        assert sent.status_code == 303, sent.text
+        place = sent.headers["location"]
+        found = client.get(place).text
+        client.post(f"{place}/delete")  # one batch at once
+        assert "bad.png" in found and "The upload is no" in found
+        none = client.post("/batch", data={"task": "denoise"}, files=files[3:])
+        assert none.status_code == 422 and "bad.png" in none.text
+
+
 def test_what_is_refused_is_said_on_the_page_it_came_from(client):
     nothing = client.post("/", files={"file": ("", b"")})
     assert nothing.status_code == 422 and "Choose a picture" in nothing.text

@@ -13,6 +13,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from jaxrestore.serving.http import problems
 from jaxrestore.serving.http.api import schemas
 from jaxrestore.serving.http.state import TheService
+from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.service import Service
 
 PING = 15.0  # seconds between comments, where nothing happens
@@ -82,7 +83,10 @@ async def _batch(service: Service, id: str) -> schemas.Batch:
 async def _batches(service: Service, id: str) -> AsyncIterator[schemas.Batch]:
     known = None
     while known is None or not known.final:
-        now = await _batch(service, id)
+        try:
+            now = await _batch(service, id)
+        except Refusal:  # it is deleted
+            return
         if known is None or event_id(now) != event_id(known):
             yield now
         known = now
