@@ -10,3 +10,11 @@ def test_a_picture_is_restored_in_a_browser_that_reaches_only_us(desktop):
     browsing.done(desktop)
     before = browsing.pictures_of.array(0, height=browsing.HEIGHT, width=browsing.WIDTH)
     assert (browsing.result(desktop, job) == 255 - before).all()
+
+
+def test_a_picture_larger_than_the_window_fills_the_place_that_is_painted_on(desktop):
+    browsing.upload(desktop, browsing.pictures_of.png(0, height=600, width=40))
+    box = "(found) => Object.values(found.getBoundingClientRect().toJSON())"
+    place, picture = (desktop.locator(f".stage{part}") for part in ("", " img"))
+    picture.wait_for()
+    assert picture.evaluate(box) == place.evaluate(box)
