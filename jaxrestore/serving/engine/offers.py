@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jaxrestore import errors
 from jaxrestore.inference import shipped
 from jaxrestore.ops import ranges
-from jaxrestore.serving import values
+from jaxrestore.serving import settings, values
 from jaxrestore.weights import weight_files
 
 SCALES = (2, 3, 4)
@@ -145,17 +145,11 @@ def files(models: Path | None) -> dict[str, Path]:
     """Returns the file of weights of each task that has a network.
 
     Those of the folder `models` come before those that ship; the name of a file is that
-    of its task. Raises `NoInputError` for a folder that is none or holds no weights.
+    of its task. Raises as `settings.own_weights`.
     """
     found = {name: shipped.path(name) for name in shipped.names()}
     if models is not None:
-        own = sorted(models.glob("*.safetensors"))
-        if not own:
-            raise errors.NoInputError(
-                f"{models} holds no weights; give a folder of .safetensors files with "
-                "their cards, as `jaxrestore convert` writes them"
-            )
-        found |= {file.stem: file for file in own}
+        found |= settings.own_weights(models)
     return found
 
 
