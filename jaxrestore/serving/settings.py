@@ -154,8 +154,8 @@ def _check_name(text: str) -> None:
         ipaddress.ip_address(text)
     except ValueError as error:
         raise errors.ConfigError(
-            f"`name` {text} is no host name; give one without http:// and port, such as "
-            "restore.example.com"
+            f"`name` {text} is no host name; give one without http:// and port, such "
+            "as restore.example.com"
         ) from error
 
 

@@ -42,8 +42,8 @@ def serve(
     name: Annotated[
         list[str] | None,
         typer.Option(
-            help="A name by which it is asked for, as restore.example.com; may be given "
-            "again."
+            help="A name by which it is asked for, as restore.example.com; may be "
+            "given again."
         ),
     ] = None,
     folder: Annotated[
