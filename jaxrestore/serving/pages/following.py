@@ -7,10 +7,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse
 from starlette.responses import HTMLResponse
 
+from jaxrestore.serving import uploads
 from jaxrestore.serving.pages import addresses, forms, shown
 from jaxrestore.serving.pages.routes import of, on, settings
 from jaxrestore.serving.pages.templating import page, text
 from jaxrestore.serving.refusals import Refusal
+from jaxrestore.serving.service import Service
 from jaxrestore.serving.values import Image, Job, Status
 
 router = APIRouter(include_in_schema=False)
@@ -183,10 +185,7 @@ async def _pictures(request: Request, files: list[Any]) -> Any:
     service, owner = of(request)
     zips = [file for file in files if await _is_zip(file)]
     if not zips:
-        return [
-            (await service.add_image(owner, forms.chunks(file), forms.stem(file))).id
-            for file in files
-        ]
+        return [await _one(service, owner, file) for file in files]
     if len(files) > 1:
         raise Refusal(
             422,
@@ -195,6 +194,17 @@ async def _pictures(request: Request, files: list[Any]) -> Any:
             "Choose one zip file alone, or any number of pictures.",
         )
     return forms.chunks(zips[0])
+
+
+async def _one(service: Service, owner: str, file: Any) -> str:
+    """The id of the upload of one file; a refusal names the file."""
+    try:
+        image = await service.add_image(owner, forms.chunks(file), forms.stem(file))
+    except Refusal as refusal:
+        name = uploads.shown(file.filename or "")
+        status, code, title, detail, *more = refusal.arguments
+        raise Refusal(status, code, title, f"{name}: {detail}", *more) from refusal
+    return image.id
 
 
 async def _is_zip(file: Any) -> bool:

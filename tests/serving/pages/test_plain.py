@@ -143,6 +143,9 @@ def test_a_zip_and_many_files_become_batches(client):
     mixed = [("file", ("a.zip", packed.getvalue())), ("file", ("b.png", b"x"))]
     refused = client.post("/batch", data={"task": "denoise"}, files=mixed)
     assert refused.status_code == 422 and "zip file alone" in refused.text
+    wrong = [("file", ("a.png", pictures_of.png(1))), ("file", ("notes.txt", b"x"))]
+    refused = client.post("/batch", data={"task": "denoise"}, files=wrong)
+    assert refused.status_code == 415 and "notes.txt: The upload is no" in refused.text
 
 
 def test_what_is_refused_is_said_on_the_page_it_came_from(client):
