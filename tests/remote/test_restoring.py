@@ -79,7 +79,7 @@ def test_what_a_server_has_lost_is_sent_again():
 def test_what_is_no_picture_was_not_lost():
     distant = Distant()
     distant.before = lambda _: problem(415, "no_image", "The upload is no picture.")
-    with pytest.raises(images.ImageError, match="^The upload is no picture"):
+    with pytest.raises(images.ImageError, match=r"^The upload is no picture"):
         restored(distant)
     assert distant.paths("POST") == ["images"]
 
