@@ -15,7 +15,8 @@ _LOOK = 1  # seconds after which a server tells how far a job is that has not en
 _PAUSE = 0.05  # seconds between two looks, where something between hides that wish
 _PATIENCE_AT_THE_END = 5.0  # seconds for what only tidies up
 
-# Words of problems and of jobs that say that a server has lost what it was given.
+# Words of problems and of jobs that say that a server has lost what it was given; but
+# no_image with 415 says that it was no picture.
 _LOST = {"no_image", "no_job", "no_mask", "expired", "engine_restarted"}
 _LOST |= {"server_restarted"}
 
@@ -61,7 +62,7 @@ def restore(
         except _Lost as lost:
             why = str(lost)
         except Refused as refused:
-            if refused.code not in _LOST:
+            if refused.status == 415 or refused.code not in _LOST:
                 raise errors.ImageError(str(refused)) from refused
             why = str(refused)
     raise errors.ImageError(f"the server lost it {_TRIES} times ({why})")

@@ -1,6 +1,7 @@
 """Every limit, path and time of the web app, in one place, and checked."""
 
 import ipaddress
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -115,6 +116,10 @@ class Settings:
             )
         for one in self.proxies:
             _check_network(one)
+        for one in self.hosts:
+            _check_name(one)
+        for one in self.origins:
+            _check_origin(one)
         if not 0 <= self.port < 2**16:
             raise errors.ConfigError(f"`port` is {self.port}; it is 0 to 65535")
         if self.preview_side > 16_383:
@@ -150,6 +155,42 @@ def _check_network(text: str) -> None:
 
 _MOST = 10**15  # of anything
 _LONGEST = 10**9  # seconds: what is added to now is still a date
+
+
+def _check_name(text: str) -> None:
+    if re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?", text):
+        return
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise errors.ConfigError(
+            f"`name` {text} is no host name; give one without http:// and port, such "
+            "as restore.example.com"
+        ) from error
+
+
+def _check_origin(text: str) -> None:
+    if not re.fullmatch(r"https?://[^/?#@\s]+", text):
+        raise errors.ConfigError(
+            f"`origin` {text} is no site; give one such as https://example.com, with "
+            "nothing after its name or port"
+        )
+
+
+def own_weights(folder: Path) -> dict[str, Path]:
+    """Returns the files of weights in a folder of networks, by task.
+
+    Raises `NoInputError` for a folder that is none or holds none.
+    """
+    own = sorted(folder.glob("*.safetensors"))
+    if not own:
+        raise errors.NoInputError(
+            f"`models` {folder} holds no weights; give a folder of .safetensors files "
+            "with their cards, as `jaxrestore convert` writes them"
+        )
+    return {file.stem: file for file in own}
+
+
 # What may be 0: any free port, no niceness, nothing left free, no time at all.
 _MAY_BE_ZERO = {"port", "priority", "least_free", "drain_s", "max_wait_s"}
 

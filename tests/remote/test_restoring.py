@@ -76,6 +76,14 @@ def test_what_a_server_has_lost_is_sent_again():
     assert distant.paths("POST") == ["images", "jobs"] * 2
 
 
+def test_what_is_no_picture_was_not_lost():
+    distant = Distant()
+    distant.before = lambda _: problem(415, "no_image", "The upload is no picture.")
+    with pytest.raises(images.ImageError, match=r"^The upload is no picture"):
+        restored(distant)
+    assert distant.paths("POST") == ["images"]
+
+
 def test_a_job_that_its_engine_lost_is_given_again_three_times_at_most():
     distant = Distant()
     why = {"code": "engine_restarted", "detail": "The engine died twice."}

@@ -83,7 +83,7 @@ def _opened(database: str | None) -> Any:
     """The ledger at a URL, in a file, or in the folder where a server keeps its own."""
     from jaxrestore.serving import extras
 
-    with extras.needed("the records"):
+    with extras.needed("looking at records"):
         from jaxrestore.serving.records import ledger
     place = database or str(serving.home() / "records.sqlite")
     if "://" not in place:

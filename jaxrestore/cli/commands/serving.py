@@ -12,24 +12,39 @@ from jaxrestore import assignments, errors, naming
 from jaxrestore.cli import ending
 
 commands = typer.Typer()
+_OPTIONS = {"hosts": "name", "proxies": "proxy", "origins": "origin"}
 _HOMES = ("folder", "spool", "database", "programs", "models", "socket", "tokens_file")
 
 
 @commands.command()
 @ending.flags(
-    "host", "insecure_public", "models", "port", "proxy", "socket", "tokens_file"
+    "folder",
+    "host",
+    "insecure_public",
+    "models",
+    "name",
+    "origin",
+    "port",
+    "proxy",
+    "socket",
+    "tokens_file",
 )
 def serve(
     host: Annotated[
         str, typer.Option(help="Where it listens; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0: any that is free.")] = 8080,
+    port: Annotated[
+        int, typer.Option(help="Of that host; 0 is any that is free.")
+    ] = 8080,
     socket: Annotated[
         Path | None, typer.Option(help="Or a Unix socket, for a proxy before it.")
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="A host name that it goes by, as in the address; repeat it."),
+        typer.Option(
+            help="A name by which it is asked for, as restore.example.com; may be "
+            "given again."
+        ),
     ] = None,
     folder: Annotated[
         Path | None,
@@ -51,7 +66,8 @@ def serve(
         Path | None, typer.Option(help="A study of raters, handed out at /study/.")
     ] = None,
     insecure_public: Annotated[
-        bool, typer.Option("--insecure-public", help="Anybody who reaches it may.")
+        bool,
+        typer.Option("--insecure-public", help="Anybody who reaches it may use it."),
     ] = False,
     secure: Annotated[
         bool, typer.Option("--secure", help="It is behind TLS: browsers are told so.")
@@ -59,17 +75,24 @@ def serve(
     proxy: Annotated[
         list[str] | None,
         typer.Option(
-            help="A proxy's address, or network, which says who asks; repeat it."
+            help="The address of a proxy, or its network, whose word about who asks is "
+            "believed; may be given again."
         ),
     ] = None,
     origin: Annotated[
         list[str] | None,
-        typer.Option(help="Of another site whose pages may call the API; repeat it."),
+        typer.Option(
+            help="Another site whose pages may call the API, as https://example.com; "
+            "may be given again."
+        ),
     ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A limit, as max_pixels=10_000_000."
+            "--set",
+            metavar="KEY=VALUE",
+            help="A limit, as max_pixels=10_000_000; docs/web_app.md has them all. May "
+            "be given again.",
         ),
     ] = None,
 ) -> None:
@@ -124,6 +147,9 @@ def configured(given: dict[str, Any], names: list[str], more: list[str]) -> Any:
     chosen = {}
     for text in more:
         key, value = assignments.read(text)
+        if key in _OPTIONS or key in given:
+            option = _OPTIONS.get(key, key.replace("_", "-"))
+            raise errors.ConfigError(f"--set {text}: give --{option} in its place")
         if key not in known:
             raise errors.ConfigError(
                 f"--set {text}: no such key; {naming.nearest(key, known)}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jaxrestore import errors
 from jaxrestore.inference import shipped
 from jaxrestore.ops import ranges
-from jaxrestore.serving import values
+from jaxrestore.serving import settings, values
 from jaxrestore.weights import weight_files
 
 SCALES = (2, 3, 4)
@@ -19,7 +19,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "minimum": 0,
         "maximum": 1,
         "title": "Strength",
-        "description": "How much of the change is made; if empty, what is believed.",
+        "description": "How much is changed; automatic: as much as looks damaged.",
     },
     "ensemble": {
         "type": "boolean",
@@ -30,8 +30,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "confine": {
         "type": "boolean",
         "default": False,
-        "title": "Keep to the file",
-        "description": "What a JPEG file says for certain stays true.",
+        "title": "Keep to the JPEG file",
+        "description": "What the file says for certain of its original is kept.",
     },
     "level": {
         "type": "number",
@@ -68,8 +68,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "type": "integer",
         "minimum": 1,
         "maximum": 10000,
-        "title": "Iterations",
-        "description": "Of the fit; it ends by itself, if empty.",
+        "title": "Steps of the fit",
+        "description": "At most so many; left empty, it ends by itself.",
     },
 }
 
@@ -90,17 +90,17 @@ class Offer(NamedTuple):
 
 _NETWORK = ("strength", "ensemble", "confine")
 _FIT = ("iterations",)
-_NO_FIT = "The prior knows this damage only as noise; choose Remove noise for it."
+_NO_FIT = "A fit knows of noise alone; choose Remove noise for it."
 _OFFERS = {
     "photo": Offer(
         "Clean a photograph",
-        "Noise, grain and JPEG artefacts of any strength, found by itself.",
+        "Noise, grain and JPEG artefacts of any strength; it finds out which.",
         {"network": _NETWORK, "classical": ("strength",)},
         {"prior": _NO_FIT},
     ),
     "denoise": Offer(
         "Remove noise",
-        "Even noise of any strength goes; edges and texture stay.",
+        "Noise that is alike everywhere, weak or strong; edges and texture stay.",
         {"network": _NETWORK, "prior": _FIT, "classical": ("strength",)},
     ),
     "jpeg": Offer(
@@ -119,7 +119,7 @@ _OFFERS = {
         "Put pixels back",
         "Pixels that have changed places with their neighbours, as in frosted glass.",
         {"network": _NETWORK, "classical": ("strength",)},
-        {"prior": "The prior has no model of pixels that have moved."},
+        {"prior": "A fit does not know of pixels that have moved."},
     ),
     "sr": Offer(
         "Enlarge",
@@ -145,17 +145,11 @@ def files(models: Path | None) -> dict[str, Path]:
     """Returns the file of weights of each task that has a network.
 
     Those of the folder `models` come before those that ship; the name of a file is that
-    of its task. Raises `NoInputError` for a folder that is none or holds no weights.
+    of its task. Raises as `settings.own_weights`.
     """
     found = {name: shipped.path(name) for name in shipped.names()}
     if models is not None:
-        own = sorted(models.glob("*.safetensors"))
-        if not own:
-            raise errors.NoInputError(
-                f"{models} holds no weights; give a folder of .safetensors files with "
-                "their cards, as `jaxrestore convert` writes them"
-            )
-        found |= {file.stem: file for file in own}
+        found |= settings.own_weights(models)
     return found
 
 

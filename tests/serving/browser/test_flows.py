@@ -47,7 +47,7 @@ def test_what_is_no_picture_or_too_large_is_said_beside_the_button(page, made):
     page.goto("/")
     field = page.locator("input[name=file]")
     field.set_input_files(browsing.file(b"no picture", "notes.png"))
-    page.get_by_text("is no picture").wait_for()
+    page.get_by_text("This is no picture. The upload is no PNG").wait_for()
     large = b"\x89PNG" + bytes(made.state.settings.max_bytes)
     field.set_input_files(browsing.file(large, "large.png"))
     page.get_by_text("is more than the").wait_for()

@@ -293,6 +293,7 @@ def test_one_request_restores(to):
     ("form", "told"),
     [
         ({}, "task"),
+        ({"task": "denoise", "strength": "1"}, "options go into params"),
         ({"task": "denoise", "params": "{"}, "params"),
         ({"task": "denoise", "params": "[" * 9999}, "params"),
         ({"task": "denoise", "format": "gif"}, "format"),

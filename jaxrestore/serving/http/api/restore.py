@@ -142,9 +142,15 @@ def failed(job: values.Job) -> Refusal:
     return Refusal(status, code, "The job failed", told, retry_after=later)
 
 
+_FIELDS = {"task", "method", "params", "format", "quality"}
+
+
 def _asked(form: FormData) -> dict[str, Any]:
     """What the fields of the form ask for, checked."""
     said = {name: value for name, value in form.items() if isinstance(value, str)}
+    if unknown := said.keys() - _FIELDS:
+        told = "there is no such field; options go into params, as a JSON object"
+        raise _unusable(min(unknown), told)
     if not said.get("task"):
         raise _unusable("task", "name one, as /tasks lists them")
     try:

@@ -117,5 +117,13 @@ function say(text) {
   sent.textContent = text;
   sent.scrollIntoView({ block: "nearest" });
 }
+
+/** Goes on to the tasks once the networks are there. */
+async function look() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+  if (answer?.ok && !(await answer.text()).includes('id="loading"')) location.reload();
+  else setTimeout(look, 1000);
+}
+if (document.getElementById("loading")) setTimeout(look, 1000);
 // A page that comes back from the browser's cache waits for nothing.
 addEventListener("pageshow", () => form?.querySelector("[aria-busy]")?.removeAttribute("aria-busy"));

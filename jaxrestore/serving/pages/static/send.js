@@ -27,6 +27,8 @@ function reason(request) {
     }
   }
   const page = new DOMParser().parseFromString(request.responseText, "text/html");
-  const problem = page.querySelector(".problem") ?? page.querySelector(".lead");
-  return problem?.textContent.replace(/\s+/g, " ").trim() ?? "Something went wrong; try again.";
+  const problem = page.querySelector(".problem");
+  const parts = problem ? [`${problem.querySelector("strong").textContent}.`] : [];
+  for (const part of problem?.querySelectorAll("p") ?? page.querySelectorAll(".lead")) parts.push(part.textContent);
+  return parts.join(" ").replace(/\s+/g, " ").trim() || "Something went wrong; try again.";
 }
