@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import tempfile
 from importlib.metadata import version
 
@@ -23,6 +24,9 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["COLUMNS"] = "200"
+# Whoever starts the tests in the background has interrupts ignored, by children too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import jax
 import pytest

@@ -309,17 +309,9 @@ def test_a_file_that_is_no_report_of_these_results_is_not_replaced(
     assert run(*words, "--overwrite").exit_code == 0
 
 
-@pytest.fixture
-def heard():
-    """Who starts the tests in the background has interrupts ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_ends_early_has_a_report_of_what_it_has_done(
-    halving, heard, tmp_path, number
+    halving, tmp_path, number
 ):
     pictures, seen = _folder(tmp_path / "in", 3), []
     before = signal.getsignal(signal.SIGTERM)
