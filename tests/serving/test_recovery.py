@@ -70,8 +70,7 @@ def test_a_server_that_is_killed_50_times_loses_no_acknowledged_job(tmp_path):
 
 
 def test_what_waits_when_a_server_is_stopped_is_done_by_the_next(tmp_path):
-    async def first():
-        ledger = Ledger(url(tmp_path))
+    async def first(ledger):
         async with running(tmp_path, ledger=ledger, slots=1) as service:
             service.engine.delay = 60.0
             image = await service.add_image("me", chunks(png(1)))
@@ -82,26 +81,26 @@ def test_what_waits_when_a_server_is_stopped_is_done_by_the_next(tmp_path):
         assert len(ledger.unfinished()) == 3
         return [job.id for job in jobs]
 
-    async def second(ids):
-        ledger = Ledger(url(tmp_path))
+    async def second(ledger, ids):
         async with running(tmp_path, ledger=ledger) as service:
             done = [await service.wait(id, 10) for id in ids]
             assert [job.status for job in done] == [Status.DONE] * 3
             assert [job.id for job in (await service.jobs("me"))[0]] == ids[::-1]
 
-    async def third(ids):
-        async with running(tmp_path, ledger=Ledger(url(tmp_path))) as service:
+    async def third(ledger, ids):
+        async with running(tmp_path, ledger=ledger) as service:
             assert service.engine.orders == []
             for id in ids:
                 assert (await service.result(id)).path.is_file()
 
-    ids = run(first())
-    run(second(ids))
-    run(third(ids))
+    with Ledger(url(tmp_path)) as ledger:
+        ids = run(first(ledger))
+    for later in (second, third):
+        with Ledger(url(tmp_path)) as ledger:
+            run(later(ledger, ids))
 
 
 def test_what_cannot_go_on_fails_and_says_why(tmp_path):
-    ledger = Ledger(url(tmp_path))
     job = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
     lost = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
     unknown = Job(spool.new_id(), "me", spool.new_id(), "denoise", "network", 1e9, 4e9)
@@ -113,11 +112,12 @@ def test_what_cannot_go_on_fails_and_says_why(tmp_path):
     (kept.folder / "images" / "rubbish").mkdir()
     (kept.folder / "incoming" / "left").write_bytes(b"half an upload")
     kept.close()
-    ledger.add(job, {})
-    ledger.add(lost, {})
+    with Ledger(url(tmp_path)) as ledger:
+        ledger.add(job, {})
+        ledger.add(lost, {})
 
-    async def within():
-        async with running(tmp_path, ledger=Ledger(url(tmp_path))) as service:
+    async def within(ledger):
+        async with running(tmp_path, ledger=ledger) as service:
             for one in (job, lost):
                 ended = await service.job(one.id)
                 assert (ended.status, ended.code) == (Status.FAILED, "server_restarted")
@@ -126,4 +126,5 @@ def test_what_cannot_go_on_fails_and_says_why(tmp_path):
             assert [*kept.kept(Image)] == []
             assert [*(kept.folder / "incoming").iterdir()] == []
 
-    run(within())
+    with Ledger(url(tmp_path)) as ledger:
+        run(within(ledger))
