@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -51,8 +52,12 @@ class Terminated(KeyboardInterrupt):
 def terminable() -> Iterator[None]:
     """Inside, the first SIGTERM is raised as `Terminated`; a second one kills.
 
-    So what has to be tidied up or told is. Ends as `errors.Interrupted`.
+    So what has to be tidied up or told is. Ends as `errors.Interrupted`. In another
+    thread than the main one, to which signals come, nothing is changed.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.getsignal(signal.SIGTERM)
 
     def end(number, frame):

@@ -1,7 +1,9 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
+from concurrent import futures
 from pathlib import Path
 
 import jax
@@ -130,3 +132,13 @@ def test_an_argument_of_the_library_is_spelt_as_the_option_it_is():
 
     with pytest.raises(errors.MismatchError, match="give --level and --tile-side, not"):
         command()
+
+
+def test_a_thread_that_hears_no_signals_works_inside():
+    def work():
+        with ending.terminable():
+            return signal.getsignal(signal.SIGTERM)
+
+    with futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() is signal.getsignal(signal.SIGTERM)
+    assert work() is not signal.getsignal(signal.SIGTERM)
