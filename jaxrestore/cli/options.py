@@ -11,6 +11,18 @@ HOW = "How"
 PRIOR = "Of --prior"
 WRITTEN = "How results are written"
 
+Sources = Annotated[
+    list[Path],
+    typer.Argument(metavar="IN", help="Images, folders, 'PATTERNS', or - (stdin)."),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--output",
+        help="The file, or folder, to write; a folder/ is made; - is stdout.",
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace files that exist.")
 ]
@@ -70,4 +82,10 @@ Ensemble = Annotated[
         help="The mean of eight, turned and mirrored: slow, a little better.",
         rich_help_panel=HOW,
     ),
+]
+
+# Of how results are written.
+Quality = Annotated[
+    int | None,
+    typer.Option(help="Of jpeg, webp or avif, 1 to 100.", rich_help_panel=WRITTEN),
 ]

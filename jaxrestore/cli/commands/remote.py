@@ -67,18 +67,8 @@ def list_tasks(token: Token = None) -> None:
     "token",
 )
 def restore(
-    sources: Annotated[
-        list[Path],
-        typer.Argument(metavar="IN", help="Images, folders, 'PATTERNS', or - (stdin)."),
-    ],
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--output",
-            help="The file, or folder, to write; a folder/ is made; - is stdout.",
-        ),
-    ],
+    sources: options.Sources,
+    output: options.Output,
     task: Annotated[str, typer.Option(help="One that `tasks` lists.")],
     method: Annotated[
         str | None,
@@ -105,11 +95,12 @@ def restore(
     skip_existing: options.SkipExisting = False,
     format: Annotated[
         str | None,
-        typer.Option(help="Of results in folders: png, jpeg, webp, tiff or avif."),
+        typer.Option(
+            help="Of results in folders: png, jpeg, webp, tiff or avif.",
+            rich_help_panel=options.WRITTEN,
+        ),
     ] = None,
-    quality: Annotated[
-        int | None, typer.Option(help="Of jpeg, webp or avif, 1 to 100.")
-    ] = None,
+    quality: options.Quality = None,
     token: Token = None,
 ) -> None:
     """Restore images, or all below folders, as `jaxrestore restore` does.

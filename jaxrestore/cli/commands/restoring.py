@@ -34,18 +34,8 @@ commands = typer.Typer()
     "weights",
 )
 def restore(
-    sources: Annotated[
-        list[Path],
-        typer.Argument(metavar="IN", help="Images, folders, 'PATTERNS', or - (stdin)."),
-    ],
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--output",
-            help="The file, or folder, to write; a folder/ is made; - is stdout.",
-        ),
-    ],
+    sources: options.Sources,
+    output: options.Output,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -143,12 +133,7 @@ def restore(
             rich_help_panel=options.WRITTEN,
         ),
     ] = None,
-    quality: Annotated[
-        int | None,
-        typer.Option(
-            help="Of jpeg, webp or avif, 1 to 100.", rich_help_panel=options.WRITTEN
-        ),
-    ] = None,
+    quality: options.Quality = None,
     bit_depth: Annotated[
         int | None,
         typer.Option(

@@ -20,9 +20,7 @@ class Turns:
     anew, or again, begins where those are who have got least: nobody saves time up.
 
     Up to `most` waiting calls of `apply` with one function and one shape, of whatever
-    owners, are one batch. On CPUs that does not pay: there `most` is 1 (256 px of the
-    network `denoise`, two cores: 39 ms alone, 53 ms each in a batch of two, and more in
-    larger ones).
+    owners, are one batch. On CPUs, where one tile keeps all cores at work, `most` is 1.
 
     Source: start-time fair queueing, Goyal, Vin, Cheng, SIGCOMM 1996.
     """

@@ -9,7 +9,6 @@ job expires. So are its ids of images and the sentence in `detail`.
 """
 
 import collections
-import dataclasses
 import hashlib
 import hmac
 import secrets
@@ -121,15 +120,6 @@ class Ledger:
         """
         return self._jobs(models.Job.status.in_(models.LIVE))
 
-    def own(self, owner: str, *, limit: int = 50) -> list[values.Job]:
-        """Returns the last jobs of an owner, the newest first; not those forgotten."""
-        with self.engine.connect() as connection:
-            salts = connection.execute(sa.select(models.Salt.secret)).scalars().all()
-        names = [_mixed(owner, salt) for salt in salts]
-        newest = models.Job.created.desc()
-        found = self._jobs(models.Job.owner.in_(names), order=newest, limit=limit)
-        return [dataclasses.replace(job, owner=owner) for job in found]
-
     def batch(self, batch: values.Batch) -> None:
         """Writes a batch down: how many jobs it has, and how many files it skips."""
         row: dict[str, Any] = {"id": batch.id, "task": batch.task}
@@ -201,12 +191,9 @@ class Ledger:
         retention.retire(self.engine, now=now, days=self._days)
         self.flush()
 
-    def _jobs(
-        self, where: Any, order: Any = None, limit: int | None = None
-    ) -> list[values.Job]:
-        order = models.Job.created if order is None else order
-        asked = sa.select(models.Job.__table__).where(where).limit(limit)
-        asked = asked.order_by(order, models.Job.id)
+    def _jobs(self, where: Any) -> list[values.Job]:
+        asked = sa.select(models.Job.__table__).where(where)
+        asked = asked.order_by(models.Job.created, models.Job.id)
         with self.engine.connect() as connection:
             return [rows.job(row) for row in connection.execute(asked).mappings()]
 
