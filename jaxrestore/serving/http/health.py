@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from jaxrestore.serving.http import problems, state
+from jaxrestore.serving.http import problems
 from jaxrestore.serving.http.api import answers, schemas
-from jaxrestore.serving.http.state import TheService
+from jaxrestore.serving.http.state import TheLife, TheService
 from jaxrestore.serving.refusals import Refusal
 
 _LIST = {"schema": {"type": "string"}}
@@ -29,10 +29,10 @@ async def healthz() -> Response:
     response_model=schemas.Health,
     responses=problems.documented(503),
 )
-async def readyz(request: Request, service: TheService) -> Response:
+async def readyz(service: TheService, life: TheLife) -> Response:
     """503 until every network is compiled, without an engine, and before the end."""
     ok, reasons = service.ready()
-    if state.lifetime(request).draining:
+    if life.draining:
         ok, reasons = False, ["The server is about to restart.", *reasons]
     if not ok:
         told = " ".join(reasons) or "The engine is not ready."
@@ -53,11 +53,13 @@ async def readyz(request: Request, service: TheService) -> Response:
         **problems.documented(401, 403, 429),
     },
 )
-async def metrics(request: Request, service: TheService) -> Response:
+async def metrics(
+    request: Request, service: TheService, life: TheLife
+) -> Response:
     """Without ids, clients or names."""
     content, media = request.app.state.metrics.page(
         service.gauges(),
         service.engine.status,
-        streams=state.lifetime(request).streams.total(),
+        streams=life.streams.total(),
     )
     return Response(content, media_type=media)

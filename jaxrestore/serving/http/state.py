@@ -1,4 +1,8 @@
-"""What a request can reach of the server: for the API and for the pages."""
+"""What a request can reach of the server: for the API and for the pages.
+
+What FastAPI calls for a request is `async`: it calls anything else in a thread, which
+on a busy machine takes longer than the answer.
+"""
 
 from typing import Annotated
 
@@ -12,17 +16,17 @@ from jaxrestore.serving.service import Service
 from jaxrestore.serving.settings import Settings
 
 
-def service(request: Request) -> Service:
+async def service(request: Request) -> Service:
     """Returns the service."""
     return request.app.state.service
 
 
-def settings(request: Request) -> Settings:
+async def settings(request: Request) -> Settings:
     """Returns the settings."""
     return request.app.state.settings
 
 
-def lifetime(request: Request) -> Lifetime:
+async def lifetime(request: Request) -> Lifetime:
     """Returns how far the server is."""
     return request.app.state.lifetime
 
@@ -37,7 +41,7 @@ def tokens(request: Request) -> tuple[Token, ...]:
     return request.app.state.tokens
 
 
-def caller(request: Request) -> Caller:
+async def caller(request: Request) -> Caller:
     """Returns who asks."""
     return request.state.caller
 

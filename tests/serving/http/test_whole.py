@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse
 
 from jaxrestore.serving.http import server
 from jaxrestore.serving.http.api import events, schemas
+from jaxrestore.serving.pages import site
 
 ROOT = Path(__file__).parents[3]
 API = "/api/v1"
@@ -201,6 +202,40 @@ def test_the_app_does_as_its_description_says(tmp_path, examples):
                 tried(result.ok(), mode, f"http://localhost:{port}")
     assert len({label for _, label in found}) >= 25
     assert not [one for one in found if one[0] >= 500 and "/readyz" not in one[1]]
+
+
+def test_no_request_waits_for_a_thread(tmp_path, monkeypatch):
+    """FastAPI calls in a thread what is not `async`, a dependency as well."""
+    asked = []
+
+    async def in_a_thread(function, *arguments, **options):
+        asked.append(function)
+        return function(*arguments, **options)
+
+    for place in ("routing", "dependencies.utils"):
+        monkeypatch.setattr(f"fastapi.{place}.run_in_threadpool", in_a_thread)
+
+    async def ask():
+        made = whole.app(whole.settings(tmp_path), delay=0.0)
+        site.install(made)
+        page = {"accept": "text/html"}
+        async with whole.client(made) as to:
+            sent = await to.post(f"{API}/images", content=live.png(GREY))
+            image = f"{API}/images/{sent.json()['id']}"
+            order = {"image_id": sent.json()["id"], "task": "denoise"}
+            wait = {"prefer": "wait=5"}
+            done = (await to.post(f"{API}/jobs", json=order, headers=wait)).json()
+            job = f"{API}/jobs/{done['id']}"
+            places = ["/healthz", "/readyz", "/metrics", "/docs", f"{API}/tasks", image]
+            places += [f"{image}/preview", job, done["links"]["result"]]
+            codes = [(await to.get(one)).status_code for one in places]
+            places = ["/", f"/edit/{order['image_id']}", f"/jobs/{done['id']}"]
+            places += ["/history", "/batch", "/privacy"]
+            codes += [(await to.get(p, headers=page)).status_code for p in places]
+        return codes
+
+    assert set(asyncio.run(ask())) == {200}
+    assert asked == []
 
 
 def test_ready_and_alive_are_two_things(tmp_path):
