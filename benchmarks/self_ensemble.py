@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks import harness
 from jaxrestore.comparing import shipped as shipped_scores
-from jaxrestore.inference import restorer, shipped
+from jaxrestore.inference import restorer, shipped, trials
 
 COLUMNS = ["network", "level", "one", "eight"]
-LEVELS: Mapping[str, Sequence[shipped.Level]] = {
+LEVELS: Mapping[str, Sequence[trials.Level]] = {
     "denoise": (25,),
     "photo": (25,),
     "jpeg": (10,),
@@ -26,7 +26,7 @@ LEVELS: Mapping[str, Sequence[shipped.Level]] = {
 }
 
 
-def files(network: restorer.Restorer, ensemble: bool) -> shipped.Restore:
+def files(network: restorer.Restorer, ensemble: bool) -> trials.Restore:
     """Returns what maps images [b, h, w, c] to what becomes of them as files."""
     masked = "mask" in network.takes
 

@@ -140,7 +140,8 @@ async def use(place: str, person: Person, given: Sequence[Any], until: float) ->
                 found = (await to.get(job["links"]["result"])).content
                 back = np.asarray(Image.open(io.BytesIO(found)))
                 same = np.array_equal(back, expected)
-                person.right, person.wrong = person.right + same, person.wrong + (not same)
+                person.right += same
+                person.wrong += not same
             else:
                 person.failed += 1
             await to.delete(f"{API}/images/{image['id']}")
@@ -247,9 +248,8 @@ def main(argv: Sequence[str] | None = None):
         ended.set()
         took = found.get(timeout=60)
     minute = 2 if options.small else 60
-    early, late = (
-        float(np.median(part)) for part in (memory[minute : 2 * minute], memory[-minute:])
-    )
+    parts = memory[minute : 2 * minute], memory[-minute:]
+    early, late = (float(np.median(part)) for part in parts)
     uploads = [seconds for one in people for seconds in one.uploads]
     facts = {
         "users": users,

@@ -21,14 +21,14 @@ from jaxrestore.comparing import shipped as shipped_scores
 from jaxrestore.data import samples
 from jaxrestore.degradations import batched
 from jaxrestore.evaluation import evaluate
-from jaxrestore.inference import classical, shipped
+from jaxrestore.inference import classical, shipped, trials
 from jaxrestore.ops import no_reference
 
 METHODS = ("input", "classical", "bm3d", "ours")
 COLUMNS = ["model", *METHODS, "ms", "quartiles", "classical ms"]
 
 
-def bm3d_scores(name: str, level: shipped.Level) -> dict[str, shipped.Scores]:
+def bm3d_scores(name: str, level: trials.Level) -> dict[str, shipped.Scores]:
     """Returns the scores of BM3D in a case of noisy photographs; of others nothing."""
     task, package = shipped.task(name), machine.peer("bm3d")
     case = task.cases[level]
@@ -38,7 +38,7 @@ def bm3d_scores(name: str, level: shipped.Level) -> dict[str, shipped.Scores]:
     return shipped_scores.judge(case.damage, {"bm3d": bm3d(package)}, case.pictures)
 
 
-def bm3d(package: Any) -> shipped.Restore:
+def bm3d(package: Any) -> trials.Restore:
     """Returns BM3D of colour images [b, h, w, 3], blind."""
 
     def denoised(image):

@@ -11,14 +11,14 @@ from jaxtyping import UInt8
 from jaxrestore import naming, sharding
 from jaxrestore.data import colors, drawings, samples, sources
 from jaxrestore.evaluation import evaluate, summaries
-from jaxrestore.inference import shipped
+from jaxrestore.inference import shipped, trials
 
 _CROP = 256  # px
 
 
 def judge(
     degradation: Mapping[str, Any],
-    restorers: Mapping[str, shipped.Restore],
+    restorers: Mapping[str, trials.Restore],
     pictures: str = "photographs",
 ) -> dict[str, shipped.Scores]:
     """Returns the mean psnr (dB) and ssim of `input` and of each of the `restorers`.

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxrestore.ops import draws, ranges, resize
 
 _METHODS = {"linear": "bilinear", "cubic": "bicubic"}
+_GRID = 32  # px, of the largest blocks that may begin outside of the image
 
 Block = Annotated[draws.Number, ranges.Range(1, None, "px")]
 
@@ -21,6 +22,9 @@ def degrade(
     block: Block = 4.0,
     side: draws.WholeNumber = 0,
     sides: ranges.Counts = (),
+    random_grid: Annotated[
+        bool | float | int, ranges.Range(0, 1, "how probable it is")
+    ] = False,
 ) -> Float[Array, "h w c"]:
     """Returns `image` shrunk bilinearly with antialiasing and enlarged by repetition.
 
@@ -38,6 +42,10 @@ def degrade(
     whose centre lies between two blocks goes to the right or lower one, as in Pillow).
     Nothing is rounded to 8 bit.
 
+    `random_grid`: whether, or how probably, the first blocks begin somewhere above and
+    left of the image, as in a crop of a pixelated picture; what lies there is the edge,
+    continued. Blocks are then 32 px or less.
+
     Raises `ValueError` for blocks below a pixel, more blocks than pixels, and `side`
     together with `sides`. A traced number cannot be looked at: it is clipped.
 
@@ -50,9 +58,15 @@ def degrade(
     ((4, 4, 1), 4)
     """
     ranges.check(degrade, locals())
-    small, rows, columns = _shrunk(key, image, block, side, sides)
+    rows, columns = _blocks(key, image, block, side, sides)
     height, width = image.shape[:2]
-    return small[_nearest(height, rows)[:, None], _nearest(width, columns)]
+    scale = _scale(image, rows, columns)
+    if not random_grid:
+        small = _shrunk(image, scale)
+        return small[_nearest(height, rows)[:, None], _nearest(width, columns)]
+    down, right = _before(key, 1 / scale, random_grid)
+    small = _shrunk(_moved(image, down, right), scale)
+    return small[_nearest(height, rows, down)[:, None], _nearest(width, columns, right)]
 
 
 def interpolated(
@@ -75,7 +89,8 @@ def interpolated(
     ranges.check(interpolated, locals())
     if method not in _METHODS:
         raise ValueError(f"method is {method!r}; it must be {' or '.join(_METHODS)}")
-    small, rows, columns = _shrunk(key, image, block, side, sides)
+    rows, columns = _blocks(key, image, block, side, sides)
+    small = _shrunk(image, _scale(image, rows, columns))
     height, width = image.shape[:2]
     return resize.resize_extent(
         small,
@@ -87,19 +102,44 @@ def interpolated(
     )
 
 
-def _shrunk(key, image, block, side, sides):
-    """The image shrunk into a corner of its canvas, and the blocks down and across."""
+def _blocks(key, image, block, side, sides):
+    """How many blocks there are down and across."""
     height, width = image.shape[:2]
     shorter = min(height, width)
     count = jnp.clip(_count(key, shorter, block, side, sides), 1, shorter)
     # The longer side gets round(count * longer / shorter) blocks.
     rows = (2 * count * height + shorter) // (2 * shorter)
     columns = (2 * count * width + shorter) // (2 * shorter)
-    scale = jnp.stack([rows / height, columns / width]).astype(jnp.float32)
-    small = jax.image.scale_and_translate(
+    return rows, columns
+
+
+def _before(key, sides, probability):
+    """How many pixels of the first blocks, of these sides, lie outside of the image."""
+    grid_key, whether_key = jax.random.split(jax.random.fold_in(key, 1))
+    places = jax.random.uniform(grid_key, (2,))
+    moved = jax.random.bernoulli(whether_key, float(probability))
+    return (moved * jnp.floor(places * sides)).astype(jnp.int32)
+
+
+def _moved(image, down, right):
+    """The image moved, on a canvas that goes on by half a block and more."""
+    room = _GRID + _GRID // 2
+    height, width, channels = image.shape
+    wide = jnp.pad(image, ((room, room), (room, room), (0, 0)), mode="edge")
+    canvas = (height + room, width + room, channels)
+    return jax.lax.dynamic_slice(wide, (room - down, room - right, 0), canvas)
+
+
+def _scale(image, rows, columns):
+    height, width = image.shape[:2]
+    return jnp.stack([rows / height, columns / width]).astype(jnp.float32)
+
+
+def _shrunk(image, scale):
+    """The image shrunk into a corner of its canvas, a pixel a block."""
+    return jax.image.scale_and_translate(
         image, image.shape, (0, 1), scale, jnp.zeros(2), "linear", antialias=True
     )
-    return small, rows, columns
 
 
 def _count(key, shorter, block, side, sides):
@@ -126,6 +166,6 @@ def _check(name, counts, shorter):
         )
 
 
-def _nearest(pixels, blocks):
-    """Returns for each pixel its block: floor((i + 1/2) * blocks / pixels)."""
-    return (2 * np.arange(pixels) + 1) * blocks // (2 * pixels)
+def _nearest(pixels, blocks, before=0):
+    """Returns for each pixel its block: floor((i + before + 1/2) * blocks / pixels)."""
+    return (2 * (np.arange(pixels) + before) + 1) * blocks // (2 * pixels)

@@ -1,6 +1,5 @@
-"""What each network that ships has to show: on which pictures, beside whom, how well."""
+"""What each network that ships has to show: on what, beside whom, and how well."""
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -53,18 +52,6 @@ def _jpeg(quality: int, subsampling: str = "4:2:0") -> dict[str, Any]:
 
 def _holes(kind: str) -> dict[str, Any]:
     return {"name": "holes", "kinds": {kind: 1.0}}
-
-
-def _shrunk(scale: int, method: str = "bicubic") -> dict[str, Any]:
-    return _chain({"name": "downsample", "scale": scale, "method": method}, CLEAN)
-
-
-def _pixelated(block: int) -> dict[str, Any]:
-    return _chain({"name": "pixelate", "block": block}, CLEAN)
-
-
-def _blurred(**kernel: Any) -> dict[str, Any]:
-    return _chain({"name": "blur", **kernel}, _noise(1), CLEAN)
 
 
 def _photographs(
@@ -129,43 +116,7 @@ _HOLES: dict[Level, Case] = {
     # A smooth surface is hard to beat where nothing has texture.
     "drawings, strokes": Case("drawings", _holes("strokes"), "input"),
 }
-_BLURRED: dict[Level, Case] = {
-    **_photographs(
-        {width: _blurred(kind="isotropic", deviation=width) for width in (1, 1.6, 2.5)}
-    ),
-    **_photographs(
-        {
-            "line of 9 px": _blurred(kind="line", length=9.0),
-            "shake of 9 px": _blurred(kind="shake", extent=9.0),
-        }
-    ),
-    "clean": Case("photographs", CLEAN, _HARMLESS),
-    "drawings, 1.6": Case("drawings", _blurred(kind="isotropic", deviation=1.6), "input"),
-}
-
-
-_PIXELATED: dict[Level, Case] = {
-    **_photographs({block: _pixelated(block) for block in (4, 8, 12)}),
-    "clean": Case("photographs", CLEAN, _HARMLESS),
-    **{
-        f"{kind}, clean": Case(kind, CLEAN, _HARMLESS)
-        for kind in ("drawings", "text", "dithered")
-    },
-    **{f"{kind}, 8": Case(kind, _pixelated(8), "input") for kind in ("drawings", "text")},
-}
-
-
-def _enlargement(scale: int) -> Task:
-    cases = _photographs({scale: _shrunk(scale)})
-    for kind in ("grey photographs", "negatives", "drawings", "text", "pale patches"):
-        cases[kind] = Case(kind, _shrunk(scale), "classical")
-    cases |= _photographs({"means of blocks": _shrunk(scale, "area")})
-    bicubic = functools.partial(classical.bicubic, scale=scale)
-    return Task("times", bicubic, cases)
-
-
 TASKS: Mapping[str, Task] = {
-    "deblur": Task("deviation, px", classical.unsharp_mask, _BLURRED),
     "denoise": Task("sigma of 255", classical.non_local_means, _NOISE),
     "jpeg": Task("quality", classical.unchanged, _COMPRESSED),
     "photo": Task(
@@ -173,6 +124,4 @@ TASKS: Mapping[str, Task] = {
     ),
     "pixel_shuffle": Task("rate", classical.vector_median, _SHUFFLED),
     "inpaint": Task("hole", classical.biharmonic, _HOLES),
-    "pixelate": Task("px a block", classical.from_blocks, _PIXELATED),
-    **{f"sr_x{scale}": _enlargement(scale) for scale in (2, 4)},
 }

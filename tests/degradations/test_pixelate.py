@@ -157,3 +157,33 @@ def test_a_smooth_enlargement_knows_the_blocks_that_were_drawn():
         run = jax.jit(jax.vmap(functools.partial(made, side=(12, 30)), (0, None)))
         errors.append(np.square(run(keys, jnp.asarray(image)) - image).mean((1, 2, 3)))
     assert (errors[0] < errors[1]).all()
+
+
+def test_blocks_may_begin_outside_of_the_image():
+    image = _random(32, 40)
+    plain = _degrade(image, block=8.0)
+    first = lambda made: (_blocks(made[:, 0, 0])[0], _blocks(made[0, :, 0])[0])
+    moved = [_degrade(image, seed, block=8.0, random_grid=1) for seed in range(24)]
+    phases = {first(made) for made in moved}
+    assert len(phases) > 12
+    assert {down for down, _ in phases} >= {1, 4, 8} and max(map(max, phases)) == 8
+    for made in moved:  # and then they are as large as the others
+        assert set(_blocks(made[:, 0, 0])[1:-1]) == {8}
+    seldom = [_degrade(image, seed, block=8.0, random_grid=0.25) for seed in range(24)]
+    inner = np.s_[8:-8, 8:-8]
+    same = [np.allclose(made[inner], plain[inner], atol=1e-6) for made in seldom]
+    assert 12 <= sum(same) <= 23
+
+
+def test_a_block_that_lies_inside_has_the_same_colour_wherever_the_others_begin():
+    image = _random(32, 32)
+    made = _degrade(image, 3, block=4.0, random_grid=1)
+    down, right = (_blocks(line)[0] % 4 for line in (made[:, 0, 0], made[0, :, 0]))
+    inside = image[down:, right:]
+    rows, columns = (4 * (side // 4) for side in inside.shape[:2])
+    expected = _degrade(inside[:rows, :columns], block=4.0)
+    np.testing.assert_allclose(
+        made[down + 4 : down + 20, right + 4 : right + 20],
+        expected[4:20, 4:20],
+        atol=1e-6,
+    )

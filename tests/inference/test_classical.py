@@ -124,3 +124,27 @@ def test_non_local_means_keep_the_shape_of_narrow_pictures(shape):
     images = np.random.default_rng(0).uniform(-1, 1, (2, *shape)).astype(np.float32)
     restored = np.asarray(classical.non_local_means(jnp.asarray(images)))
     assert restored.shape == images.shape and np.isfinite(restored).all()
+
+
+def test_blocks_are_found_and_enlarged_smoothly():
+    small = np.random.default_rng(0).random((1, 6, 5, 3)).astype(np.float32)
+    pixelated = jnp.asarray(small.repeat(8, 1).repeat(8, 2))
+    made = classical.from_blocks(pixelated)
+    expected = classical.bicubic(jnp.asarray(small), 8)
+    np.testing.assert_allclose(made, expected, atol=1e-5)
+    assert made.shape == pixelated.shape
+
+
+def test_what_is_not_pixelated_is_left_alone():
+    image = np.random.default_rng(0).random((2, 9, 7, 3)).astype(np.float32)
+    made = classical.from_blocks(jnp.asarray(image))
+    np.testing.assert_allclose(made, image, atol=1e-6)
+
+
+def test_an_unsharp_mask_makes_a_blurred_edge_steeper():
+    step = np.zeros((1, 32, 32, 3), np.float32)
+    step[:, :, 16:] = 1
+    blurred = ndimage.gaussian_filter(step, (0, 2, 2, 0))
+    sharpened = np.asarray(classical.unsharp_mask(jnp.asarray(blurred)))
+    assert np.square(sharpened - step).mean() < np.square(blurred - step).mean()
+    assert np.diff(sharpened[0, 16, :, 0]).max() > np.diff(blurred[0, 16, :, 0]).max()

@@ -14,7 +14,7 @@ from golden import shipped as golden
 from jaxrestore import errors, files, networks
 from jaxrestore.comparing import shipped as judges
 from jaxrestore.degradations import batched
-from jaxrestore.inference import caution, restorer, shipped
+from jaxrestore.inference import caution, restorer, shipped, trials
 from jaxrestore.weights import conversion, weight_files
 
 GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
@@ -103,7 +103,7 @@ def test_what_is_judged_is_the_baseline_and_what_becomes_of_files(network):
     assert rates == [0.05, 0.15, 0.4]
     assert {pictures for _, pictures, _ in asked} == {"photographs"}
     restorers = asked[0][2]
-    assert restorers["classical"] is shipped.classical.vector_median
+    assert restorers["classical"] is trials.classical.vector_median
     pictures = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)) / 255
     np.testing.assert_allclose(restorers["ours"](pictures), pictures, atol=1e-6)
 
@@ -122,7 +122,7 @@ def test_a_network_is_judged_with_its_caution_and_within_a_jpeg_s_cells():
     shipped.measure(plain, "jpeg", judge)
     changes = [change for damage, change in found.items() if "'jpeg'" in damage]
     assert changes[0] > 1 and changes[-1] == 0
-    assert found[str(shipped._CLEAN)] == 4
+    assert found[str(trials.CLEAN)] == 4
     careful = dataclasses.replace(plain, caution=caution.Caution(4.0, False))
     shipped.measure(careful, "jpeg", judge)
     assert set(found.values()) == {0}
@@ -249,7 +249,7 @@ def test_white_stays_white_and_black_black(name, level, sigma, off):
 RESTORING = """
 import sys
 import numpy as np
-from jaxrestore.inference import caution, restorer, shipped
+from jaxrestore.inference import restorer, shipped
 network = shipped.load("denoise")
 restored = restorer.restore_image(network, np.full((9, 12, 3), 128, np.uint8))
 assert restored.shape == (9, 12, 3)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxrestore import contracts, errors
 from jaxrestore.inference import classical as functions
 from jaxrestore.inference import restorer
-from jaxrestore.ops import levels, resize
+from jaxrestore.ops import levels
 from jaxrestore.prior import tasks
 from jaxrestore.serving.engine import offers
 
@@ -80,7 +80,7 @@ def _number(take, name):
 
 def _bicubic(scale):
     def enlarged(images):
-        return resize.rescale(jnp.asarray(images), scale)
+        return functions.bicubic(jnp.asarray(images), scale)
 
     # Two pixels to each side, and one for the rounding.
     return restorer.Restorer(enlarged, scale, 1, "bicubic interpolation", reach=3)

@@ -53,9 +53,7 @@ async def readyz(service: TheService, life: TheLife) -> Response:
         **problems.documented(401, 403, 429),
     },
 )
-async def metrics(
-    request: Request, service: TheService, life: TheLife
-) -> Response:
+async def metrics(request: Request, service: TheService, life: TheLife) -> Response:
     """Without ids, clients or names."""
     content, media = request.app.state.metrics.page(
         service.gauges(),
