@@ -30,7 +30,8 @@ class Restorer:
     is not clipped. `takes` says what the c channels are, a word of
     `weights.inputs.CHANNELS` a group, its colours first, which are those of the result.
     A pixel sees `reach` px of the input to each side, None: all of it, or not known.
-    With `caution` a clean picture is left as it is. `continues` is as of `networks`.
+    With `caution` a clean picture is left as it is. `continues` is as of `networks`,
+    `sha256` that of the weights, where their card has it.
     """
 
     apply: contracts.Restore
@@ -42,6 +43,7 @@ class Restorer:
     smallest: int = 1
     caution: cautions.Caution | None = None
     continues: str = "reflect"
+    sha256: str | None = None
 
     @property
     def channels(self) -> int:
@@ -100,6 +102,7 @@ def of_card(
         card["smallest"],
         cautions.of_card(card),
         networks.continues(model),
+        card.get("sha256"),
     )
 
 

@@ -4,10 +4,10 @@ The service calls an engine in its event loop. It calls a ledger in one thread o
 own, so that a ledger may block, and need not be safe among threads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from jaxrestore.serving.values import Batch, EngineStatus, Job, Order
+from jaxrestore.serving.values import Batch, EngineStatus, Job, Order, TaskInfo
 
 
 @runtime_checkable
@@ -79,6 +79,10 @@ class Ledger(Protocol):
 
     def refusal(self, status: int, code: str) -> None:
         """Counts something that was refused."""
+        ...
+
+    def networks(self, tasks: Iterable[TaskInfo]) -> None:
+        """Writes down of which networks tasks are; those that are known stay."""
         ...
 
     def tidy(self) -> None:

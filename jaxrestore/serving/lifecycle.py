@@ -15,7 +15,7 @@ from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.renders import Renders
 from jaxrestore.serving.settings import Settings
 from jaxrestore.serving.spool import Spool
-from jaxrestore.serving.values import Batch, Event, Image, Job, Took
+from jaxrestore.serving.values import Batch, Event, Image, Job, Ready, Took
 
 _STRAY_S = 600.0  # after which a folder that nobody knows is deleted
 
@@ -71,6 +71,9 @@ class Lifecycle:
 
     def told(self, event: Event) -> None:
         """Takes what the engine tells."""
+        if isinstance(event, Ready):
+            known = self.ledger.networks
+            self._jobs.register.clerk.write("", known, event.tasks)
         self._jobs.told(event)
 
     async def start(self) -> None:

@@ -137,8 +137,9 @@ class TaskInfo:
 
     `methods` are those of `METHODS` that are at hand, the best one first; `why_not` has
     a sentence for each of the others. `options` is a JSON Schema of the object that a
-    job's `options` are; `scales` are what sides may grow by. `license` and `sha256` are
-    of the network's weights, where there are some; `model` is its name.
+    job's `options` are; `scales` are what sides may grow by. `architecture`,
+    `license` and `sha256` are of the network and its weights, where there are some;
+    `model` is its name.
     """
 
     name: str
@@ -150,6 +151,7 @@ class TaskInfo:
     scales: tuple[int, ...] = (1,)
     needs_mask: bool = False
     model: str | None = None
+    architecture: str | None = None
     license: str | None = None
     sha256: str | None = None
 

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ DENOISE = values.TaskInfo(
         "additionalProperties": False,
     },
     model="fake",
+    architecture="inverter",
+    license="CC0-1.0",
+    sha256="5e" * 32,
 )
 INPAINT = values.TaskInfo(
     name="inpaint",
@@ -143,6 +146,9 @@ class FakeEngine:
         write(order.destination, inverted(source, order))
         self.running.pop(order.job, None)
         numbers = {"run_s": time.monotonic() - began, "tiles": self.steps}
+        if order.method == "network":
+            (task,) = (one for one in self.tasks if one.name == order.task)
+            numbers |= {"model": task.model, "weights": task.sha256}
         self.told(values.Ended(order.job, values.Status.DONE, numbers=numbers))
 
 
@@ -173,6 +179,7 @@ class MemoryLedger:
         self.batches: dict[str, values.Batch] = {}
         self.ratings: dict[str, tuple[int, str | None]] = {}
         self.refused: list[tuple[int, str]] = []
+        self.models: dict[str, values.TaskInfo] = {}
 
     def add(self, job: values.Job, facts: Mapping[str, Any]) -> None:
         self.jobs[job.id], self.facts[job.id] = job, facts
@@ -197,6 +204,9 @@ class MemoryLedger:
 
     def refusal(self, status: int, code: str) -> None:
         self.refused.append((status, code))
+
+    def networks(self, tasks: Iterable[values.TaskInfo]) -> None:
+        self.models |= {task.model: task for task in tasks if task.model}
 
     def tidy(self) -> None:
         pass

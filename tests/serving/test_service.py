@@ -95,6 +95,8 @@ async def test_a_picture_goes_in_and_comes_out_inverted(service):
     assert done == seen[-1]
     assert (done.numbers["width"], done.numbers["height"]) == (24, 16)
     assert done.numbers["run_s"] > 0 and done.numbers["queued_s"] >= 0
+    known = service.ledger.models[done.numbers["model"]]
+    assert known.sha256 == done.numbers["weights"] == "5e" * 32
     found = await service.result(job.id)
     np.testing.assert_array_equal(decoded(found.path.read_bytes()), 255 - array(1))
     assert (found.media_type, found.name) == ("image/png", "My cat.denoise-network.png")

@@ -214,6 +214,7 @@ def _info(name, card):
         scales=scales,
         needs_mask=offer.needs_mask or (card is not None and "mask" in card["takes"]),
         model=name if card else None,
+        architecture=card and card["generator"]["name"],
         license=card and card["license"],
         sha256=card and card["sha256"],
     )

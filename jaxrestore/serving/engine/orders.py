@@ -98,7 +98,7 @@ class _Options:
 def _network(work, picture, hole, options):
     order = work.order
     network = work.networks.take(order.task, order.owner, work.check, work.batch)
-    work.numbers["model"] = network.name
+    work.numbers |= {"model": network.name, "weights": network.sha256}
     return restorer.restore_image(
         network, picture, mask=hole, **_restoring(work, options)
     )

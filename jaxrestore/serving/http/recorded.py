@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jaxrestore.serving.records import exporting, plots, summaries
@@ -41,7 +41,7 @@ class Records:
         """Returns a plot of the last so many days as SVG; see `plots.draw`."""
         return plots.draw(name, self(days), dark=dark)
 
-    def csv(self, days: int) -> bytes:
-        """Returns the jobs of the last so many days as a CSV file, without owners."""
+    def csv(self, days: int) -> Iterator[bytes]:
+        """Yields the jobs of the last so many days as a CSV file, without owners."""
         since = self._clock() - days * summaries.DAY
-        return exporting.csv(self._ledger.engine, since=since)
+        return exporting.csv_parts(self._ledger.engine, since=since)

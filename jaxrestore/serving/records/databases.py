@@ -2,6 +2,7 @@
 
 What is committed is on the disk: SQLite keeps a write-ahead log that is flushed with
 each transaction (`synchronous=FULL`), PostgreSQL does so unless it is told otherwise.
+What is deleted does not stay in the file of SQLite (`secure_delete`, `forget`).
 """
 
 import contextlib
@@ -25,6 +26,7 @@ _PRAGMAS = (
     "synchronous=FULL",
     f"busy_timeout={_BUSY_MS}",
     "foreign_keys=ON",
+    "secure_delete=ON",
 )
 
 
@@ -72,6 +74,19 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
             f"the records cannot be written ({said:.200}); see whether their disk is "
             "full and their database is there, then try again"
         ) from error
+
+
+def forget(engine: sa.Engine) -> None:
+    """Empties SQLite's log, in which what was deleted still stands.
+
+    Not while somebody reads, who is not waited for: the next call will.
+    """
+    if engine.dialect.name == "sqlite":
+        at_once = ("busy_timeout=0", "wal_checkpoint(TRUNCATE)")
+        with contextlib.closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            for pragma in (*at_once, f"busy_timeout={_BUSY_MS}"):
+                cursor.execute(f"PRAGMA {pragma}").fetchall()
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -172,6 +172,27 @@ class Ledger:
                 if not connection.execute(more).rowcount:
                     connection.execute(sa.insert(table).values(**row, count=count))
 
+    def networks(self, tasks: Iterable[values.TaskInfo]) -> None:
+        """Writes down of which networks tasks are; those that are known stay.
+
+        Each is known by the SHA-256 of its weights, as `numbers` of jobs have it.
+        """
+        here = {task.sha256: task for task in tasks if task.sha256 is not None}
+        with databases.writing(self.engine) as connection:
+            known = {*connection.scalars(sa.select(models.Model.sha256))}
+            new = [
+                {
+                    "sha256": sha256,
+                    "architecture": task.architecture or "",
+                    "license": task.license or "",
+                    "added": self._clock(),
+                }
+                for sha256, task in here.items()
+                if sha256 not in known
+            ]
+            if new:
+                connection.execute(sa.insert(models.Model), new)
+
     def tidy(self) -> None:
         """Takes out what is no longer needed; to be called each minute.
 
@@ -190,6 +211,7 @@ class Ledger:
             connection.execute(sa.update(job).where(*over).values(_forgotten(now)))
         retention.retire(self.engine, now=now, days=self._days)
         self.flush()
+        databases.forget(self.engine)
 
     def _jobs(self, where: Any) -> list[values.Job]:
         asked = sa.select(models.Job.__table__).where(where)

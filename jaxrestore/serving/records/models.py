@@ -18,6 +18,7 @@ LIVE = sorted(str(status) for status in values.Status if status not in values.FI
 # What is measured of a job, and of which type; `Job.numbers` has them by these names.
 MEASURED = {
     "model": str,  # its name, of a network
+    "weights": str,  # of a network, their SHA-256: a row of `Model`
     "queued_s": float,  # waiting for the device
     "run_s": float,  # on the device
     "width": int,  # of the result
@@ -117,6 +118,18 @@ for _name, _type in MEASURED.items():
     setattr(Job, _name, orm.mapped_column(_TYPES[_type], nullable=True))
 
 
+class Model(Base):
+    """A network that there was here, by the SHA-256 of its weights."""
+
+    __tablename__ = "model"
+    __table_args__ = _STRICT
+
+    sha256: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    architecture: orm.Mapped[str]
+    license: orm.Mapped[str]
+    added: orm.Mapped[float]
+
+
 class Feedback(Base):
     """What the one who ordered a job thinks of its result: 1 is good, -1 is not."""
 
@@ -157,7 +170,7 @@ class Salt(Base):
 
 
 class Daily(Base):
-    """What is left of jobs after 90 days: totals of a day, task, method and size."""
+    """What is left of jobs after 90 days: totals of a day, task, network and size."""
 
     __tablename__ = "daily"
     __table_args__ = _STRICT
@@ -165,6 +178,7 @@ class Daily(Base):
     day: orm.Mapped[int] = orm.mapped_column(primary_key=True)  # since 1970
     task: orm.Mapped[str] = orm.mapped_column(primary_key=True)
     method: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    weights: orm.Mapped[str] = orm.mapped_column(primary_key=True)  # "": none
     size: orm.Mapped[str] = orm.mapped_column(primary_key=True)
     status: orm.Mapped[str] = orm.mapped_column(primary_key=True)
     jobs: orm.Mapped[int]

@@ -117,7 +117,9 @@ _PLOTS: dict[str, tuple[Callable[..., Rows], str, Callable[..., None]]] = {
 
 
 def _named(row: Mapping[str, str]) -> str:
-    words = (row.get(name) for name in ("task", "model", "method", "size"))
+    # Whoever has a version is a network.
+    how = row.get("version") or row.get("method")
+    words = (row.get("task"), row.get("model"), how, row.get("size"))
     return " ".join(dict.fromkeys(filter(None, words)))
 
 

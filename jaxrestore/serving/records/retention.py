@@ -2,9 +2,9 @@
 
 import sqlalchemy as sa
 
-from jaxrestore.serving import values
-from jaxrestore.serving.records import databases, models, summaries
+from jaxrestore.serving.records import databases, models, tallies
 
+_KEY = ("day", "task", "method", "weights", "size", "status")
 _COUNTED = ("jobs", "liked", "disliked")
 
 
@@ -15,37 +15,37 @@ def retire(engine: sa.Engine, *, now: float, days: int = 90) -> int:
     the jobs go their ratings, which are counted, and their batches. Refusals of each
     hour become those of the day. Jobs that have not ended stay.
     """
-    first = int(now // summaries.DAY) - days  # the oldest day that is kept
-    until = float(first * summaries.DAY)
+    first = int(now // tallies.DAY) - days  # the oldest day that is kept
+    until = float(first * tallies.DAY)
     with databases.writing(engine) as connection:
-        found: dict[tuple, list[summaries.Row]] = {}
-        for job in summaries.jobs_between(connection, float("-inf"), until):
-            if job["status"] in values.FINAL:
-                found.setdefault(summaries.totals(job), []).append(job)
-        for key, jobs in found.items():
-            _add(connection, key, jobs)
+        found: dict[tuple, list[tallies.Row]] = {}
+        for row in tallies.tallied(connection, float("-inf"), until):
+            if row["status"] not in models.LIVE:
+                key = tuple(row[name] for name in _KEY)
+                found.setdefault(key, []).append(row)
+        for key, rows in found.items():
+            _add(connection, key, rows)
         ended = models.Job.status.not_in(models.LIVE)
         old = sa.delete(models.Job).where(models.Job.created < until, ended)
         connection.execute(old)
         connection.execute(sa.delete(models.Batch).where(models.Batch.created < until))
         _retire_refusals(connection, first * 24)
-    return sum(map(len, found.values()))
+    return sum(row["jobs"] for rows in found.values() for row in rows)
 
 
-def _add(connection: sa.Connection, key: tuple, jobs: list[summaries.Row]) -> None:
+def _add(connection: sa.Connection, key: tuple, rows: list[tallies.Row]) -> None:
     """Adds jobs to the total of a day; percentiles are those of its first jobs."""
     table = models.Daily
-    row = dict(zip(("day", "task", "method", "size", "status"), key, strict=True))
-    counts = {word: sum(job[word] for job in jobs) for word in _COUNTED}
-    here = [getattr(table, name) == value for name, value in row.items()]
+    total = dict(zip(_KEY, key, strict=True))
+    counts = {word: sum(row[word] for row in rows) for word in _COUNTED}
+    here = [getattr(table, name) == value for name, value in total.items()]
     more = {word: getattr(table, word) + count for word, count in counts.items()}
     if connection.execute(sa.update(table).where(*here).values(more)).rowcount:
         return  # those that ended long after they were ordered
-    queued = summaries.percentiles(job["queued_s"] for job in jobs)
-    run = summaries.percentiles(job["run_s"] for job in jobs)
-    row |= {**counts, "queued_p50": queued[0], "queued_p95": queued[1]}
-    row |= {"run_p50": run[0], "run_p95": run[1]}
-    connection.execute(sa.insert(table).values(row))
+    for name in ("queued", "run"):
+        middle, high = tallies.percentiles(tallies.joined(rows, f"{name}_s"))
+        total |= {f"{name}_p50": middle, f"{name}_p95": high}
+    connection.execute(sa.insert(table).values(**total, **counts))
 
 
 def _retire_refusals(connection: sa.Connection, until: int) -> None:

@@ -2,7 +2,7 @@
 
 import collections
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,30 +10,13 @@ import sqlalchemy as sa
 
 from jaxrestore import errors, naming
 from jaxrestore.serving import values
-from jaxrestore.serving.records import models
+from jaxrestore.serving.records import models, tallies
+from jaxrestore.serving.records.tallies import DAY, Row
 
-DAY = 86_400
-GROUPS = ("task", "method", "model", "size")
-# Upper ends of the classes of size, in pixels of the input.
-SIZES = {
-    "< 0.25 MP": 250_000,
-    "0.25-1 MP": 1_000_000,
-    "1-4 MP": 4_000_000,
-    "4-16 MP": 16_000_000,
-    "> 16 MP": float("inf"),
-}
+GROUPS = ("task", "method", "model", "version", "size")
 _FIRST_DAY = datetime.date(1970, 1, 1).toordinal()
-_ESTIMATES = ("sigma", "blockiness", "sharpness")
+_SIZES = [*tallies.SIZES, ""]
 _FINAL = sorted(map(str, values.FINAL))
-
-Row = dict[str, Any]
-
-
-def size_class(pixels: int | None) -> str:
-    """Returns the class of so many pixels, one of `SIZES`; "" if they are unknown."""
-    if pixels is None:
-        return ""
-    return next(name for name, end in SIZES.items() if pixels <= end)
 
 
 def day_name(day: int) -> str:
@@ -49,10 +32,13 @@ def summary(
     - `days`: of each day how many jobs ended how, and how much was `refused`;
     - `speed`: by `group`, some of `GROUPS`, of jobs that are done: the 50th and 95th
       percentile of the seconds that they waited and ran, and the mean fill of batches;
+    - `models`: what each network is, and how many jobs it did: its `version` is the
+      beginning of the SHA-256 of its weights;
     - `errors`: of jobs that failed, by code, and their share of all that ended;
     - `refusals`: by HTTP status and reason, and their share of all that was asked for;
-    - `quality`: by task the medians of what `ops.no_reference` tells before and after;
-    - `ratings`: by task and method how many were `liked` and `disliked`.
+    - `quality`: by task, method and version the medians of what `ops.no_reference`
+      tells before and after;
+    - `ratings`: by task, method and version how many were `liked` and `disliked`.
 
     A number that nothing is known of is None. Raises `ConfigError` for another group.
     """
@@ -63,73 +49,34 @@ def summary(
             )
     first = int(now // DAY) - days + 1
     with engine.connect() as connection:
-        jobs = _jobs(connection, first)
+        jobs = tallies.tallied(connection, float(first * DAY), float("inf"))
         earlier = _totals(connection, first)
         refused = _refusals(connection, first)
-    ended = [job for job in jobs if job["status"] in _FINAL]
-    counted = sum(job["jobs"] for job in earlier) + len(ended)
-    done = [job for job in jobs if job["status"] == values.Status.DONE]
+        known = {row.sha256: row for row in connection.execute(sa.select(models.Model))}
+    ended = [row for row in jobs if row["status"] in _FINAL]
+    done = [row for row in jobs if row["status"] == values.Status.DONE]
+    counted = _count([*earlier, *ended])
+    by = ("task", "method", "version")
     return {
         "since": day_name(first),
         "until": day_name(int(now // DAY)),
         "jobs": counted,
         "days": _by_day([*earlier, *ended], refused),
         "speed": [_speed(key, rows) for key, rows in _grouped(done, group)],
+        "models": _models(done, known),
         "errors": _errors(ended, counted),
         "refusals": _refused(refused, counted),
-        "quality": [_quality(key, rows) for key, rows in _grouped(done, ["task"])],
-        "ratings": _ratings([*earlier, *jobs]),
+        "quality": [_quality(key, rows) for key, rows in _grouped(done, by)],
+        "ratings": _ratings(_grouped([*earlier, *jobs], by)),
     }
-
-
-def percentiles(values: Iterable[float | None]) -> tuple[float | None, float | None]:
-    """Returns the 50th and the 95th percentile of what is known, None if nothing is."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return None, None
-    middle, high = np.percentile(known, (50, 95))
-    return float(middle), float(high)
-
-
-def totals(job: Mapping[str, Any]) -> tuple[int, str, str, str, str]:
-    """Returns what a job is counted under for good: the key of a row of `daily`."""
-    return job["day"], job["task"], job["method"], job["size"], job["status"]
-
-
-def jobs_between(connection: sa.Connection, since: float, until: float) -> list[Row]:
-    """Returns the jobs that were ordered since a time and before another.
-
-    Each with its `day` and `size`, and whether it was `liked` or `disliked`.
-    """
-    job, feedback = models.Job, models.Feedback
-    names = ("id", "task", "method", "model", "status", "code", "created")
-    sides = [f"{name}_{end}" for name in _ESTIMATES for end in ("in", "out")]
-    measured = ("queued_s", "run_s", "fill", *sides)
-    columns = [getattr(job, name) for name in (*names, *measured)]
-    asked = (
-        sa.select(*columns, (job.in_width * job.in_height).label("pixels"))
-        .add_columns(feedback.rating)
-        .outerjoin(feedback, feedback.job_id == job.id)
-        .where(job.created >= since, job.created < until)
-    )
-    keys = [*names, *measured, "pixels", "rating"]
-    found = []
-    for row in connection.execute(asked):
-        job = dict(zip(keys, row, strict=True))
-        job["day"], job["size"] = int(job["created"] // DAY), size_class(job["pixels"])
-        job["liked"], job["disliked"] = job["rating"] == 1, job["rating"] == -1
-        job["jobs"] = 1
-        found.append(job)
-    return found
-
-
-def _jobs(connection: sa.Connection, first: int) -> list[Row]:
-    return jobs_between(connection, float(first * DAY), float("inf"))
 
 
 def _totals(connection: sa.Connection, first: int) -> list[Row]:
     asked = sa.select(models.Daily.__table__).where(models.Daily.day >= first)
-    return [dict(row) for row in connection.execute(asked).mappings()]
+    return [
+        {**row, "version": row["weights"][: tallies.VERSION]}
+        for row in connection.execute(asked).mappings()
+    ]
 
 
 def _refusals(connection: sa.Connection, first: int) -> list[Row]:
@@ -138,15 +85,18 @@ def _refusals(connection: sa.Connection, first: int) -> list[Row]:
     return [dict(row) for row in connection.execute(asked).mappings()]
 
 
+def _count(rows: Iterable[Row]) -> int:
+    return sum(row["jobs"] for row in rows)
+
+
 def _grouped(
-    jobs: Iterable[Row], group: Sequence[str]
+    rows: Iterable[Row], group: Sequence[str]
 ) -> list[tuple[dict[str, str], list[Row]]]:
     found: dict[tuple[str, ...], list[Row]] = {}
-    for job in jobs:
-        found.setdefault(tuple(job[name] or "" for name in group), []).append(job)
-    sizes = [*SIZES, ""]
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in group), []).append(row)
     order = lambda key: [
-        str(sizes.index(word)) if name == "size" else word
+        str(_SIZES.index(word)) if name == "size" else word
         for name, word in zip(group, key, strict=True)
     ]
     return [
@@ -155,11 +105,11 @@ def _grouped(
     ]
 
 
-def _by_day(jobs: Iterable[Row], refused: Iterable[Row]) -> list[Row]:
+def _by_day(rows: Iterable[Row], refused: Iterable[Row]) -> list[Row]:
     counts: dict[int, collections.Counter[str]] = {}
-    for job in jobs:
-        day = counts.setdefault(job["day"], collections.Counter())
-        day[job["status"]] += job["jobs"]
+    for row in rows:
+        day = counts.setdefault(row["day"], collections.Counter())
+        day[row["status"]] += row["jobs"]
     for row in refused:
         day = counts.setdefault(row["hour"] // 24, collections.Counter())
         day["refused"] += row["count"]
@@ -169,18 +119,37 @@ def _by_day(jobs: Iterable[Row], refused: Iterable[Row]) -> list[Row]:
     ]
 
 
-def _speed(key: dict[str, str], jobs: list[Row]) -> Row:
-    found: Row = {**key, "jobs": len(jobs)}
+def _speed(key: dict[str, str], rows: list[Row]) -> Row:
+    found: Row = {**key, "jobs": _count(rows)}
     for name in ("queued", "run"):
-        middle, high = percentiles(job[f"{name}_s"] for job in jobs)
+        middle, high = tallies.percentiles(tallies.joined(rows, f"{name}_s"))
         found |= {f"{name}_p50": middle, f"{name}_p95": high}
-    fills = [job["fill"] for job in jobs if job["fill"] is not None]
-    return {**found, "fill": float(np.mean(fills)) if fills else None}
+    fills = tallies.joined(rows, "fill")
+    fills = fills[~np.isnan(fills)]
+    return {**found, "fill": float(fills.mean()) if fills.size else None}
+
+
+def _models(done: Iterable[Row], known: dict[str, Any]) -> list[Row]:
+    found = []
+    rows = [row for row in done if row["weights"]]
+    for key, alike in _grouped(rows, ("model", "version", "weights")):
+        model = known.get(key.pop("weights"))
+        found.append(
+            {
+                **key,
+                "architecture": model.architecture if model else "",
+                "jobs": _count(alike),
+                "license": model.license if model else "",
+            }
+        )
+    return found
 
 
 def _errors(ended: Iterable[Row], counted: int) -> list[Row]:
-    failed = [job for job in ended if job["status"] == values.Status.FAILED]
-    codes = collections.Counter(job["code"] or "unknown" for job in failed)
+    codes: collections.Counter[str] = collections.Counter()
+    for row in ended:
+        if row["status"] == values.Status.FAILED:
+            codes[row["code"] or "unknown"] += row["jobs"]
     return [
         {"code": code, "jobs": count, "share": count / counted}
         for code, count in codes.most_common()
@@ -198,19 +167,20 @@ def _refused(rows: Iterable[Row], counted: int) -> list[Row]:
     ]
 
 
-def _quality(key: dict[str, str], jobs: list[Row]) -> Row:
-    found: Row = dict(key)
-    both = [j for j in jobs if None not in (j["sigma_in"], j["sigma_out"])]
-    found["jobs"] = len(both)
-    for name in _ESTIMATES:
+def _quality(key: dict[str, str], rows: list[Row]) -> Row:
+    ends = [tallies.joined(rows, f"sigma_{end}") for end in ("in", "out")]
+    both = ~np.isnan(ends).any(0)
+    found: Row = {**key, "jobs": int(both.sum())}
+    for name in tallies.ESTIMATES:
         for end in ("in", "out"):
-            found[f"{name}_{end}"], _ = percentiles(j[f"{name}_{end}"] for j in both)
+            of_both = tallies.joined(rows, f"{name}_{end}")[both]
+            found[f"{name}_{end}"], _ = tallies.percentiles(of_both)
     return found
 
 
-def _ratings(jobs: Iterable[Row]) -> list[Row]:
+def _ratings(grouped: Iterable[tuple[dict[str, str], list[Row]]]) -> list[Row]:
     found = []
-    for key, rows in _grouped(jobs, ["task", "method"]):
+    for key, rows in grouped:
         liked, disliked = (sum(r[word] for r in rows) for word in ("liked", "disliked"))
         if liked + disliked:
             share = liked / (liked + disliked)

@@ -364,7 +364,7 @@ def test_what_the_server_is_and_can_do(to):
     assert tasks["limits"]["max_bytes"] == 32 * 2**20
     version = to.get(f"{API}/version").json()
     assert to.get("/version").json() == version
-    assert version["device"] == "fake" and version["models"] == {"fake": None}
+    assert version["device"] == "fake" and version["models"] == {"fake": "5e" * 32}
     assert to.get("/healthz").json() == to.get("/readyz").json()
     assert "swagger-ui-bundle.js" in to.get("/docs").text
     assert "SwaggerUIBundle" in to.get("/docs/start.js").text

@@ -43,7 +43,7 @@ def test_tables_rows_and_plots_are_those_of_the_ledger(ask):
     )
     found = tables.json()
     assert found["jobs"] == 2 and found["refusals"][0]["why"] == "owner_jobs"
-    assert [*found["speed"][0]][:4] == [*summaries.GROUPS]
+    assert [*found["speed"][0]][:5] == [*summaries.GROUPS]
     assert [*short.json()["speed"][0]][:2] == ["task", "jobs"]
     assert rows.headers["content-type"].startswith("text/csv")
     told = [*csv.DictReader(io.StringIO(rows.text))]

@@ -1,6 +1,5 @@
 """Jobs, and databases to keep them in, for the tests of the records."""
 
-import os
 import uuid
 
 import sqlalchemy as sa
@@ -8,9 +7,6 @@ import sqlalchemy as sa
 from jaxrestore.serving import values
 from jaxrestore.serving.records import models
 
-# "postgresql://user@127.0.0.1/name" of a server where the tests may make schemas.
-POSTGRESQL = os.environ.get("JAXRESTORE_TEST_POSTGRESQL")
-KINDS = ("sqlite", *(["postgresql"] if POSTGRESQL else []))
 FACTS = {
     **{"format": "PNG", "bytes": 900, "sha256": "ab" * 32, "mask_share": None},
     **{"width": 640, "height": 480, "channels": 3, "bits": 8, "alpha": False},
@@ -18,21 +14,9 @@ FACTS = {
 DAY = 86_400
 
 
-def url(kind, folder):
-    """The URL of a new database, and what deletes it."""
-    if kind == "sqlite":
-        return f"sqlite:///{folder / 'records.sqlite'}", lambda: None
-    schema = f"test_{uuid.uuid4().hex}"
-    engine = sa.create_engine(str(POSTGRESQL))
-
-    def drop():
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
-        engine.dispose()
-
-    with engine.begin() as connection:
-        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-    return f"{POSTGRESQL}?options=-csearch_path%3D{schema}", drop
+def url(folder):
+    """The URL of a new SQLite in a folder."""
+    return f"sqlite:///{folder / 'records.sqlite'}"
 
 
 def rows(jobs, table: type[models.Base] = models.Job):

@@ -1,28 +1,23 @@
 """Databases opened: their tables, what they promise and what is said of bad ones."""
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import autogenerate, migration
+from alembic import autogenerate, command, migration
+from alembic.config import Config
 from serving.records import kept
 
 from jaxrestore import errors
-from jaxrestore.serving.records import databases, models
-
-
-@pytest.fixture(params=kept.KINDS)
-def url(request, tmp_path):
-    url, drop = kept.url(request.param, tmp_path)
-    yield url
-    drop()
+from jaxrestore.serving.records import databases, ledger, models, summaries
 
 
 def test_the_migrations_make_the_tables_that_the_models_are(url):
     engine = databases.opened(url)
     with engine.connect() as connection:
         context = migration.MigrationContext.configure(connection)
-        assert context.get_current_revision() == "0001"
+        assert context.get_current_revision() == "0002"
         made = models.Base.metadata
         assert autogenerate.compare_metadata(context, made) == []
         # The comparison sees something.
@@ -66,7 +61,7 @@ def test_what_fails_inside_is_written_not_at_all(url):
 def test_sqlite_is_set_to_survive_a_power_cut(tmp_path):
     engine = databases.opened(f"sqlite:///{tmp_path / 'deep' / 'r.sqlite'}")
     wanted = {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
-    wanted |= {"busy_timeout": 5000, "foreign_keys": 1}
+    wanted |= {"busy_timeout": 5000, "foreign_keys": 1, "secure_delete": 1}
     with engine.connect() as connection:
         ask = lambda name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
         assert {name: ask(name) for name in wanted} == wanted
@@ -117,9 +112,44 @@ def test_records_that_must_exist_are_not_made(tmp_path):
     assert not path.exists()
 
 
-if kept.POSTGRESQL:  # named where there is one
+def test_a_server_that_does_not_answer_is_told_without_its_password():
+    pytest.importorskip("psycopg")
+    with pytest.raises(errors.ConfigError, match="check that it runs") as raised:
+        databases.opened("postgresql://ann:secret@127.0.0.1:9/none")
+    assert "secret" not in str(raised.value)
 
-    def test_a_server_that_does_not_answer_is_told_without_its_password():
-        with pytest.raises(errors.ConfigError, match="check that it runs") as raised:
-            databases.opened("postgresql://ann:secret@127.0.0.1:9/none")
-        assert "secret" not in str(raised.value)
+
+def _of_the_first_tables(url):
+    """Makes a database of the first revision, with a job and the totals of a day."""
+    config = Config()
+    places = Path(databases.__file__).parent / "migrations"
+    config.set_main_option("script_location", str(places))
+    job = {"id": "a", "source": "api", "task": "denoise", "method": "network"}
+    job |= {"options": "{}", "status": "done", "version": "0.1.0", "more": "{}"}
+    job |= {"created": 20_000.5 * kept.DAY, "expires": 0.0, "tries": 0}
+    job |= {"model": "denoise", "run_s": 2.0}
+    total = {"day": 19_990, "task": "denoise", "method": "network", "size": ""}
+    total |= {"status": "done", "jobs": 7, "liked": 2, "disliked": 1, "run_p50": 3.0}
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        tables = sa.MetaData()
+        tables.reflect(connection)
+        connection.execute(sa.insert(tables.tables["job"]).values(job))
+        connection.execute(sa.insert(tables.tables["daily"]).values(total))
+    engine.dispose()
+
+
+def test_records_of_the_first_tables_are_brought_up_to_date(url, clock):
+    _of_the_first_tables(url)
+    for _ in range(2):
+        with ledger.Ledger(url, clock=clock, existing=True) as jobs:
+            assert jobs.get("a").numbers == {"model": "denoise", "run_s": 2.0}
+            (total,) = kept.rows(jobs, models.Daily)
+            found = summaries.summary(jobs.engine, now=clock.now)
+    assert (total["weights"], total["jobs"], total["run_p50"]) == ("", 7, 3.0)
+    assert found["jobs"] == 8 and found["models"] == []
+    (speed,), (rated,) = found["speed"], found["ratings"]
+    assert (speed["model"], speed["version"], speed["run_p50"]) == ("denoise", "", 2)
+    assert (rated["liked"], rated["disliked"], rated["version"]) == (2, 1, "")

@@ -1,19 +1,22 @@
 """What is written down of jobs, in each kind of database that is at hand."""
 
+import dataclasses
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from serving.records import kept
 
 from jaxrestore import errors
 from jaxrestore.serving import contracts, values
-from jaxrestore.serving.records import ledger, models
+from jaxrestore.serving.records import databases, ledger, models
 
 ROOT = Path(__file__).parents[3]
 DONE, EXPIRED, FAILED = values.Status.DONE, values.Status.EXPIRED, values.Status.FAILED
@@ -124,6 +127,55 @@ def test_what_has_expired_is_forgotten_but_for_its_numbers(jobs, clock):
     assert batch["owner"] is None and batch["jobs"] == 2
 
 
+def test_what_is_forgotten_is_in_no_byte_of_the_files(tmp_path, clock):
+    held = lambda: b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    with ledger.Ledger(kept.url(tmp_path), clock=clock) as jobs:
+        jobs.add(
+            kept.job("a", image_id="c0ffee" * 5, expires=clock.now - 1), kept.FACTS
+        )
+        jobs.change("a", {"status": FAILED, "detail": "Too dark for Ottilie."})
+        (row,), (salt,) = kept.rows(jobs), kept.rows(jobs, models.Salt)
+        gone = [row["owner"], row["image_id"].encode(), row["detail"].encode()]
+        assert all(part in held() for part in (*gone, salt["secret"]))
+        jobs.tidy()
+        assert not any(part in held() for part in gone) and salt["secret"] in held()
+        clock.now += 2 * kept.DAY
+        jobs.add(kept.job("b"), kept.FACTS)
+        jobs.tidy()
+        assert salt["secret"] not in held()
+
+
+def test_who_reads_does_not_keep_the_server_from_tidying(tmp_path, clock):
+    with ledger.Ledger(kept.url(tmp_path), clock=clock) as jobs:
+        jobs.add(kept.job("a"), kept.FACTS)
+        with jobs.engine.connect() as reader:
+            reader.execute(sa.select(models.Job.id)).all()
+            jobs.add(kept.job("b"), kept.FACTS)
+            begun = time.monotonic()
+            jobs.tidy()
+            assert time.monotonic() - begun < 2  # and not the 5 s of `busy_timeout`
+        with databases.writing(jobs.engine) as connection:
+            asked = connection.exec_driver_sql("PRAGMA busy_timeout")
+            assert asked.scalar() == 5000
+
+
+def test_networks_are_written_down_once_by_the_hash_of_their_weights(jobs, clock):
+    task = values.TaskInfo("denoise", "Remove noise", "", ("network",))
+    known = {"model": "denoise", "architecture": "unet", "license": "Apache-2.0"}
+    first, second = (
+        dataclasses.replace(task, sha256=letter * 64, **known) for letter in "ab"
+    )
+    jobs.networks([task, first])
+    clock.now += 9
+    jobs.networks([first, second])
+    old, new = sorted(kept.rows(jobs, models.Model), key=lambda row: row["sha256"])
+    assert old == {
+        **{"sha256": "a" * 64, "architecture": "unet", "license": "Apache-2.0"},
+        **{"added": clock.now - 9},
+    }
+    assert (new["sha256"], new["added"]) == ("b" * 64, clock.now)
+
+
 def test_nothing_of_a_row_tells_of_a_picture_or_a_person(jobs, tmp_path):
     skipped = {"holiday.png": "it is no image"}
     jobs.add(kept.job("a", owner="session-of-ann"), kept.FACTS)
@@ -134,7 +186,7 @@ def test_nothing_of_a_row_tells_of_a_picture_or_a_person(jobs, tmp_path):
 
 
 def test_what_is_older_than_its_days_becomes_totals(tmp_path, clock):
-    url, _ = kept.url("sqlite", tmp_path)
+    url = kept.url(tmp_path)
     with ledger.Ledger(url, days=2, clock=clock) as jobs:
         jobs.add(kept.job("a"), kept.FACTS)
         jobs.change("a", {"status": DONE})
@@ -149,7 +201,7 @@ def test_what_is_older_than_its_days_becomes_totals(tmp_path, clock):
 
 
 def test_a_ledger_that_cannot_write_says_so(tmp_path):
-    url, _ = kept.url("sqlite", tmp_path)
+    url = kept.url(tmp_path)
     with ledger.Ledger(url) as jobs:
         other = sqlite3.connect(tmp_path / "records.sqlite", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
@@ -263,7 +315,7 @@ def _killed(url, turn, lines):
 
 @pytest.mark.parametrize("turns", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_jobs_that_were_acknowledged_survive_a_killed_process(turns, tmp_path):
-    url, _ = kept.url("sqlite", tmp_path)
+    url = kept.url(tmp_path)
     told = {}
     for turn in range(turns):
         for sign, id in _killed(url, turn, 1 + 7 * turn % 23):

@@ -1,10 +1,19 @@
 """Summaries of jobs that are known, and what is kept of old ones."""
 
+import dataclasses
+
 import pytest
 from serving.records import kept
 
 from jaxrestore import errors
-from jaxrestore.serving.records import models, retention, summaries
+from jaxrestore.serving import values
+from jaxrestore.serving.records import (
+    exporting,
+    models,
+    retention,
+    summaries,
+    tallies,
+)
 
 DONE = {"status": "done"}
 
@@ -21,7 +30,7 @@ def _summary(jobs, clock, **options):
 def test_of_nothing_there_is_nothing(jobs, clock):
     found = _summary(jobs, clock)
     assert (found["since"], found["until"]) == ("2024-09-05", "2024-10-04")
-    tables = ("days", "speed", "errors", "refusals", "quality", "ratings")
+    tables = ("days", "speed", "models", "errors", "refusals", "quality", "ratings")
     assert found["jobs"] == 0 and all(found[name] == [] for name in tables)
 
 
@@ -35,7 +44,7 @@ def test_times_are_told_by_task_model_and_size(jobs, clock):
     _add(jobs, "c", {"status": "failed", "numbers": {"run_s": 1000}})
     big, small = _summary(jobs, clock)["speed"]
     assert small == {
-        **{"task": "denoise", "method": "network", "model": "unet"},
+        **{"task": "denoise", "method": "network", "model": "unet", "version": ""},
         **{"size": "0.25-1 MP", "jobs": 21, "fill": pytest.approx(11 / 21)},
         **{"queued_p50": 11, "queued_p95": 20, "run_p50": 22, "run_p95": 40},
     }
@@ -45,6 +54,35 @@ def test_times_are_told_by_task_model_and_size(jobs, clock):
     assert both["jobs"] == 22 and "size" not in both
     with pytest.raises(errors.ConfigError, match="'owner'"):
         _summary(jobs, clock, group=["owner"])
+
+
+def test_an_old_network_is_told_from_a_new_one_of_the_same_name(jobs, clock):
+    old, new = "ab" * 32, "cd" * 32
+    for number, weights in enumerate((old, old, new)):
+        numbers = {"model": "denoise", "weights": weights, "run_s": number + 1.0}
+        numbers |= {"sigma_in": 20.0, "sigma_out": 2.0 + number}
+        _add(jobs, f"a{number}", {**DONE, "numbers": numbers})
+        jobs.feedback(f"a{number}", 1 if weights == new else -1, None)
+    task = values.TaskInfo("denoise", "Remove noise", "", ("network",), sha256=new)
+    card = {"architecture": "unet", "license": "Apache-2.0"}
+    jobs.networks([dataclasses.replace(task, **card)])
+    found = _summary(jobs, clock)
+    for table, name, told in (
+        ("speed", "run_p50", [1.5, 3.0]),
+        ("quality", "sigma_out", [2.5, 4.0]),
+        ("ratings", "liked", [0, 1]),
+        ("models", "jobs", [2, 1]),
+    ):
+        assert [row["version"] for row in found[table]] == ["ab" * 4, "cd" * 4]
+        assert [row[name] for row in found[table]] == told
+    known = [(row["architecture"], row["license"]) for row in found["models"]]
+    assert known == [("", ""), ("unet", "Apache-2.0")]  # of the first nobody told
+    exported = exporting.rows(jobs.engine)
+    assert [row["weights"] for row in exported] == [old, old, new]
+    assert [row["license"] for row in exported] == [None, None, "Apache-2.0"]
+    # Totals are of each.
+    assert retention.retire(jobs.engine, now=clock.now + 91 * kept.DAY) == 3
+    assert _summary(jobs, clock)["ratings"] == found["ratings"]
 
 
 def test_days_errors_and_refusals_are_counted_with_their_shares(jobs, clock):
@@ -91,6 +129,17 @@ def test_quality_before_and_after_and_what_people_think(jobs, clock):
     (rated,) = found["ratings"]
     assert (rated["liked"], rated["disliked"]) == (2, 1)
     assert rated["share"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("part", [1, 2, 5])
+def test_parts_in_which_jobs_are_read_change_nothing(jobs, clock, monkeypatch, part):
+    for number in range(5):
+        numbers = {"run_s": float(number), "model": "ab"[number % 2]}
+        _add(jobs, f"{number}", {**DONE, "numbers": numbers})
+        jobs.feedback(f"{number}", 1, None)
+    whole = _summary(jobs, clock)
+    monkeypatch.setattr(tallies, "_PART", part)
+    assert _summary(jobs, clock) == whole and whole["jobs"] == 5
 
 
 def test_after_90_days_totals_are_left_and_a_second_call_changes_nothing(jobs, clock):

@@ -5,6 +5,7 @@ import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from jaxrestore.serving.http import problems
 from jaxrestore.serving.http.api import schemas
@@ -13,7 +14,7 @@ from jaxrestore.serving.refusals import Refusal
 router = APIRouter(prefix=schemas.ROOT, tags=["records"])
 Days = Annotated[int, Query(ge=1, le=366, description="Today and those before it.")]
 Plot = Literal["times", "noise", "ratings"]
-Group = Literal["task", "method", "model", "size"]
+Group = Literal["task", "method", "model", "version", "size"]
 
 
 @router.get(
@@ -26,9 +27,9 @@ Group = Literal["task", "method", "model", "size"]
 async def summary(
     request: Request,
     days: Days = 30,
-    group: Annotated[list[Group] | None, Query(max_length=4)] = None,
+    group: Annotated[list[Group] | None, Query(max_length=5)] = None,
 ) -> Response:
-    """Tables: `days`, `speed`, `errors`, `refusals`, `quality`, `ratings`."""
+    """Tables: `days`, `speed`, `models`, `errors`, `refusals`, `quality`, `ratings`."""
     found = await asyncio.to_thread(_known(request), days, *([group] if group else []))
     return Response(json.dumps(found), media_type="application/json")
 
@@ -45,9 +46,9 @@ async def summary(
 )
 async def csv(request: Request, days: Days = 30) -> Response:
     """Without ids, owners or names."""
-    content = await asyncio.to_thread(_known(request).csv, days)
     named = {"content-disposition": 'attachment; filename="records.csv"'}
-    return Response(content, headers=named, media_type="text/csv")
+    parts = _known(request).csv(days)
+    return StreamingResponse(parts, headers=named, media_type="text/csv")
 
 
 @router.get(
