@@ -27,6 +27,7 @@ Days = Annotated[int, typer.Option(min=1, help="Today and those before it.")]
 _TITLES = {
     "days": "jobs a day",
     "speed": "seconds",
+    "models": "networks",
     "errors": "failed",
     "refusals": "refused",
     "quality": "before and after: noise, blocks and sharpness",
@@ -62,21 +63,37 @@ def summary(
 @ending.flags("database", "overwrite")
 def export(
     output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A .csv or .parquet file.")
+        Path, typer.Argument(metavar="OUT", help="A .csv, .parquet or .html file.")
     ],
     database: Database = None,
     days: Days = 90,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Write a row a job: sizes, times, numbers, rating; no pictures and no names."""
+    """Write a row a job, or as .html the page that the server shows; no pictures."""
     if not overwrite:
         files.refuse_existing([output])
     with _opened(database) as ledger:
         from jaxrestore.serving.records import exporting
 
-        since = time.time() - days * 86_400
-        count = exporting.write(ledger.engine, output, since=since)
+        if output.suffix == ".html":
+            count = _write_page(ledger, output, days)
+        else:
+            since = time.time() - days * 86_400
+            count = exporting.write(ledger.engine, output, since=since)
     print(f"{tables.counted(count, 'job')} in {output}")
+
+
+def _write_page(ledger: Any, output: Path, days: int) -> int:
+    """Writes the page of so many days; returns of how many jobs it tells."""
+    from jaxrestore.serving import extras
+
+    with extras.needed("a page of records"):
+        from jaxrestore.serving.pages import dashboard
+    from jaxrestore.serving.records import plots, summaries
+
+    found = summaries.summary(ledger.engine, now=time.time(), days=days)
+    files.write_text(output, dashboard.file(found, plots.draw))
+    return found["jobs"]
 
 
 def _opened(database: str | None) -> Any:

@@ -1,12 +1,14 @@
 """`/records`: how much was asked for, how long it took, how it ended."""
 
 import asyncio
+import base64
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from jaxrestore.serving.pages import words
-from jaxrestore.serving.pages.templating import page
+from jaxrestore.serving.pages import static_files, words
+from jaxrestore.serving.pages.templating import page, text
 from jaxrestore.serving.refusals import Refusal
 
 router = APIRouter(include_in_schema=False)
@@ -17,6 +19,7 @@ _SPEED = {
     "task": "Task",
     "method": "Method",
     "model": "Network",
+    "version": "Version",
     "size": "Size",
     "jobs": "Jobs",
     "queued_p50": "Waited, median",
@@ -25,8 +28,17 @@ _SPEED = {
     "run_p95": "95 %",
     "fill": "Batches filled",
 }
+_MODELS = {
+    "model": "Network",
+    "version": "Version",
+    "architecture": "Architecture",
+    "jobs": "Jobs",
+    "license": "Licence",
+}
 _QUALITY = {
     "task": "Task",
+    "method": "Method",
+    "version": "Version",
     "jobs": "Jobs",
     "sigma_in": "Noise before",
     "sigma_out": "after",
@@ -38,6 +50,7 @@ _QUALITY = {
 _RATINGS = {
     "task": "Task",
     "method": "Method",
+    "version": "Version",
     "liked": "Better",
     "disliked": "Not better",
     "share": "Share of better",
@@ -46,6 +59,7 @@ _ERRORS = {"code": "Code", "jobs": "Jobs", "share": "Of all"}
 _REFUSALS = {"code": "Status", "why": "Reason", "count": "Times", "share": "Of all"}
 TABLES = {
     "speed": ("How long it takes", _SPEED),
+    "models": ("Networks", _MODELS),
     "quality": ("What it changes, medians of estimates", _QUALITY),
     "ratings": ("What people say", _RATINGS),
     "errors": ("What failed", _ERRORS),
@@ -53,6 +67,9 @@ TABLES = {
 }
 # Of a table the plot of `records.plots` that goes with it.
 _PLOTS = {"speed": "times", "quality": "noise", "ratings": "ratings"}
+_STYLES = ("vendor/pico.min.css", "app.css")
+
+Plots = Mapping[str, tuple[str, str]]  # addresses, for light pages and for dark ones
 
 
 @router.get("/records")
@@ -69,22 +86,40 @@ async def records(
             "This server was started without a database for them.",
         )
     found = await asyncio.to_thread(summarised, days)
-    context = {
-        "summary": found,
-        "days": days,
-        "windows": WINDOWS,
-        "bars": bars(found["days"]),
-        "tables": tables(found),
+    plots = {}
+    for name in _PLOTS.values():
+        light = f"/api/v1/records/plots/{name}.svg?days={days}"
+        plots[name] = light, f"{light}&dark=true"
+    more = {"layout": "base.html", "days": days, "windows": WINDOWS}
+    return page(request, "records.html", {**_shown(found, plots), **more})
+
+
+def file(summary: Mapping[str, Any], draw: Callable[..., bytes]) -> str:
+    """Returns the page of a summary as one HTML file that needs nothing beside it.
+
+    `draw` is `records.plots.draw`.
+    """
+    plots = {
+        name: (
+            _embedded(draw(name, summary)),
+            _embedded(draw(name, summary, dark=True)),
+        )
+        for name in _PLOTS.values()
     }
-    return page(request, "records.html", context)
+    styles = [(static_files.STATIC / name).read_text() for name in _STYLES]
+    more = {"layout": "file.html", "days": None, "windows": (), "styles": styles}
+    return text("records.html", {**_shown(summary, plots), **more})
 
 
-def tables(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the tables that are not empty, with `title`, `plot`, `head`, `rows`."""
+def tables(summary: Mapping[str, Any], plots: Plots) -> list[dict[str, Any]]:
+    """Returns the tables that are not empty, with `title`, `plot`, `head`, `rows`.
+
+    `plot` are those of its addresses in `plots`, None of a table without one.
+    """
     return [
         {
             "title": title,
-            "plot": _PLOTS.get(name),
+            "plot": plots[_PLOTS[name]] if name in _PLOTS else None,
             "head": list(columns.values()),
             "rows": [[_text(key, row.get(key)) for key in columns] for row in found],
         }
@@ -111,6 +146,15 @@ def bars(days: list[dict[str, Any]]) -> dict[str, Any]:
         height = 100 * day["done"] / most
         made.append({**part, "done": height, "other": 100 * total / most - height})
     return {"most": most, "bars": made}
+
+
+def _shown(summary: Mapping[str, Any], plots: Plots) -> dict[str, Any]:
+    found = {"summary": summary, "bars": bars(summary["days"])}
+    return {**found, "tables": tables(summary, plots)}
+
+
+def _embedded(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _text(key: str, value: Any) -> str:

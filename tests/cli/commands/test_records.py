@@ -74,3 +74,12 @@ def test_without_the_extra_one_is_told_what_brings_it(monkeypatch):
     assert isinstance(told.exception, errors.ConfigError)
     assert "sqlalchemy" in str(told.exception)
     assert "pip install 'jaxrestore[web]'" in str(told.exception)
+
+
+def test_the_page_of_a_server_is_written_as_a_file(home, tmp_path):
+    path = tmp_path / "records.html"
+    written = run("export", path, "--days", 30)
+    assert written.exit_code == 0 and "2 jobs in " in written.output
+    text = path.read_text()
+    assert "2 jobs from " in text and "<td>denoise</td>" in text
+    assert "data:image/svg" in text and "<script" not in text

@@ -142,5 +142,5 @@ def test_the_dashboard_draws_days_and_leaves_out_empty_tables():
     assert (first["done"], first["other"]) == (75, 25)
     assert first["said"] == "3 done, 1 failed" and second["said"] == "nothing"
     rows = [{"code": "device_oom", "jobs": 1, "share": 0.25}]
-    (table,) = dashboard.tables({"errors": rows, "speed": []})
+    (table,) = dashboard.tables({"errors": rows, "speed": []}, {})
     assert table["rows"] == [["device_oom", "1", "25.0 %"]]
