@@ -105,6 +105,14 @@ def test_pictures_of_many_sizes_are_timed(load, tmp_path):
     assert row["pictures"] == 3 and row["more memory, MB"] < 300
 
 
+def test_questions_to_many_records_are_timed(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("records").main(["--small", "--output", str(output)])
+    rows = json.loads(output.read_text())["records"]
+    assert {"records of 90 days", "tidy", "retire"} <= {row["question"] for row in rows}
+    assert all(0 < row["seconds"] < 30 for row in rows)
+
+
 def test_the_memory_of_large_pictures_is_told(load, tmp_path):
     output = tmp_path / "result.json"
     load("large_pictures").main(["--small", "--output", str(output)])
