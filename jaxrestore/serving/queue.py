@@ -285,27 +285,3 @@ class Queue:
         status = 429 if code.startswith("own") else 503
         title = "You have too much at once" if status == 429 else "The server is busy"
         return Refusal(status, code, title, detail, limit, math.ceil(after))
-
-
-class Rate:
-    """So many events a minute for each owner, also all at once."""
-
-    def __init__(self, a_minute: int):
-        """Lets nobody wait yet."""
-        self._most = a_minute
-        self._left: dict[str, tuple[float, float]] = {}
-
-    def take(self, owner: str, now: float) -> float:
-        """Counts an event and returns 0, or the seconds after which there may be one.
-
-        >>> rate = queue.Rate(60)
-        >>> sum(rate.take("somebody", 0.0) == 0 for _ in range(61))
-        60
-        """
-        left, at = self._left.pop(owner, (float(self._most), now))
-        left = min(left + (now - at) * self._most / 60, self._most)
-        granted = left >= 1
-        self._left[owner] = (left - granted, now)
-        while len(self._left) > _MOST_OWNERS:
-            del self._left[next(iter(self._left))]
-        return 0.0 if granted else (1 - left) * 60 / self._most

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxrestore.serving.queue import Queue, Rate, Waiting
+from jaxrestore.serving.queue import Queue, Waiting
 from jaxrestore.serving.settings import Settings
 
 KIND = ("denoise", "network")
@@ -268,13 +268,3 @@ def test_a_full_queue_is_refused_quickly():
     began = time.process_time()
     assert line.refusal("new", KIND, PIXELS, 10.0).status == 503
     assert time.process_time() - began < 0.5
-
-
-def test_so_many_events_a_minute():
-    rate = Rate(30)
-    assert [rate.take("a", 0.0) for _ in range(30)] == [0.0] * 30
-    assert rate.take("a", 0.0) == pytest.approx(2.0)
-    assert rate.take("b", 0.0) == 0.0
-    assert rate.take("a", 1.0) == pytest.approx(1.0)
-    assert rate.take("a", 2.0) == 0.0
-    assert rate.take("a", 1e6) == 0.0
