@@ -58,7 +58,6 @@ class Fleet:
 
     async def stop(self, drain_s: float) -> None:
         """Ends; jobs that run have so many seconds, all the same ones."""
-        self._waiting.clear()
         await asyncio.gather(*(one.stop(drain_s) for one in self._engines.values()))
 
     def submit(self, order: values.Order) -> None:
