@@ -133,6 +133,21 @@ def test_the_engine_is_timed_beside_the_loop(load, tmp_path):
     )
 
 
+@pytest.mark.slow
+def test_tiles_are_timed_alone_and_in_batches(load, tmp_path):
+    output = tmp_path / "result.json"
+    load("serving_batches").main(["--small", "--rounds", "1", "--output", str(output)])
+    rows = json.loads(output.read_text())["records"]
+    assert [row["batch"] for row in rows] == [1, 2, 1, 2]
+    assert {row["network"] for row in rows} == {
+        "denoise, jpeg, photo, pixel_shuffle",
+        "inpaint",
+    }
+    for row in rows:
+        assert row["ms a tile"] == pytest.approx(row["ms"] / row["batch"])
+        assert row["of one"] > 0 and row["differs by"] < 1e-5
+
+
 def test_a_hole_with_a_cast_gets_the_border_of_the_original(load, tmp_path):
     output = tmp_path / "result.json"
     load("hole_borders").main(["--small", "--output", str(output)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrestore.serving import queue, values
+from jaxrestore.serving import lines, queue, values
 from jaxrestore.serving.contracts import Engine, Ledger
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.register import Register
@@ -68,8 +68,9 @@ class Jobs:
     def fill(self) -> None:
         """Hands jobs to the engine while it has slots."""
         status = self.engine.status
+        self.queue.share(status.sharing, self._clock())
         while self._taking and status.ready and status.alive:
-            if len(self._with_engine) >= min(status.slots, self._settings.slots):
+            if len(self._with_engine) >= status.slots:
                 return
             id = self.queue.take(self._clock())
             if id is None:
@@ -174,7 +175,7 @@ class Jobs:
 
     def _wait(self, job: Job, facts: Mapping[str, Any], *, first: bool = False) -> None:
         self._facts[job.id] = facts
-        one = queue.Waiting(
+        one = lines.Waiting(
             job.id,
             job.owner,
             (job.task, job.method),
@@ -212,6 +213,7 @@ class Jobs:
             mask=mask,
             cells=said if said.is_file() else None,
             preview=self._spool.fit(id),
+            alone=job.tries > 0,
             options=job.options,
         )
         try:

@@ -21,7 +21,6 @@ _LEVELS = {
     "batches": "Batches that are kept",
     "files_at_work": "Image files that are read or written",
     "spool_bytes": "Bytes of pictures on the disk",
-    "engine_up": "1 if the engine takes jobs",
     "sse_open": "Streams of events that are open",
 }
 _FILES = {
@@ -70,11 +69,14 @@ class Metrics:
         self._gauges = {
             name: prometheus.Gauge(name, text, **made) for name, text in _LEVELS.items()
         }
-        self._memory = prometheus.Gauge(
-            "device_bytes", "Memory of the engine", ("kind",), **made
+        # Of several devices each; the label of the only one is empty.
+        level = lambda name, text, *labels: prometheus.Gauge(name, text, labels, **made)
+        self._up = level("engine_up", "1 if the engine takes jobs", "device")
+        self._memory = level("device_bytes", "Memory of the engine", "kind", "device")
+        self._restarts = counter(
+            "engine_restarts", "Times the engine began again", "device"
         )
-        self._restarts = counter("engine_restarts", "Times the engine began again")
-        self._restarted = 0
+        self._restarted: dict[str, int] = {}
 
     def job(self, job: values.Job) -> None:
         """Counts a job that has ended, and what was measured of it; no other one."""
@@ -122,11 +124,14 @@ class Metrics:
         `gauges` are those of the service, of which known names are shown; `streams` is
         how many streams of events are open.
         """
-        now = {**gauges, "engine_up": engine.ready, "sse_open": streams}
+        now = {**gauges, "sse_open": streams}
         for name, gauge in self._gauges.items():
             gauge.set(now.get(name, 0))
-        self._memory.labels("resident").set(engine.memory)
-        self._restarts.inc(max(engine.restarts - self._restarted, 0))
-        self._restarted = max(engine.restarts, self._restarted)
+        for device, one in (engine.devices or {"": engine}).items():
+            self._up.labels(device).set(one.ready)
+            self._memory.labels("resident", device).set(one.memory)
+            before = self._restarted.get(device, 0)
+            self._restarts.labels(device).inc(max(one.restarts - before, 0))
+            self._restarted[device] = max(one.restarts, before)
         shown = prometheus.generate_latest(self._registry)
         return shown, prometheus.CONTENT_TYPE_LATEST

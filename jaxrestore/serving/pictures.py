@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jaxrestore.serving import decoding, refusals, uploads
+from jaxrestore.serving.buckets import Bucket
 from jaxrestore.serving.children import Children
-from jaxrestore.serving.queue import Rate
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
 from jaxrestore.serving.spool import Spool, checked, new_id
@@ -34,7 +34,7 @@ class Pictures:
         self.all: dict[str, Image] = {}
         self._settings, self._spool, self._children = settings, spool, children
         self._poisonous, self._clock = poisonous, clock
-        self._rate = Rate(settings.owner_uploads)
+        self._rate = Bucket(settings.owner_uploads, clock)
         self._gone: dict[str, None] = {}
         self._limits = decoding.Limits(
             settings.max_pixels,
@@ -182,7 +182,7 @@ class Pictures:
             )
 
     def _check_rate(self, owner: str) -> None:
-        wait = self._rate.take(owner, self._clock())
+        wait = self._rate.take(owner)
         if wait:
             raise Refusal(
                 429,

@@ -1,97 +1,33 @@
 """Who is served next, how long that takes, and who is refused: numbers, no clock.
 
 Owners take turns: whoever was served longest ago is next, with the oldest of their
-jobs. The device is shared by all jobs that run, so that each of n takes n times as long
-as alone; what is learnt, seconds a pixel, is the time that a job would take alone.
+jobs. It begins on the device that has the fewest, as those of `engine.fleet` do, which
+is shared by all that run there: each of n takes n times as long as alone. What is
+learnt, seconds a pixel, is the time that a job would take alone.
 """
 
-import heapq
 import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from jaxrestore.serving.lines import Device, Lines, Waiting
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
 
-_LEAST_PIXELS = 2**16  # smaller pictures take about as long
 _LEARNT = 0.3  # how much the last job counts
 _TOLD = 0.05  # the share from which on a job tells best how long it takes
 _UNKNOWN_S = 10.0  # to ask again after, where nothing is known
 _LONGEST_S = 600.0
-_MOST_OWNERS = 10_000  # whose turns are remembered
-
-
-class Waiting(NamedTuple):
-    """A job that waits; what its `kind`, task and method, costs is learnt.
-
-    `long` ones, fits of the prior, have half of the slots at most. One that runs
-    `alone` has died with the engine before: nothing shall die beside it.
-    """
-
-    job: str
-    owner: str
-    kind: tuple[str, str]
-    pixels: int
-    since: float
-    batch: bool = False
-    long: bool = False
-    alone: bool = False
-
-    @property
-    def work(self) -> int:
-        """The pixels that it counts for."""
-        return max(self.pixels, _LEAST_PIXELS)
 
 
 @dataclass
 class _Running:
     waiting: Waiting
-    began: float  # by the clock of `_Lines.work`, which shows what one alone would take
+    device: str
+    taken: float = 0.0  # seconds, if it had been alone
     share: float = 0.0
-
-
-@dataclass
-class _Lines:
-    """The jobs of each owner in their order, and whose turn it is."""
-
-    slots: int
-    waiting: dict[str, list[Waiting]] = field(default_factory=dict)
-    served: dict[str, int] = field(default_factory=dict)
-    turn: int = 0
-
-    def next(self, running: int, long: int) -> Waiting | None:
-        """Returns who is served next, where a slot is free for one."""
-        if running >= self.slots:
-            return None
-        none_long = long >= max(self.slots // 2, 1)
-        order = sorted(self.waiting, key=lambda owner: self.served.get(owner, -1))
-        for owner in order:
-            for one in self.waiting[owner]:
-                if not (one.long and none_long):
-                    return one
-        return None
-
-    def serve(self, one: Waiting) -> None:
-        """Takes somebody out of the line, whose turn this was."""
-        self.leave(one)
-        self.turn += 1
-        self.served.pop(one.owner, None)
-        self.served[one.owner] = self.turn
-        while len(self.served) > _MOST_OWNERS:
-            del self.served[next(iter(self.served))]
-
-    def leave(self, one: Waiting) -> None:
-        """Takes somebody out of the line."""
-        line = self.waiting[one.owner]
-        line.remove(one)
-        if not line:
-            del self.waiting[one.owner]
-
-    def copied(self) -> "_Lines":
-        """Returns lines that can be served to see what would be."""
-        lines = {owner: [*line] for owner, line in self.waiting.items()}
-        return _Lines(self.slots, lines, dict(self.served), self.turn)
 
 
 class Forecast(NamedTuple):
@@ -107,11 +43,11 @@ class Queue:
     def __init__(self, settings: Settings):
         """Holds nothing yet; `settings` has the limits."""
         self._settings = settings
-        self._lines = _Lines(settings.slots)
+        self._lines = Lines(settings.slots)
         self._found: dict[str, Waiting] = {}
         self._running: dict[str, _Running] = {}
         self._cost: dict[tuple[str, str], float] = {}
-        self._work = self._at = 0.0
+        self._at = 0.0
         self._forecast: dict[str, Forecast] | None = None
 
     def __len__(self) -> int:
@@ -127,6 +63,12 @@ class Queue:
     def pixels(self) -> int:
         """The pixels of all that wait."""
         return sum(one.pixels for one in self._found.values())
+
+    def share(self, devices: tuple[str, ...], now: float) -> None:
+        """Is told which devices share the jobs from now on."""
+        if devices != self._lines.devices:
+            self._pass(now)
+            self._lines.devices, self._forecast = devices, None
 
     def refusal(
         self, owner: str, kind: tuple[str, str], pixels: int, now: float
@@ -149,8 +91,10 @@ class Queue:
             said += "later."
             return self._too_much("queue_full", said, limits.max_jobs, every, now)
         costs = [self._alone(w) for w in self._found.values() if not w.batch]
-        seconds = sum(cost or 0 for cost in costs)
-        if costs and seconds + self._cost.get(kind, 0) * pixels > limits.max_queue_s:
+        devices = len(self._lines.devices)
+        seconds = sum(cost or 0 for cost in costs) / devices
+        own_s = self._cost.get(kind, 0) * pixels / devices
+        if costs and seconds + own_s > limits.max_queue_s:
             said = f"There is work for {seconds:.0f} s already; try again later."
             return self._too_much("queue_full", said, limits.max_queue_s, every, now)
         return None
@@ -173,15 +117,15 @@ class Queue:
 
     def take(self, now: float) -> str | None:
         """Returns the job that begins now, or None."""
-        running = [one.waiting for one in self._running.values()]
-        one = self._lines.next(len(running), sum(other.long for other in running))
-        alone = any(other.alone for other in running)
-        if one is None or alone or (one.alone and running):
+        one = self._lines.next([other.waiting for other in self._running.values()])
+        if one is None:
             return None
         self._pass(now)
         self._lines.serve(one)
         del self._found[one.job]
-        self._running[one.job] = _Running(one, self._work)
+        counts = self._counts()
+        device = min(self._lines.devices, key=lambda device: counts[device])
+        self._running[one.job] = _Running(one, device)
         self._forecast = None
         return one.job
 
@@ -198,7 +142,7 @@ class Queue:
         self._forecast = None
         if one is None or not whole:
             return
-        cost = (self._work - one.began) / one.waiting.work
+        cost = one.taken / one.waiting.work
         known = self._cost.get(one.waiting.kind, cost)
         self._cost[one.waiting.kind] = known + _LEARNT * (cost - known)
 
@@ -220,10 +164,15 @@ class Queue:
         yield from (one.waiting for one in self._running.values())
 
     def _pass(self, now: float) -> None:
-        """Lets the clock of work run: by a part of the time for each that runs."""
-        passed = max(now - self._at, 0)
-        self._work += passed / max(len(self._running), 1)
+        """Lets each that runs take its part of the time since then."""
+        counts = self._counts()
+        for one in self._running.values():
+            one.taken += max(now - self._at, 0) / counts[one.device]
         self._at = now
+
+    def _counts(self) -> Counter[str]:
+        """How many jobs run on each device."""
+        return Counter(one.device for one in self._running.values())
 
     def _alone(self, one: Waiting) -> float | None:
         cost = self._cost.get(one.kind)
@@ -231,43 +180,44 @@ class Queue:
 
     def _left(self, one: _Running) -> float | None:
         """The seconds that a running job would still take alone."""
-        taken = self._work - one.began
         if one.share >= _TOLD:
-            return taken * (1 - one.share) / one.share
+            return one.taken * (1 - one.share) / one.share
         whole = self._alone(one.waiting)
-        return None if whole is None else max(whole - taken, whole * _TOLD)
+        return None if whole is None else max(whole - one.taken, whole * _TOLD)
 
     def _simulated(self, now: float) -> Iterator[tuple[str, Forecast]]:
         """Lets all that wait be served; nothing is told behind what is not known."""
-        lines, active, work = self._lines.copied(), [], 0.0
-        count, long = len(self._running), set()
+        lines, position = self._lines.copied(), 0
+        running = {job: one.waiting for job, one in self._running.items()}
         lefts = {job: self._left(one) for job, one in self._running.items()}
-        unknown = {job for job, left in lefts.items() if left is None}
-        for job, left in lefts.items():
-            heapq.heappush(active, (left or 0.0, job))
-            long |= {job} if self._running[job].waiting.long else set()
-            if unknown:
-                yield job, Forecast(None, None if left is None else now + left * count)
-        known, position = not unknown, 0
         places: dict[str, int | None] = dict.fromkeys(lefts)
-        unknown |= set(lefts) if unknown else set()
-        while active or lines.waiting:
-            while (one := lines.next(count, len(long))) is not None:
+        known = None not in lefts.values()
+        unknown = set() if known else {*lefts}
+        devices = {name: Device() for name in (*lines.devices, *self._counts())}
+        for job, left in lefts.items():
+            devices[self._running[job].device].add(job, left or 0.0)
+        for job in unknown:
+            left, count = lefts[job], len(devices[self._running[job].device].ends)
+            yield job, Forecast(None, None if left is None else now + left * count)
+        while running or lines.waiting:
+            while (one := lines.next(running.values())) is not None:
                 lines.serve(one)
+                running[one.job] = one
                 position += 1
-                places[one.job] = position
-                cost = self._alone(one)
+                places[one.job], cost = position, self._alone(one)
                 known = known and cost is not None
                 if not known:
                     unknown.add(one.job)
-                    yield one.job, Forecast(places[one.job], None)
-                heapq.heappush(active, (work + (cost or 0.0), one.job))
-                count += 1
-                long |= {one.job} if one.long else set()
-            until, job = heapq.heappop(active)
-            now += max(until - work, 0) * count
-            work, count = max(work, until), count - 1
-            long.discard(job)
+                    yield one.job, Forecast(position, None)
+                fewest = min(lines.devices, key=lambda name: len(devices[name].ends))
+                devices[fewest].add(one.job, cost or 0.0)
+            first = min(devices.values(), key=Device.soonest)
+            passed = first.soonest()
+            for device in devices.values():
+                device.run(passed)
+            job = first.end()
+            del running[job]
+            now += passed
             if job not in unknown:
                 yield job, Forecast(places[job], now)
 
@@ -285,27 +235,3 @@ class Queue:
         status = 429 if code.startswith("own") else 503
         title = "You have too much at once" if status == 429 else "The server is busy"
         return Refusal(status, code, title, detail, limit, math.ceil(after))
-
-
-class Rate:
-    """So many events a minute for each owner, also all at once."""
-
-    def __init__(self, a_minute: int):
-        """Lets nobody wait yet."""
-        self._most = a_minute
-        self._left: dict[str, tuple[float, float]] = {}
-
-    def take(self, owner: str, now: float) -> float:
-        """Counts an event and returns 0, or the seconds after which there may be one.
-
-        >>> rate = queue.Rate(60)
-        >>> sum(rate.take("somebody", 0.0) == 0 for _ in range(61))
-        60
-        """
-        left, at = self._left.pop(owner, (float(self._most), now))
-        left = min(left + (now - at) * self._most / 60, self._most)
-        granted = left >= 1
-        self._left[owner] = (left - granted, now)
-        while len(self._left) > _MOST_OWNERS:
-            del self._left[next(iter(self._left))]
-        return 0.0 if granted else (1 - left) * 60 / self._most

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -75,8 +76,9 @@ class Settings:
     max_spool: int = 16_384 * _MIB
     least_free: int = 512 * _MIB  # on the disk of the spool
 
-    # The engine.
-    slots: int = 4
+    # The engine, or one for each of several devices.
+    devices: tuple[str, ...] = ()  # numbers or UUIDs, as CUDA_VISIBLE_DEVICES has them
+    slots: int = 4  # of a device
     heartbeat_s: float | int = 10.0  # without one it is not ready
     run_s: float | int = 1800.0  # of a job, then it fails
     idle_release_s: float | int | None = None
@@ -120,6 +122,8 @@ class Settings:
             _check_name(one)
         for one in self.origins:
             _check_origin(one)
+        for number, one in enumerate(self.devices):
+            _check_device(one, self.devices[:number])
         if not 0 <= self.port < 2**16:
             raise errors.ConfigError(f"`port` is {self.port}; it is 0 to 65535")
         if self.preview_side > 16_383:
@@ -174,6 +178,18 @@ def _check_origin(text: str) -> None:
         raise errors.ConfigError(
             f"`origin` {text} is no site; give one such as https://example.com, with "
             "nothing after its name or port"
+        )
+
+
+def _check_device(text: str, before: Collection[str]) -> None:
+    if not re.fullmatch(r"\w[\w./:-]*", text):
+        raise errors.ConfigError(
+            f"`device` {text} is neither the number nor the UUID of one; give one such "
+            "as 0, and the option again for another"
+        )
+    if text in before:
+        raise errors.ConfigError(
+            f"`device` {text} is given twice; each needs an engine of its own, once"
         )
 
 

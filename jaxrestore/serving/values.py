@@ -160,7 +160,8 @@ class TaskInfo:
 class EngineStatus:
     """How the engine is: `ready` once it is warm, `alive` while its process is.
 
-    `slots` is how many jobs may be with it at once, and `running` how many are.
+    `slots` is how many jobs may be with it at once, and `running` how many are. Where
+    there are several `devices`, these say how each is, by the name in the settings.
     """
 
     ready: bool
@@ -172,6 +173,12 @@ class EngineStatus:
     running: int = 0
     slots: int = 1
     memory: int = 0
+    devices: Mapping[str, "EngineStatus"] = field(default_factory=dict)
+
+    @property
+    def sharing(self) -> tuple[str, ...]:
+        """The devices that share the jobs, by name; "" is the only one."""
+        return tuple(name for name, one in self.devices.items() if one.ready) or ("",)
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,8 @@ class Order:
     picture is missing. `cells`, of what was a JPEG file, is what `cells.write` wrote of
     it. The engine writes the result to `destination`, and what there is on the
     way, where that is of use, to `preview`: .npy files of the same kind as the source,
-    by `files.write_bytes`.
+    by `files.write_bytes`. One that is `alone` has died with the engine before: nothing
+    runs beside it on its device, so that nothing dies with it.
     """
 
     job: str
@@ -195,6 +203,7 @@ class Order:
     mask: Path | None = None
     cells: Path | None = None
     preview: Path | None = None
+    alone: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

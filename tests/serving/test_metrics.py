@@ -81,14 +81,28 @@ def test_levels_are_those_of_the_moment():
     assert found[("queue_jobs",)] == 3
     assert found[("spool_bytes",)] == 900
     assert found[("sse_open",)] == 5
-    assert found[("engine_up",)] == 1
-    assert found[("engine_restarts_total",)] == 2
-    assert found[_key("device_bytes", kind="resident")] == 4096
+    assert found[_key("engine_up", device="")] == 1
+    assert found[_key("engine_restarts_total", device="")] == 2
+    assert found[_key("device_bytes", kind="resident", device="")] == 4096
     assert not any("secret" in key[0] for key in found)
     down = values.EngineStatus(ready=False, alive=False, restarts=3)
     found = _read(counts, engine=down)
-    assert found[("engine_up",)] == found[("queue_jobs",)] == 0
-    assert found[("engine_restarts_total",)] == 3
+    assert found[_key("engine_up", device="")] == found[("queue_jobs",)] == 0
+    assert found[_key("engine_restarts_total", device="")] == 3
+
+
+def test_each_of_several_devices_has_levels_of_its_own():
+    counts = metrics.Metrics()
+    down = values.EngineStatus(ready=False, alive=False, restarts=3)
+    both = values.EngineStatus(ready=True, alive=True, devices={"0": UP, "1": down})
+    for _ in range(2):
+        found = _read(counts, engine=both)
+    for device, up, restarts, memory in (("0", 1, 2, 4096), ("1", 0, 3, 0)):
+        assert found[_key("engine_up", device=device)] == up
+        assert found[_key("engine_restarts_total", device=device)] == restarts
+        held = _key("device_bytes", kind="resident", device=device)
+        assert found[held] == memory
+    assert _key("engine_up", device="") not in found
 
 
 def test_two_servers_of_one_process_count_for_themselves():

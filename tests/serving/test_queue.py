@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxrestore.serving.queue import Queue, Rate, Waiting
+from jaxrestore.serving.lines import Waiting
+from jaxrestore.serving.queue import Queue
 from jaxrestore.serving.settings import Settings
 
 KIND = ("denoise", "network")
@@ -119,6 +120,38 @@ def test_one_that_died_runs_alone():
     assert line.take(2.0) == "other"
 
 
+def test_one_that_died_has_a_device_of_several_for_itself():
+    line = queue(slots=2)
+    line.share(("0", "1", "2"), 0.0)
+    for n in range(6):
+        line.add(job(f"j{n}"))
+    assert [line.take(0.0) for _ in range(7)] == [*(f"j{n}" for n in range(6)), None]
+    line.add(job("died", alone=True), first=True)
+    line.add(job("other"))
+    line.ended("j0", 1.0, whole=False)
+    assert line.take(1.0) is None  # two others of the six give way to it
+    line.ended("j1", 1.0, whole=False)
+    assert line.take(1.0) == "died"
+    assert line.take(1.0) is None
+    line.ended("j2", 1.0, whole=False)
+    assert line.take(1.0) == "other"
+
+
+def test_there_are_as_many_slots_as_devices_have():
+    line = queue(slots=2)
+    for n in range(8):
+        line.add(job(f"j{n}", long=n < 4))
+    line.share(("0", "1"), 0.0)
+    taken = [line.take(0.0) for _ in range(5)]
+    assert taken == ["j0", "j1", "j4", "j5", None]  # half are for what takes long
+    line.share(("1",), 0.0)  # one is lost, with what ran there
+    for name in ("j0", "j4"):
+        line.ended(name, 1.0, whole=False)
+    assert line.take(1.0) is None
+    line.share(("0", "1"), 2.0)
+    assert (line.take(2.0), line.take(2.0)) == ("j2", "j6")
+
+
 def test_nothing_is_told_before_anything_is_known():
     line = queue()
     line.add(job("a"))
@@ -170,29 +203,74 @@ def test_those_that_run_share_the_device():
     assert line.forecast("c", now + 20).ends == pytest.approx(now + 30)
 
 
+def test_on_several_devices_as_many_run_as_if_they_were_alone():
+    line = queue(slots=2)
+    now = learnt(line, seconds=10.0)
+    line.share(("0", "1"), now)
+    for name in "abc":
+        line.add(job(name))
+    assert [line.forecast(name, now).ends for name in "abc"] == pytest.approx(
+        [now + 20, now + 10, now + 20]  # the third one beside the first
+    )
+    assert [line.take(now) for _ in range(3)] == [*"abc"]
+    line.add(job("d"))
+    assert line.forecast("d", now).ends == pytest.approx(now + 20)
+    line.ended("b", now + 10, whole=True)
+    line.add(job("e", pixels=2 * PIXELS))
+    assert (line.take(now + 10), line.take(now + 10)) == ("d", "e")
+    assert line.forecast("d", now + 10).ends == pytest.approx(now + 30)
+    assert line.forecast("e", now + 10).ends == pytest.approx(now + 40)
+    for name in "ac":
+        line.ended(name, now + 20, whole=True)
+    # What is learnt of them is the time of one that has a device for itself.
+    line.add(job("f"))
+    assert line.forecast("f", now + 20).ends == pytest.approx(now + 30)
+
+
+def test_a_device_that_is_lost_is_not_counted_on():
+    line = queue(slots=2)
+    now = learnt(line, seconds=10.0)
+    line.share(("0", "1"), now)
+    for name in "abc":
+        line.add(job(name))
+    assert (line.take(now), line.take(now)) == ("a", "b")
+    line.ended("a", now + 5, whole=False)
+    line.share(("1",), now + 5)
+    assert line.forecast("b", now + 5).ends == pytest.approx(now + 15)
+    assert line.forecast("c", now + 5).ends == pytest.approx(now + 20)
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 8)), min_size=1),
     st.integers(1, 3),
+    st.integers(1, 3),
 )
-def test_what_is_forecast_comes_true(jobs, slots):
-    """Of a device that is shared as it is assumed to be, with what is known of it."""
+@settings(deadline=None)
+def test_what_is_forecast_comes_true(jobs, slots, count):
+    """Of devices that are shared as it is assumed to be, with what is known of them."""
     line = queue(slots=slots)
     now = learnt(line, seconds=1.0)
-    for n, (owner, size) in enumerate(jobs):
-        line.add(job(f"{n}", owner=owner, pixels=size * PIXELS))
+    devices: list[dict[str, float]] = [{} for _ in range(count)]  # what jobs have left
+    line.share(tuple(map(str, range(count))), now)
+    sizes = [size * PIXELS + 7919 * n * n for n, (_, size) in enumerate(jobs)]
+    for n, (owner, _) in enumerate(jobs):  # of which no two end at once
+        line.add(job(f"{n}", owner=owner, pixels=sizes[n]))
     told = {f"{n}": line.forecast(f"{n}", now).ends for n in range(len(jobs))}
-    left: dict[str, float] = {}
-    while left or len(line):
+    while any(devices) or len(line):
         while (name := line.take(now)) is not None:
-            left[name] = float(jobs[int(name)][1])
-        least = min(left, key=lambda name: left[name])
-        passed = left[least] * len(left)
+            min(devices, key=len)[name] = sizes[int(name)] / PIXELS
+        passed = min(min(left.values()) * len(left) for left in devices if left)
         now += passed
-        left = {name: work - left[least] for name, work in left.items()}
-        for name in [name for name, work in left.items() if work < 1e-9]:
-            del left[name]
-            assert now == pytest.approx(told[name])
-            line.ended(name, now, whole=True)
+        for left in devices:
+            for name in [*left]:
+                left[name] -= passed / len(left)
+            for name in [name for name, seconds in left.items() if seconds < 1e-9]:
+                assert now == pytest.approx(told[name])
+                line.ended(name, now, whole=True)
+                del left[name]
+    assert line.forecast("another", now) == (None, None)
+    line.add(job("another"))  # and nothing wrong was learnt on the way
+    assert line.forecast("another", now).ends == pytest.approx(now + 1)
 
 
 def test_an_owner_has_so_many_jobs_and_is_told_when_to_come_back():
@@ -239,6 +317,17 @@ def test_the_queue_is_full_by_the_time_it_takes():
     assert line.refusal("c", KIND, PIXELS, now).code == "queue_full"
 
 
+def test_several_devices_have_as_much_work_in_less_time():
+    line = queue(max_queue_s=25)
+    now = learnt(line, seconds=10.0)
+    line.share(("0", "1"), now)
+    for name in "abcd":
+        assert line.refusal(name, KIND, PIXELS, now) is None
+        line.add(job(name, owner=name))
+    refused = line.refusal("e", KIND, PIXELS * 2, now)
+    assert refused.code == "queue_full" and "20 s" in refused.detail
+
+
 def test_a_batch_does_not_fill_the_queue_for_others():
     line = queue(max_jobs=3, owner_jobs=2, max_queue_s=1)
     learnt(line, seconds=10.0)
@@ -268,13 +357,3 @@ def test_a_full_queue_is_refused_quickly():
     began = time.process_time()
     assert line.refusal("new", KIND, PIXELS, 10.0).status == 503
     assert time.process_time() - began < 0.5
-
-
-def test_so_many_events_a_minute():
-    rate = Rate(30)
-    assert [rate.take("a", 0.0) for _ in range(30)] == [0.0] * 30
-    assert rate.take("a", 0.0) == pytest.approx(2.0)
-    assert rate.take("b", 0.0) == 0.0
-    assert rate.take("a", 1.0) == pytest.approx(1.0)
-    assert rate.take("a", 2.0) == 0.0
-    assert rate.take("a", 1e6) == 0.0

@@ -25,15 +25,18 @@ SLOTS = 2
 class HandEngine:
     """An engine in which only happens what a test says."""
 
-    def __init__(self):
-        self.ready = True
+    def __init__(self, devices):
+        self.ready, self.devices = True, devices
         self.running: dict[str, values.Order] = {}
         self.cancelled: set[str] = set()
         self.begun: list[str] = []
 
     @property
     def status(self):
-        return values.EngineStatus(self.ready, True, slots=SLOTS)
+        each = values.EngineStatus(self.ready, True, slots=SLOTS)
+        devices = {f"{number}": each for number in range(self.devices)}
+        slots = SLOTS * self.devices
+        return values.EngineStatus(self.ready, True, slots=slots, devices=devices)
 
     async def start(self):
         pass
@@ -70,6 +73,7 @@ class Batches:
 
 class Machine(stateful.RuleBasedStateMachine):
     jobs_known = stateful.Bundle("jobs_known")
+    devices = 1
 
     def __init__(self):
         super().__init__()
@@ -91,7 +95,7 @@ class Machine(stateful.RuleBasedStateMachine):
             watch=lambda job: None,
             clock=lambda: self.now,
         )
-        self.engine = self.jobs.engine = HandEngine()
+        self.engine = self.jobs.engine = HandEngine(self.devices)
         self.closed = False
 
     def do(self, function, *arguments):
@@ -205,12 +209,13 @@ class Machine(stateful.RuleBasedStateMachine):
 
     @stateful.invariant()
     def slots_are_used_and_not_passed(self):
-        assert len(self.engine.running) <= SLOTS
+        most, running = SLOTS * self.devices, self.engine.running.values()
+        assert sum(SLOTS if order.alone else 1 for order in running) <= most
         open_ones = {job.id for job in self.jobs.register if not job.final}
         open_ones |= {*self.engine.running}  # also what is cancelled, or deleted
         alone = any(self.ledger.jobs[id].tries for id in open_ones)
         if len(self.jobs.queue) and not alone:
-            assert len(self.engine.running) == SLOTS
+            assert len(running) == most
 
     @stateful.invariant()
     def no_job_is_lost(self):
@@ -226,8 +231,12 @@ class Machine(stateful.RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-TestMachine = Machine.TestCase
-TestMachine.settings = hypothesis.settings(
+class Machines(Machine):
+    devices = 2
+
+
+TestMachine, TestMachines = Machine.TestCase, Machines.TestCase
+TestMachine.settings = TestMachines.settings = hypothesis.settings(
     max_examples=12,
     stateful_step_count=25,
     deadline=None,

@@ -12,12 +12,18 @@ from jaxrestore import assignments, errors, naming
 from jaxrestore.cli import ending
 
 commands = typer.Typer()
-_OPTIONS = {"hosts": "name", "proxies": "proxy", "origins": "origin"}
+_OPTIONS = {
+    "hosts": "name",
+    "proxies": "proxy",
+    "origins": "origin",
+    "devices": "device",
+}
 _HOMES = ("folder", "spool", "database", "programs", "models", "socket", "tokens_file")
 
 
 @commands.command()
 @ending.flags(
+    "device",
     "folder",
     "host",
     "insecure_public",
@@ -55,6 +61,13 @@ def serve(
     ] = None,
     models: Annotated[
         Path | None, typer.Option(help="A folder with networks besides those we ship.")
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A GPU for an engine of its own, by number or UUID; may be given "
+            "again. If none is given, one engine has the first GPU, or the CPU."
+        ),
     ] = None,
     tokens_file: Annotated[
         Path | None,
@@ -108,6 +121,7 @@ def serve(
         "socket": socket,
         "models": models,
         "study": study,
+        "devices": tuple(device or ()),
         "tokens_file": tokens_file,
         "insecure_public": insecure_public,
         "secure": secure,

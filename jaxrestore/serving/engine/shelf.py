@@ -57,11 +57,11 @@ class Shelf:
         for task, file in self._files.items():
             network = self._network(task)
             card = weight_files.read_card(file)
-            how = card["generator"], card["statistics"]
+            how = card["generator"], card["statistics"], network.takes
             if how in built:
                 continue  # its programs are there
             built.append(how)
-            for side in _sides(network):
+            for side in sides(network):
                 shape = (side, side, sum(inputs.CHANNELS[w] for w in network.takes))
                 count = 1
                 while count <= self._device.most:
@@ -95,8 +95,8 @@ class Shelf:
             return self._loaded[task]
 
 
-def _sides(network):
-    """The sides of tiles that pictures are cut into; of crops, where holes are."""
+def sides(network: restorer.Restorer) -> list[int]:
+    """Returns the sides of tiles that pictures are cut into; of crops, for holes."""
     if "mask" in network.takes:
         return [inpainting.SIDE]
     if network.reach is None or network.reach > tiles.WHOLE:

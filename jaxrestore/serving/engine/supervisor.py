@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jaxrestore import errors
@@ -17,22 +17,30 @@ from jaxrestore.serving.settings import Settings
 _FIRST_S, _LONGEST_S = 0.2, 30.0  # before a start after a death
 _DEAF = 6  # heartbeats' time without one, and the process is killed
 _WORKER = "jaxrestore.serving.engine.worker"
+_VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
 
 class Engine:
     """Restores pictures in a process of its own, which it replaces when that dies.
 
-    A `contracts.Engine`. Orders beyond `settings.slots` wait here for their turn. Jobs
-    that ran when the process died are told as `values.Died`; those that are submitted
-    again run alone, so that the one that kills the engine has no company.
+    A `contracts.Engine`. Orders beyond `settings.slots` wait here for their turn, and
+    so do all others while one runs that is `alone`. Jobs that ran when the process died
+    are told as `values.Died`.
     """
 
-    def __init__(self, settings: Settings, told: Callable[[values.Event], object]):
-        """Starts nothing yet; `told` is called in the event loop."""
-        self._settings, self._told = settings, told
+    def __init__(
+        self,
+        settings: Settings,
+        told: Callable[[values.Event], object],
+        device: str | None = None,
+    ):
+        """Starts nothing yet; `told` is called in the event loop.
+
+        `device` is the one of `settings.devices` that the process sees; all if None.
+        """
+        self._settings, self._told, self._device = settings, told, device
         self._waiting: collections.deque[values.Order] = collections.deque()
         self._running: dict[str, values.Order] = {}
-        self._suspects: set[str] = set()
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._ready: values.Ready | None = None
@@ -103,10 +111,10 @@ class Engine:
             self._say(messages.Finish(job))
 
     def _hand_out(self):
-        """Gives the process what it may work at; a suspect works alone."""
+        """Gives the process what it may work at."""
         while self._waiting and self._is_ready and self._alive and not self._ending:
-            alone = self._waiting[0].job in self._suspects
-            if self._running and (alone or self._suspects & {*self._running}):
+            beside = [self._waiting[0], *self._running.values()]
+            if self._running and any(order.alone for order in beside):
                 return
             if len(self._running) >= self._settings.slots:
                 return
@@ -144,7 +152,7 @@ class Engine:
             *(sys.executable, "-P", "-m", _WORKER),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=_environment(settings),
+            env=_environment(settings, self._device),
             limit=messages.LONGEST,
             start_new_session=True,  # an interrupt at the terminal is the server's
         )
@@ -191,7 +199,6 @@ class Engine:
             self._memory = event.memory
         elif isinstance(event, values.Ended):
             self._running.pop(event.job, None)
-            self._suspects.discard(event.job)
             self._useful = True
             if not self._running:
                 self._idle.set()
@@ -216,8 +223,6 @@ class Engine:
         self._idle.set()
         if self._ending:
             return
-        waiting = {order.job for order in self._waiting}
-        self._suspects = {*died} | (self._suspects & waiting)
         for job in died:
             self._tell(values.Died(job))
 
@@ -234,9 +239,11 @@ def _private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _environment(settings: Settings, device: str | None) -> dict[str, str]:
     """That of the server; jax keeps what it compiles, and this package is found."""
     known = dict(os.environ)
+    if device is not None:
+        known = _seeing(device, known)
     if "JAX_COMPILATION_CACHE_DIR" not in known:
         known["JAX_COMPILATION_CACHE_DIR"] = str(settings.programs_folder)
         known["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
@@ -246,3 +253,17 @@ def _environment(settings: Settings) -> dict[str, str]:
     home = str(Path(errors.__file__).parents[1])
     known["PYTHONPATH"] = os.pathsep.join(filter(None, [home, known.get("PYTHONPATH")]))
     return known
+
+
+def _seeing(device: str, known: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which a process sees this device alone.
+
+    A number counts those that the server itself sees, else those of the machine.
+    """
+    given = next((known[name] for name in _VISIBLE if known.get(name)), None)
+    if given is not None and device.isdecimal():
+        device = dict(enumerate(given.split(","))).get(int(device), "-1")  # none
+    seeing = {**known, **dict.fromkeys(_VISIBLE, device)}
+    if given is None:
+        seeing.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi counts
+    return seeing

@@ -20,7 +20,8 @@ class Turns:
     anew, or again, begins where those are who have got least: nobody saves time up.
 
     Up to `most` waiting calls of `apply` with one function and one shape, of whatever
-    owners, are one batch. On CPUs, where one tile keeps all cores at work, `most` is 1.
+    owners, are one batch. On CPUs, where one tile keeps all cores at work, `most` is 1
+    (`python -m benchmarks.serving_batches`).
 
     Source: start-time fair queueing, Goyal, Vin, Cheng, SIGCOMM 1996.
     """

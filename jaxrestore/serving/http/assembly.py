@@ -5,6 +5,7 @@ import logging
 
 from fastapi import FastAPI
 
+from jaxrestore.serving.engine.fleet import Fleet
 from jaxrestore.serving.engine.supervisor import Engine
 from jaxrestore.serving.http import study
 from jaxrestore.serving.http.app import create_app
@@ -20,7 +21,7 @@ from jaxrestore.serving.values import Job, Took
 
 
 def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
-    """Returns the app of a server: an engine of its own process, records on the disk.
+    """Returns the app of a server: engines of their own process, records on the disk.
 
     Nothing of it is started. `log` is where requests and jobs are told, nowhere if not
     given. Raises what `databases.opened`, `tokens.read` and `study.router` do.
@@ -39,7 +40,7 @@ def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
         if log is not None:
             log.job(what)
 
-    engine = functools.partial(Engine, settings)
+    engine = functools.partial(Fleet if settings.devices else Engine, settings)
     service = Service(settings, engine, ledger, watch=watch)
     app = create_app(settings, service, metrics=metrics, log=log)
     app.state.records = Records(ledger)

@@ -16,6 +16,7 @@ SAID = (
     values.Order(
         *("a", "someone", "jpeg", "network", Path("in.npy"), Path("out.npy")),
         cells=Path("cells.json"),
+        alone=True,
         options={"strength": 0.5, "ensemble": True},
     ),
     values.Ready((TASK, TASK), "cpu", 1.5),

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
+import itertools
 import os
 import random
 import signal
@@ -18,7 +20,7 @@ import jaxrestore
 from jaxrestore import images
 from jaxrestore.inference import folders
 from jaxrestore.serving import service, settings, values
-from jaxrestore.serving.engine import supervisor
+from jaxrestore.serving.engine import fleet, supervisor
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 DONE, CANCELLED = values.Status.DONE, values.Status.CANCELLED
@@ -34,7 +36,8 @@ class House:
     def __init__(self, folder, **options):
         self.folder, self.new = folder, asyncio.Event()
         chosen = settings.Settings(folder=folder, **options)
-        self.engine = supervisor.Engine(chosen, self.told)
+        kind = fleet.Fleet if chosen.devices else supervisor.Engine
+        self.engine = kind(chosen, self.told)
         self.orders, self.began, self.shares = {}, {}, {}
         self.ended, self.deaths, self.at = {}, {}, {}
 
@@ -50,7 +53,8 @@ class House:
             self.began.pop(event.job, None)
             self.deaths[event.job] = self.deaths.get(event.job, 0) + 1
             if self.deaths[event.job] < 2:
-                self.engine.submit(self.orders[event.job])
+                again = dataclasses.replace(self.orders[event.job], alone=True)
+                self.engine.submit(again)
         self.new.set()
 
     def order(self, picture, owner="me", task="denoise"):
@@ -122,6 +126,30 @@ def test_killed_twenty_times_every_job_is_accounted_for(tmp_path):
         )
 
     scenario(tmp_path, steps)
+
+
+def test_one_engine_of_two_is_killed_and_every_picture_is_right(tmp_path):
+    async def steps(house):
+        await house.until(lambda: house.engine.status.sharing == ("0", "1"))
+        tasks = ["denoise", "jpeg", "photo"]
+        jobs = [
+            house.order(noise(number, 300 + 20 * number, 400), f"{number % 3}", task)
+            for number, task in zip(range(20), itertools.cycle(tasks), strict=False)
+        ]
+        await house.until(lambda: len(house.ended) >= 6)
+        os.kill(house.engine.pids["1"], signal.SIGKILL)
+        await house.until(lambda: all(map(house.final, jobs)))
+        assert {house.ended[job].status for job in jobs} == {DONE}
+        assert all(map(house.right, jobs))
+        # Those of one engine at most were begun again.
+        assert 1 <= len(house.deaths) <= 4
+        await house.until(lambda: house.engine.status.sharing == ("0", "1"))
+        each = house.engine.status.devices.values()
+        assert [one.restarts for one in each] == [0, 1]
+        ends = sorted(house.at.values())
+        print(f"\n20 pictures in {ends[-1] - min(house.began.values()):.1f} s")
+
+    scenario(tmp_path, steps, devices=("0", "1"))
 
 
 def test_a_small_picture_does_not_wait_for_a_large_one(tmp_path):

@@ -1,5 +1,4 @@
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -8,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from serving.engine.watched import Watched, scenario
 
-from jaxrestore.serving import contracts, settings, values
+from jaxrestore.serving import contracts, values
 from jaxrestore.serving.engine import supervisor
 
 DONE, CANCELLED = values.Status.DONE, values.Status.CANCELLED
@@ -19,57 +19,6 @@ DONE, CANCELLED = values.Status.DONE, values.Status.CANCELLED
 def fake(monkeypatch):
     monkeypatch.setattr(supervisor, "_WORKER", "tests.serving.engine.fake_worker")
     monkeypatch.setattr(supervisor, "_FIRST_S", 0.01)
-
-
-class Watched:
-    """An engine, and all that it has told."""
-
-    def __init__(self, folder, **options):
-        chosen = settings.Settings(folder=folder, **options)
-        self.told, self.new = [], asyncio.Event()
-        self.engine = supervisor.Engine(chosen, self.take)
-
-    def take(self, event):
-        if not isinstance(event, values.Beat):
-            self.told.append(event)
-        self.new.set()
-
-    def order(self, job, task="wait", seconds=0.0):
-        place = Path("x.npy")
-        options = {"seconds": seconds}
-        order = values.Order(job, "me", task, "network", place, place, options=options)
-        self.engine.submit(order)
-
-    def of(self, kind):
-        return [event for event in self.told if isinstance(event, kind)]
-
-    def ended(self):
-        return {event.job: event.status for event in self.of(values.Ended)}
-
-    async def until(self, true):
-        async with asyncio.timeout(20):
-            while not true():
-                self.new.clear()
-                await self.new.wait()
-
-
-@contextlib.asynccontextmanager
-async def running(folder, **options):
-    watched = Watched(folder, **options)
-    await watched.engine.start()
-    try:
-        await watched.until(lambda: watched.engine.status.ready)
-        yield watched
-    finally:
-        await watched.engine.stop(0)
-
-
-def scenario(folder, steps, **options):
-    async def main():
-        async with running(folder, **options) as watched:
-            await steps(watched)
-
-    asyncio.run(main())
 
 
 def test_orders_end_and_the_status_says_how_it_is(tmp_path):
@@ -120,13 +69,13 @@ def test_a_death_is_told_of_what_ran_and_another_process_takes_what_waits(tmp_pa
     scenario(tmp_path, steps, slots=2)
 
 
-def test_what_ran_when_the_process_died_runs_alone_the_next_time(tmp_path):
+def test_one_that_is_to_run_alone_does(tmp_path):
     async def steps(watched):
         watched.order("innocent", seconds=0.3)
         watched.order("guilty", task="die")
         await watched.until(lambda: len(watched.of(values.Died)) == 2)
-        watched.order("innocent", seconds=0.3)
-        watched.order("guilty", task="die")
+        watched.order("innocent", seconds=0.3, alone=True)
+        watched.order("guilty", task="die", alone=True)
         watched.order("third", seconds=0.1)
         await watched.until(lambda: watched.ended().get("third") == DONE)
         # Only the guilty one has died again, with nobody beside it.

@@ -251,24 +251,6 @@ def test_an_answer_before_the_end_of_a_body_closes_the_connection():
     assert "connection" not in ask(bounded(hasty), "GET").headers
 
 
-def test_a_bucket_fills_again():
-    now = [0.0]
-    bucket = rates.Bucket(2, clock=lambda: now[0])
-    assert [bucket.take("a") for _ in range(3)] == [0, 0, 30]
-    assert bucket.take("b") == 0
-    now[0] = 29.0
-    assert bucket.take("a") == pytest.approx(1)
-    now[0] = 30.0
-    assert [bucket.take("a"), bucket.take("a")] == [0, 30]
-
-
-def test_a_bucket_forgets_who_has_not_asked_for_longest(monkeypatch):
-    monkeypatch.setattr(rates, "_CLIENTS", 2)
-    bucket = rates.Bucket(1, clock=lambda: 0.0)
-    assert [bucket.take(one) for one in "abcab"] == [0, 0, 0, 0, 0]
-    assert bucket.take("b") > 0
-
-
 def known(app, tokens_=(), local=True):
     signed = sessions.Sessions(b"k" * 32)
     return callers.Callers(app, signed, tokens_, local), signed
