@@ -18,9 +18,9 @@ from jaxrestore.serving.spool import Spool
 from jaxrestore.serving.values import Job, Status
 
 _LOG = logging.getLogger(__name__)
-_MOST_TRIES = 2  # that may end with the engine dead
-_DIED = "The engine stopped while it worked on this picture, twice; the picture may be "
-_DIED += "what stops it, so it is not tried again."
+_MOST_TRIES = 2  # that may end with the engine, or the server, dead
+_DIED = "The {} stopped while it worked on this picture, for the second time; the "
+_DIED += "picture may be what stops it, so it is not tried again."
 _LONG = "The work took longer than {:g} s, which is the most; make the picture smaller."
 _WAITED = "The job waited longer than {:g} s, so it was dropped; try again later."
 _RESTARTED = "The server was restarted, and the picture is not there any more; upload "
@@ -93,7 +93,7 @@ class Jobs:
             self._leave(event.job, whole=whole)
             job = self.register.now(event.job)
             if job is not None and job.status is Status.RUNNING:
-                self._again(job) if ended is None else self._end(job, ended)
+                self._again(job, "engine") if ended is None else self._end(job, ended)
         self.fill()
 
     def cancel(self, id: str) -> None:
@@ -139,16 +139,17 @@ class Jobs:
     def take_up(self, job: Job, facts: Mapping[str, Any] | None) -> None:
         """Takes a job of an earlier process: it is kept, waits again, or fails.
 
-        `facts` are those of its image, None where that is gone.
+        `facts` are those of its image, None where that is gone. One that runs ran when
+        the process was killed, which counts as the death of an engine does.
         """
-        if job.status is Status.RUNNING:  # under a process that is no more
-            fields = {"status": Status.QUEUED, "started": None, "share": 0.0}
-            job = self.register.move(job, fields)
         self.register.keep(job)
         if job.final:
             return
         if facts is None:
             self._final(job, Status.FAILED, "server_restarted", _RESTARTED, {})
+        elif job.status is Status.RUNNING:
+            self._facts[job.id] = facts
+            self._again(job, "server")
         else:
             self._wait(job, facts)
 
@@ -242,8 +243,8 @@ class Jobs:
             detail = detail or "The picture could not be restored."
         self._final(job, status, code, detail, numbers)
 
-    def _again(self, job: Job) -> None:
-        """Lets a job whose engine died wait once more, or gives it up."""
+    def _again(self, job: Job, died: str) -> None:
+        """Lets a job wait once more whose engine, or server, died, or gives it up."""
         tries = job.tries + 1
         if tries < _MOST_TRIES:
             fields = {"status": Status.QUEUED, "started": None, "share": 0.0}
@@ -251,7 +252,10 @@ class Jobs:
             return self._wait(moved, self._facts[job.id], first=True)
         self.poisonous.add(self._facts[job.id]["sha256"])
         job = dataclasses.replace(job, tries=tries)
-        self._final(job, Status.FAILED, "engine_restarted", _DIED, self._times(job))
+        # How long a server was away nobody knows.
+        numbers = self._times(job) if died == "engine" else {}
+        detail = _DIED.format(died)
+        self._final(job, Status.FAILED, f"{died}_restarted", detail, numbers)
 
     def _stop(
         self, job: Job, status: Status, code: str | None, detail: str | None
