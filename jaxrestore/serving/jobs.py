@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxrestore.serving import queue, values
 from jaxrestore.serving.contracts import Engine, Ledger
+from jaxrestore.serving.quarantine import Quarantine
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.register import Register
 from jaxrestore.serving.settings import Settings
@@ -43,7 +44,7 @@ class Jobs:
         self.engine: Engine
         self.register = Register(spool, ledger, watch=watch, seen=self._seen)
         self.queue = queue.Queue(settings)
-        self.poisonous: set[str] = set()  # SHA-256 of pictures that end the engine
+        self.quarantine = Quarantine(settings.folder, clock)
         self._settings, self._spool, self._clock = settings, spool, clock
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._with_engine: set[str] = set()
@@ -188,14 +189,22 @@ class Jobs:
         self.queue.add(one, first=first)
         self.register.ring_waiting()
 
+    def _start(self, job: Job) -> None:
+        """Lets a job that waited run, unless its picture is in quarantine meanwhile."""
+        try:
+            self.quarantine.check(self._facts[job.id]["sha256"])
+        except Refusal as refusal:
+            return self._stop(job, Status.FAILED, refusal.code, refusal.detail)
+        fields = {"status": Status.RUNNING, "started": self._clock()}
+        self.register.move(job, fields)
+        self.register.ring_waiting()
+
     async def _submit(self, id: str) -> None:
         """Hands a job to the engine once it is written down that it is begun."""
         await self.register.clerk.settled(id)
         job = self.register.now(id)
         if job is not None and job.status is Status.QUEUED:
-            fields = {"status": Status.RUNNING, "started": self._clock()}
-            self.register.move(job, fields)
-            self.register.ring_waiting()
+            self._start(job)
             await self.register.clerk.settled(id)
             job = self.register.now(id)
         if job is None or job.status is not Status.RUNNING:  # cancelled meanwhile
@@ -250,7 +259,8 @@ class Jobs:
             fields = {"status": Status.QUEUED, "started": None, "share": 0.0}
             moved = self.register.move(job, {**fields, "tries": tries})
             return self._wait(moved, self._facts[job.id], first=True)
-        self.poisonous.add(self._facts[job.id]["sha256"])
+        self.quarantine.add(self._facts[job.id]["sha256"])
+        self.register.clerk.write("", self.quarantine.write)
         job = dataclasses.replace(job, tries=tries)
         # How long a server was away nobody knows.
         numbers = self._times(job) if died == "engine" else {}

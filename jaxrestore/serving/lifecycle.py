@@ -58,7 +58,7 @@ class Lifecycle:
             settings,
             self._spool,
             self._children,
-            poisonous=self._jobs.poisonous,
+            quarantine=self._jobs.quarantine,
             clock=clock,
         )
         self._batches = Batches(

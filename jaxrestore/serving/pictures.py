@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxrestore.serving import decoding, refusals, uploads
 from jaxrestore.serving.children import Children
+from jaxrestore.serving.quarantine import Quarantine
 from jaxrestore.serving.queue import Rate
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
@@ -27,13 +28,13 @@ class Pictures:
         spool: Spool,
         children: Children,
         *,
-        poisonous: set[str],
+        quarantine: Quarantine,
         clock: Callable[[], float],
     ):
-        """Holds nothing yet; pictures of a `poisonous` SHA-256 are refused."""
+        """Holds nothing yet; what is in quarantine is refused."""
         self.all: dict[str, Image] = {}
         self._settings, self._spool, self._children = settings, spool, children
-        self._poisonous, self._clock = poisonous, clock
+        self._quarantine, self._clock = quarantine, clock
         self._rate = Rate(settings.owner_uploads)
         self._gone: dict[str, None] = {}
         self._limits = decoding.Limits(
@@ -70,14 +71,7 @@ class Pictures:
         self, owner: str, upload: uploads.Upload, stem: str | None
     ) -> Image:
         """Returns the image in a file that was received."""
-        if upload.sha256 in self._poisonous:
-            raise Refusal(
-                422,
-                "quarantined",
-                "The picture is not taken",
-                "The engine stopped twice while it worked on this picture, so it is "
-                "not taken again; save it anew, or make it smaller.",
-            )
+        self._quarantine.check(upload.sha256)
         id = new_id()
         self._spool.make(Image, id)
         try:

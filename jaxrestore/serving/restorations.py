@@ -109,6 +109,7 @@ class Restorations(Lifecycle):
             given = asked.checked(found, options or {})
             asked.check_mask(found, mask_id is not None)
             asked.check_size(found, method, given, image, self.settings)
+            self._jobs.quarantine.check(image.sha256)
             share = None
             if mask_id is not None:
                 share = await self._pictures.mask_share(image, mask_id)

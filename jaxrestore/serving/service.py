@@ -40,6 +40,7 @@ class Service(Restorations):
 
             async def add_job(image: Image, batch_id: str) -> Job:
                 asked.check_size(found, method, given, image, self.settings)
+                self._jobs.quarantine.check(image.sha256)
                 job = self._new_job(owner, image.id, found.name, method, given)
                 job = dataclasses.replace(job, batch_id=batch_id, source="batch")
                 facts = self._pictures.facts(image) | {"mask_share": None}
