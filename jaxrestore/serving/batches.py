@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jaxrestore.serving import archives, refusals, uploads
@@ -73,7 +72,7 @@ class Batches:
     async def zipped(
         self,
         batch: Batch,
-        rendered: Callable[[Job], Awaitable[tuple[Path, str]]],
+        rendered: Callable[[Job], Awaitable[tuple[bytes, str]]],
     ) -> AsyncIterator[bytes]:
         """Yields a zip file of what is done, and of manifest.csv.
 
@@ -85,8 +84,7 @@ class Batches:
             row = {"file": "", "picture": image.stem if image else "", **_row(job)}
             if job.status is Status.DONE:
                 try:
-                    path, name = await rendered(job)
-                    content = await asyncio.to_thread(path.read_bytes)
+                    content, name = await rendered(job)
                     row["file"] = packing.free(name)
                     part = await asyncio.to_thread(packing.put, row["file"], content)
                     for start in range(0, len(part), _PARTS):

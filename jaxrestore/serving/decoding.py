@@ -116,32 +116,35 @@ def encode(
     destination: Path,
     quality: int | None,
     bits: int | None,
-) -> tuple[int, int]:
-    """Writes a result in the format of the destination's suffix; returns its size.
+    kept: bool = True,
+) -> bytes:
+    """Writes a result in the format of the destination's suffix, and returns nothing.
 
+    Returns its file where the disk has no room for that, or it is not to be `kept`.
     With the profile that its upload had; where the format has no place for that, in
     sRGB, with 8 bits. `quality` and `bits` are those of `images.Writing`.
     """
     array = np.load(values, allow_pickle=False)
-    height, width, _ = array.shape
+    name = str(destination)
     try:
         writing = images.Writing(quality=quality, bits=bits)
         found = formats.check(writing, destination.suffix, name="the result")
         array, metadata = _in_profile(array, profile, found.profiles)
         array = srgb.of_bits(array, bits, deep=found.deep)
-        images.encode(array, destination, quality=quality, metadata=metadata)
-    except errors.DiskError:
-        raise
+        options = {"quality": quality, "metadata": metadata}
+        made = images.encoded(array, destination.suffix, name=name, **options)
     except errors.UserError as error:
         raise _unfit(error, destination, "The result cannot be had so") from error
-    return width, height
+    return _written(destination, made, kept)
 
 
-def preview(values: Path, profile: Path, destination: Path, side: int) -> str:
-    """Writes an array as browsers show it, and returns the media type.
+def preview(
+    values: Path, profile: Path, destination: Path, side: int, kept: bool = True
+) -> bytes:
+    """Writes an array as browsers show it, and returns nothing, or its file.
 
-    In sRGB, 8 bits, at most `side` px a side; PNG up to a megapixel and with alpha, and
-    larger ones JPEG.
+    That is as of `encode`. In sRGB, 8 bits, at most `side` px a side; PNG up to a
+    megapixel and with alpha, and larger ones JPEG.
     """
     array = np.load(values, allow_pickle=False, mmap_mode="r")
     height, width, channels = array.shape
@@ -153,9 +156,20 @@ def preview(values: Path, profile: Path, destination: Path, side: int) -> str:
     small = images.resized(srgb.eight_bit(np.asarray(array)), **size)
     shown, _ = _in_profile(small, profile, ())
     lossless = channels in (2, 4) or shown.shape[0] * shown.shape[1] <= LOSSLESS_PIXELS
-    suffix, media_type = (".png", "image/png") if lossless else (".jpg", "image/jpeg")
-    files.write_bytes(destination, images.encoded(shown, suffix))
-    return media_type
+    made = images.encoded(shown, ".png" if lossless else ".jpg")
+    return _written(destination, made, kept)
+
+
+def _written(destination: Path, content: bytes, kept: bool) -> bytes:
+    """Nothing, once a file is written; its content where it is not."""
+    if kept:
+        try:
+            files.write_bytes(destination, content)
+            return b""
+        except errors.DiskError:
+            if not destination.parent.is_dir():  # deleted meanwhile
+                raise
+    return content
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +22,20 @@ _MOST_REASON = 500  # letters
 
 
 class Result(NamedTuple):
-    """A file to be sent: its media type, its name for people, and its entity tag."""
+    """A file to be sent: its media type, its name for people, and its entity tag.
+
+    It is at `path`, unless there was no room for it there: then it is `file`.
+    """
 
     path: Path
     media_type: str
     name: str
     etag: str
+    file: io.BytesIO | None = None
+
+    def open(self) -> io.BytesIO | io.BufferedReader:
+        """Returns the file, to be read once; `FileNotFoundError`: it is deleted."""
+        return self.file or self.path.open("rb")
 
 
 class Restorations(Lifecycle):
@@ -209,7 +218,7 @@ class Restorations(Lifecycle):
         """
         job = await self._done(id)
         image = self._pictures.all.get(job.image_id)
-        path = await self._renders.encoded(
+        made = await self._renders.encoded(
             self._spool.result(id),
             self._spool.profile(job.image_id),
             format,
@@ -218,8 +227,9 @@ class Restorations(Lifecycle):
         )
         self._spool.weigh(Job, id)
         name = f"{image.stem if image else 'picture'}.{job.task}-{job.method}"
-        kind = _MEDIA_TYPES[path.suffix]
-        return Result(path, kind, f"{name}{path.suffix}", f'"{id}-{path.name}"')
+        kind, suffix = _MEDIA_TYPES[made.path.suffix], made.path.suffix
+        etag = f'"{id}-{made.path.name}"'
+        return Result(made.path, kind, f"{name}{suffix}", etag, made.file)
 
     async def result_preview(self, id: str, side: int | None = None) -> Picture:
         """Returns a job's result as browsers show it, at most `side` px a side."""

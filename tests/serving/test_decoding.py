@@ -324,8 +324,12 @@ def test_a_preview_is_small_and_of_a_kind_that_browsers_show(
     values = np.full(shape, 200 * 257, np.uint16)
     np.save(tmp_path / "values.npy", values)
     place = tmp_path / "preview"
-    kind = decoding.preview(tmp_path / "values.npy", tmp_path / "none", place, 1500)
+    asked = (tmp_path / "values.npy", tmp_path / "none", place, 1500)
+    assert decoding.preview(*asked) == b""
     with Image.open(place) as shown:
         assert (shown.height, shown.width) == size
-        assert shown.get_format_mimetype() == kind == media_type
+        assert shown.get_format_mimetype() == media_type
         assert abs(np.asarray(shown).astype(int) - 200).max() <= 1
+    written = place.read_bytes()
+    place.unlink()
+    assert decoding.preview(*asked, kept=False) == written and not place.exists()
