@@ -228,8 +228,9 @@ class Batches:
         now = self._clock()
         expires = now + self._settings.kept_s
         batch = Batch(id, owner, task, tuple(jobs), now, expires, skipped)
-        self._spool.make(Batch, id)
+        place = self._spool.make(Batch, id)
         await asyncio.to_thread(self._spool.keep, batch)
+        self._spool.weigh(place)
         self.all[id] = batch
         return batch
 

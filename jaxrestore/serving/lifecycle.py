@@ -58,13 +58,14 @@ class Lifecycle:
             settings,
             self._spool,
             self._children,
+            self._jobs.register,
             quarantine=self._jobs.quarantine,
             clock=clock,
         )
         self._batches = Batches(
             settings, self._spool, self._children, self._pictures, self._jobs, clock
         )
-        self._renders = Renders(settings, self._children)
+        self._renders = Renders(settings, self._children, self._spool)
         self.engine = self._jobs.engine = engine(self.told)
         self._sweeper: asyncio.Task | None = None
         self._open = False

@@ -1,4 +1,4 @@
-"""Pictures under which the engine, or the server, died twice; a restart forgets none."""
+"""Pictures under which engine or server died twice; a restart forgets none."""
 
 import functools
 import hashlib

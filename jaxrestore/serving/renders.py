@@ -13,6 +13,7 @@ from jaxrestore.serving import decoding, refusals
 from jaxrestore.serving.children import Children
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
+from jaxrestore.serving.spool import Spool
 
 FORMATS = ("png", "jpeg", "webp", "tiff", "avif")
 # Of previews; others become the next larger one. Above a picture is as it is.
@@ -40,9 +41,9 @@ class Renders:
     Where the disk has no room for it a file is held in memory until it is sent.
     """
 
-    def __init__(self, settings: Settings, children: Children):
-        """Makes nothing yet."""
-        self._settings, self._children = settings, children
+    def __init__(self, settings: Settings, children: Children, spool: Spool):
+        """Makes nothing yet; what is kept is counted in the `spool`."""
+        self._settings, self._children, self._spool = settings, children, spool
         self._making: dict[Path, asyncio.Task[bytes]] = {}
         self._held: weakref.WeakKeyDictionary[io.BytesIO, int] = (
             weakref.WeakKeyDictionary()
@@ -54,7 +55,8 @@ class Renders:
         """Returns an array as browsers show it, at most about `side` px a side.
 
         None is `preview_side`; who compares pictures asks for all of their pixels. It
-        is `kept` beside the array, unless that changes. Raises as `Children.call`.
+        is `kept` beside the array, unless that changes or has no room. Raises as
+        `Children.call`.
         """
         wanted = side or self._settings.preview_side
         side = next((known for known in _SIDES if known >= wanted), _SIDES[-1])
@@ -74,8 +76,9 @@ class Renders:
         *,
         quality: int | None = None,
         bits: int | None = None,
+        kept: bool = True,
     ) -> Encoded:
-        """Returns a file of an array in a format, which is kept beside it.
+        """Returns a file of an array in a format, which is `kept` beside it.
 
         Raises 422 for what the format does not hold, 507 where there is no room for it,
         and as `Children.call`.
@@ -92,7 +95,7 @@ class Renders:
         suffix = formats.FORMATS[name].suffixes[0]
         place = values.with_name(f"{values.stem}-{quality or 0}-{bits or 0}{suffix}")
         with _gone(values):
-            asked = (decoding.encode, values, profile, place, quality, bits)
+            asked = (decoding.encode, values, profile, place, quality, bits, kept)
             content = await self._once(place, *asked)
         return Encoded(place, self._hold(content) if content else None)
 
@@ -102,14 +105,16 @@ class Renders:
             return b""
         task = self._making.get(path)
         if task is None:
-            task = asyncio.ensure_future(self._made(*asked))
+            task = asyncio.ensure_future(self._made(path.parent, *asked))
             self._making[path] = task
             task.add_done_callback(lambda done: self._making.pop(path, None))
         return await asyncio.shield(task)
 
-    async def _made(self, *asked) -> bytes:
+    async def _made(self, place: Path, *asked) -> bytes:
         seconds = self._settings.encode_s
-        return (await self._children.call(*asked, seconds=seconds)).value
+        answer = await self._children.call(*asked, seconds=seconds)
+        self._spool.weigh(place)
+        return answer.value
 
     def _hold(self, content: bytes) -> io.BytesIO:
         """The content as a file, unless those on their way have the memory."""

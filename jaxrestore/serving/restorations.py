@@ -70,9 +70,8 @@ class Restorations(Lifecycle):
         """Returns an image as browsers show it: sRGB, at most `side` px a side."""
         image = self._pictures.get(id)
         values, profile = self._spool.values(id), self._spool.profile(id)
-        shown = await self._renders.preview(values, profile, side)
-        self._spool.weigh(Image, image.id)
-        return shown
+        kept = self._pictures.has_room(image.owner)
+        return await self._renders.preview(values, profile, side, kept=kept)
 
     async def delete_image(self, id: str) -> None:
         """Deletes an image, and cancels and deletes its jobs."""
@@ -224,8 +223,8 @@ class Restorations(Lifecycle):
             format,
             quality=quality,
             bits=bits,
+            kept=self._pictures.has_room(job.owner),
         )
-        self._spool.weigh(Job, id)
         name = f"{image.stem if image else 'picture'}.{job.task}-{job.method}"
         kind, suffix = _MEDIA_TYPES[made.path.suffix], made.path.suffix
         etag = f'"{id}-{made.path.name}"'
@@ -235,9 +234,8 @@ class Restorations(Lifecycle):
         """Returns a job's result as browsers show it, at most `side` px a side."""
         job = await self._done(id)
         values, profile = self._spool.result(id), self._spool.profile(job.image_id)
-        shown = await self._renders.preview(values, profile, side)
-        self._spool.weigh(Job, id)
-        return shown
+        kept = self._pictures.has_room(job.owner)
+        return await self._renders.preview(values, profile, side, kept=kept)
 
     async def job_preview(self, id: str) -> Picture:
         """Returns the last picture of a fit on its way, or its result.

@@ -699,3 +699,60 @@ async def test_results_that_are_held_in_memory_have_a_limit(service):
         assert (told.status, told.code) == (507, "disk_full") and told.retry_after
         del found
         assert (await service.result(job.id, "tiff")).file is not None
+
+
+@with_service(engine_options={"delay": 0.5, "steps": 50})
+async def test_all_that_is_in_the_spool_is_counted(service):
+    def is_counted():
+        files = [p for p in service.settings.spool_folder.rglob("*") if p.is_file()]
+        return service.gauges()["spool_bytes"] == sum(p.stat().st_size for p in files)
+
+    image = await service.add_image("me", chunks(png(1)))
+    hole = np.zeros((16, 24, 1), np.uint8)
+    hole[4:8] = 255
+    await service.add_mask("me", image.id, chunks(images.encoded(hole, ".png")))
+    assert is_counted()
+    job = await service.add_job("me", image.id, "denoise", method="prior")
+    assert is_counted()
+    async for now in service.events(job.id):
+        if now.preview:
+            break
+    assert is_counted()
+    await service.finish(job.id)
+    await service.wait(job.id, 5)
+    batch = await service.add_batch("me", [image.id], "denoise")
+    await service.wait(batch.jobs[0], 5)
+    assert is_counted()
+    await service.preview(image.id)
+    await service.result_preview(job.id)
+    await service.result(job.id, "webp")
+    assert is_counted()
+    asked = asyncio.ensure_future(service.result(job.id, "tiff"))
+    await until(lambda: service._renders._making)
+    asked.cancel()
+    await until(lambda: not service._renders._making)
+    assert [*service.settings.spool_folder.rglob("*.tif")] and is_counted()
+    (service.settings.spool_folder / "incoming" / "upload").write_bytes(bytes(1000))
+    assert is_counted()
+
+
+@with_service(owner_spool=8000)
+async def test_results_count_for_their_owner_and_are_not_kept_where_that_is_too_much(
+    service,
+):
+    image = await service.add_image("me", chunks(png(1)))
+    job = await service.add_job("me", image.id, "denoise")
+    await service.wait(job.id, 5)
+    for quality in range(50, 100):
+        found = await service.result(job.id, "jpeg", quality=quality)
+        if found.file is not None:
+            break
+    assert not found.path.exists() and decoded(found.open().read()).shape == (16, 24, 3)
+    assert (await service.result_preview(job.id)).content
+    assert 8000 <= service.gauges()["spool_bytes"] < 10_000
+    told = await refused(service.add_image("me", chunks(png(2))))
+    assert (told.status, told.code) == (429, "own_spool")
+    await service.add_image("you", chunks(png(2)))
+    await service.delete_job(job.id)
+    await service._jobs.register.clerk.settled(job.id)
+    await service.add_image("me", chunks(png(2)))
