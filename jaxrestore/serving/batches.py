@@ -55,19 +55,25 @@ class Batches:
     ) -> Batch:
         """Returns a batch, whose jobs are made by `add_job` of an image and its id.
 
-        Files that are no pictures are skipped; see `Service.add_batch`.
+        Files that are no pictures are skipped, and those of a zip file that no job
+        comes of are deleted; see `Service.add_batch`.
         """
         self._check_room(owner)
         self._making.add(owner)
+        skipped: dict[str, str] = {}
+        unpacked: list[Image] = []
         try:
-            skipped: dict[str, str] = {}
             if isinstance(images, Sequence):
                 found = self._known(images)
             else:
-                found = await self._unpacked(owner, images, skipped)
+                found = await self._unpacked(owner, images, skipped, unpacked)
             return await self._made(owner, found, task, add_job, skipped)
         finally:
             self._making.discard(owner)
+            needed = {job.image_id for job in self._jobs.register}
+            for image in unpacked:  # of which nobody knows the others
+                if image.id not in needed:
+                    self._pictures.delete(image.id)
 
     async def zipped(
         self,
@@ -161,7 +167,11 @@ class Batches:
         return [self._pictures.get(id) for id in ids]
 
     async def _unpacked(
-        self, owner: str, chunks: AsyncIterator[bytes], skipped: dict[str, str]
+        self,
+        owner: str,
+        chunks: AsyncIterator[bytes],
+        skipped: dict[str, str],
+        unpacked: list[Image],
     ) -> list[Image]:
         limits, incoming = self._settings, self._spool.incoming
         seconds = limits.decode_s
@@ -187,7 +197,9 @@ class Batches:
                             archives.unpack, *arguments, seconds=seconds
                         )
                         one = await asyncio.to_thread(uploads.of_file, path)
-                        return await self._pictures.decoded(owner, one, member.name)
+                        image = await self._pictures.decoded(owner, one, member.name)
+                        unpacked.append(image)
+                        return image
                     finally:
                         path.unlink(missing_ok=True)
 
@@ -197,8 +209,6 @@ class Batches:
             if isinstance(one, Refusal) and one.status < 500 and one.status != 429:
                 skipped[_unused(skipped, uploads.shown(member.name))] = str(one)
             elif isinstance(one, BaseException):  # of the server, not of the file
-                for image in found:
-                    self._pictures.delete(image.id)
                 raise one
         if not found:
             why = "; ".join(f"{name}: {said}" for name, said in [*skipped.items()][:3])
@@ -217,19 +227,25 @@ class Batches:
     ) -> Batch:
         id, jobs, skipped = new_id(), [], dict(skipped)
         refused: Refusal | None = None
-        for image in images:
-            try:
-                jobs.append((await add_job(image, id)).id)
-            except Refusal as error:
-                refused = error
-                skipped[_unused(skipped, image.stem)] = str(error)
-        if refused is not None and not jobs:
-            raise refused
-        now = self._clock()
-        expires = now + self._settings.kept_s
-        batch = Batch(id, owner, task, tuple(jobs), now, expires, skipped)
-        place = self._spool.make(Batch, id)
-        await asyncio.to_thread(self._spool.keep, batch)
+        try:
+            for image in images:
+                try:
+                    jobs.append((await add_job(image, id)).id)
+                except Refusal as error:
+                    refused = error
+                    skipped[_unused(skipped, image.stem)] = str(error)
+            if refused is not None and not jobs:
+                raise refused
+            now = self._clock()
+            expires = now + self._settings.kept_s
+            batch = Batch(id, owner, task, tuple(jobs), now, expires, skipped)
+            place = self._spool.make(Batch, id)
+            await asyncio.to_thread(self._spool.keep, batch)
+        except BaseException:  # nobody is told of them
+            for job in jobs:
+                self._jobs.delete(job)
+            self._spool.delete(Batch, id)
+            raise
         self._spool.weigh(place)
         self.all[id] = batch
         return batch
