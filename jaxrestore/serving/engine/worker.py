@@ -52,7 +52,6 @@ class Worker:
         self.device = " ".join(kinds)
         self._begin, self._tell = begin, tell
         self._weights = offers.files(begin.models)
-        self._tasks = offers.offered(self._weights)
         most = 1 if device.platform == "cpu" else turns.MOST
         self._turns, self._beginnings = turns.Turns(most), turns.Turns()
         self._networks = shelf.Shelf(self._weights, self._turns)
@@ -63,12 +62,18 @@ class Worker:
     def warm(self) -> None:
         """Compiles all that pictures need, and tells that it is ready.
 
-        Raises as `restorer.load_weights`, for weights that cannot be used.
+        What is wrong with weights that cannot be used goes to the log; their tasks say
+        that they have none.
         """
+        from jaxrestore.serving.engine import offers
+
         begun = time.monotonic()
-        self._networks.warm()
+        broken = self._networks.warm()
+        for task, error in broken.items():
+            print(f"no network for {task}: {error}", file=sys.stderr, flush=True)
+        tasks = offers.offered(self._weights, broken)
         self._last = time.monotonic()
-        self._tell(values.Ready(self._tasks, self.device, self._last - begun))
+        self._tell(values.Ready(tasks, self.device, self._last - begun))
 
     def take(self, message: Any) -> None:
         """Takes an `Order`, or a `Cancel` or `Finish` of one that runs."""

@@ -19,6 +19,7 @@ from jaxrestore.serving.http import app as apps
 from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.http.protocol import protocol
 from jaxrestore.serving.settings import Settings, own_weights
+from jaxrestore.weights import weight_files
 
 _LAST = 5  # seconds for answers that are under way when all jobs have ended
 _KEEP_ALIVE = 20
@@ -30,10 +31,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def check(settings: Settings) -> None:
     """Refuses a server that everyone can reach and that asks nobody for a token.
 
-    Raises `ConfigError`; and, of a folder of networks, as `own_weights`.
+    Raises `ConfigError`; and, of a folder of networks, as `own_weights` and
+    `weight_files.check`.
     """
     if settings.models is not None:
-        own_weights(settings.models)
+        for file in own_weights(settings.models).values():
+            weight_files.check(file)
     if apps.is_local(settings) or settings.socket or settings.tokens_file:
         return
     if not settings.insecure_public:
