@@ -110,6 +110,11 @@ class Lifecycle:
             await self._children.close()
         self._spool.close()
 
+    @property
+    def unfinished(self) -> int:
+        """How many jobs have not ended; after `stop` they wait for the next start."""
+        return sum(not job.final for job in self._jobs.register)
+
     def health(self) -> tuple[bool, list[str]]:
         """Returns that the process is alive; it never asks the engine."""
         return True, []

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from jaxrestore import errors
+from jaxrestore import errors, tables
 from jaxrestore.serving.http import app as apps
 from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.http.protocol import protocol
@@ -61,7 +61,8 @@ def serve(
         where = lambda: told(_where(settings, ear))
         server = Server(configured(settings, app), app, where)
         asyncio.run(server.serve(sockets=[ear]))
-    raise errors.Interrupted(_farewell(server), server.signal)
+    said = _farewell(server.hurried, app.state.service.unfinished)
+    raise errors.Interrupted(said, server.signal)
 
 
 def configured(settings: Settings, app: FastAPI) -> uvicorn.Config:
@@ -206,7 +207,8 @@ def _where(settings: Settings, ear: socket.socket) -> str:
     return f"serving at http://{host}:{port}; Ctrl-C ends it"
 
 
-def _farewell(server: Server) -> str:
-    if server.hurried:
-        return "ended at once; jobs that ran begin again at the next start"
-    return "ended; jobs that waited are kept, and go on at the next start"
+def _farewell(hurried: bool, unfinished: int) -> str:
+    said = "ended at once" if hurried else "ended"
+    waits = "waits" if unfinished == 1 else "wait"
+    jobs = f"; {tables.counted(unfinished, 'job')} {waits} for the next start"
+    return f"{said}{jobs if unfinished else ''}"
