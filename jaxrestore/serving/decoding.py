@@ -96,6 +96,8 @@ def decode_mask(source: Path, values: Path, width: int, height: int) -> float:
         if luma.shape != (height, width):
             raise _unlike(f"{luma.shape[1]}x{luma.shape[0]}", width, height)
         hole = masks.hole(luma, height, width)
+    except images.TooManyPixels as error:
+        raise _unlike("more", width, height) from error
     except errors.ImageError as error:
         raise _unfit(error, source, "The mask cannot be used") from error
     if not hole.any():
@@ -207,17 +209,20 @@ def _large(code: str, detail: str, limit: float | int) -> Refusal:
 def _read(source: Path, max_pixels: int) -> images.Picture:
     try:
         return images.read(source, max_pixels=max_pixels, keep_profiles=_PROFILES)
+    except images.TooManyPixels as error:  # of a header that Pillow itself refuses
+        detail = f"Its header tells of more than {max_pixels / 1e6:g} megapixels, "
+        detail += "which are the most; make it smaller."
+        raise _large("too_many_pixels", detail, max_pixels) from error
     except errors.ImageError as error:
-        if "`max_pixels`" in str(error):  # of a header that Pillow itself refuses
-            detail = f"Its header tells of more than {max_pixels / 1e6:g} megapixels, "
-            detail += "which are the most; make it smaller."
-            raise _large("too_many_pixels", detail, max_pixels) from error
         raise _unfit(error, source, "The picture cannot be read") from error
 
 
 def _unfit(error: errors.UserError, path: Path, title: str) -> Refusal:
-    """The sentence of an error, without the place on our disk that it names."""
-    said = str(error).replace(f"{path}: ", "").strip()
+    """The sentence of an error, without the place on our disk that it names.
+
+    What it calls `bit_depth`, as the command line does, is `bits` to whoever asks.
+    """
+    said = str(error).replace(f"{path}: ", "").replace("`bit_depth`", "`bits`").strip()
     said = f"{said[:1].upper()}{said[1:]}"
     return Refusal(422, "unfit", title, said if said.endswith(".") else f"{said}.")
 
@@ -243,7 +248,8 @@ def _in_profile(
         return array, metadata
     # Brought to sRGB as any file with this profile is.
     png = images.encoded(srgb.eight_bit(array), ".png", metadata=metadata)
-    return images.read(png).values, images.Metadata()
+    most = array.shape[0] * array.shape[1]
+    return images.read(png, max_pixels=most).values, images.Metadata()
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any
 
 from jaxrestore import errors
 from jaxrestore.serving import values
-from jaxrestore.serving.engine import messages
+from jaxrestore.serving.engine import failures, messages
 
 _BEAT_S = 1.0
 _OFTEN_S = 0.1  # between two words on the progress of a job
@@ -28,10 +28,6 @@ Tell = Callable[[Any], object]
 
 class Cancelled(Exception):
     """Somebody has cancelled the job."""
-
-
-class TooLong(errors.UserError):
-    """The job has taken all the time that it may."""
 
 
 class Worker:
@@ -133,10 +129,9 @@ class Worker:
                 traceback.print_exception(error)
                 said = "The engine failed in a way that is not foreseen; it is logged."
                 return values.Status.FAILED, "engine_error", said, work.numbers
-            code, said = _code(known), str(known)
-            if code in _OURS:  # what it says names places on our disk
-                print(f"{running.order.job}: {said}", file=sys.stderr, flush=True)
-                said = _OURS[code]
+            code, said = failures.of(known)
+            if said != str(known):
+                print(f"{running.order.job}: {known}", file=sys.stderr, flush=True)
             return values.Status.FAILED, code, said, work.numbers
         return values.Status.DONE, None, None, work.numbers
 
@@ -159,7 +154,8 @@ class _Running:
         if self.cancelled.is_set():
             raise Cancelled
         if time.monotonic() > self.until:
-            raise TooLong("It took longer than a job may; give a smaller picture.")
+            said = "It took longer than a job may; give a smaller picture."
+            raise failures.TooLong(said)
 
 
 def _of_one_job(error):
@@ -167,30 +163,6 @@ def _of_one_job(error):
         return errors.of_one_file(error)
     except Exception:
         return errors.explained(error)
-
-
-# What programs are told of errors of the library, the first that fits.
-_CODES = (
-    (TooLong, "too_long"),
-    (errors.OutOfMemoryError, "out_of_memory"),
-    (errors.ImageError, "bad_image"),
-    (errors.ConfigError, "bad_options"),
-    (errors.TrainingError, "not_finite"),
-    (errors.MismatchError, "bad_weights"),
-    (errors.DamagedError, "bad_weights"),
-    (errors.NoInputError, "bad_weights"),
-    (errors.DiskError, "disk"),
-)
-
-
-_OURS = {
-    "bad_weights": "The weights of the network are damaged; choose another method.",
-    "disk": "The server could not read the picture or write the result; try again.",
-}
-
-
-def _code(error):
-    return next((code for kind, code in _CODES if isinstance(error, kind)), "failed")
 
 
 def memory() -> int:

@@ -21,7 +21,7 @@ import jaxrestore
 from jaxrestore import errors, images, networks
 from jaxrestore.inference import classical, folders, inpainting, shipped
 from jaxrestore.ops import no_reference
-from jaxrestore.prior import pictures
+from jaxrestore.prior import deep_image, pictures
 from jaxrestore.serving import cells, settings, values
 from jaxrestore.serving.engine import messages, offers, orders, worker
 from jaxrestore.weights import cards, weight_files
@@ -268,6 +268,18 @@ def test_a_fit_shows_what_it_has_and_goes_on(desk, fits):
     assert fits == [{"task": "denoise", "iterations": 7}]
 
 
+def test_a_fit_that_goes_bad_is_told_in_words_for_who_has_no_library(desk, monkeypatch):
+    def restore_picture(picture, *, progress, **options):
+        error = deep_image.FitError("the numbers are not finite; try another key")
+        error.result = pictures.Restored(picture, 150, "rule")
+        raise error
+
+    monkeypatch.setattr(pictures, "restore_picture", restore_picture)
+    _, numbers = desk.made(noise(8, 8, 3), "denoise", "prior")
+    said = "The method came to numbers that make no picture; choose another method."
+    assert numbers["went_bad"] == said
+
+
 def test_a_fit_ends_with_its_best_when_asked(desk, fits, monkeypatch):
     finish = orders._Fit.told
 
@@ -362,6 +374,7 @@ def test_memory_that_does_not_suffice_ends_one_job_alone(desk, monkeypatch):
     )
     code, detail = desk.failure(noise(20, 20, 3), "denoise")
     assert code == "out_of_memory" and "more memory" in detail
+    assert "`" not in detail  # there is no `tile` to choose
     desk.made(noise(20, 20, 3), "jpeg")
 
 
