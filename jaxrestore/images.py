@@ -26,6 +26,7 @@ SUFFIXES += (".tif", ".tiff", ".webp")
 
 ImageError = errors.ImageError
 SeveralFrames = reading.SeveralFrames
+TooManyPixels = reading.TooManyPixels
 Writing = formats.Writing
 Metadata = embedded.Metadata
 Picture = reading.Picture
@@ -76,7 +77,8 @@ def read(
     Values are kept to the bit, and of the modes in `keep_profiles`, L or RGB, so are
     those that another profile than sRGB's belongs to; see `srgb.read`. Else the profile
     of the metadata is empty. Of a file of several pictures the `frame` is read, counted
-    from 0. Raises as `decode`, `SeveralFrames` where none is given.
+    from 0. Raises as `decode`, `SeveralFrames` where none is given, and
+    `TooManyPixels`, which are `ImageError`s too.
 
     >>> read(encoded(np.full((4, 6, 3), 40_000, np.uint16), ".png")).values[0, 0, 0]
     np.uint16(40000)

@@ -101,6 +101,7 @@ def planned(
         difference=_difference(work),
         frame=options.get("frame"),
         opaque=mask in masks.WORDS,
+        elsewhere="server" in by,
         **limit,
     )
     _tell_kept(work)

@@ -50,6 +50,10 @@ class SeveralFrames(errors.ImageError):
     """A file holds several pictures, and nobody has said which one is meant."""
 
 
+class TooManyPixels(errors.ImageError):
+    """A file holds, or says that it holds, more pixels than are read."""
+
+
 def picture(
     file: File,
     name: str,
@@ -68,7 +72,7 @@ def picture(
     try:
         image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise errors.ImageError(
+        raise TooManyPixels(
             f"its header tells of more px than `max_pixels`, {max_pixels:,}; make it "
             "smaller, or raise the limit if you trust the file"
         ) from error
@@ -119,7 +123,7 @@ def _check(image: Image.Image, max_pixels: int) -> None:
     """Refuses by size, before any pixel is decoded."""
     width, height = image.size
     if width * height > max_pixels:
-        raise errors.ImageError(
+        raise TooManyPixels(
             f"{width}x{height} is more than `max_pixels`, {max_pixels:,}; make it "
             "smaller, or raise the limit if you trust the file"
         )

@@ -3,8 +3,9 @@
 What cannot be done is refused here, before a network is loaded.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -96,6 +97,7 @@ def outstanding(
     max_pixels: int = images.MAX_PIXELS,
     frame: int | None = None,
     opaque: bool = False,
+    elsewhere: bool = False,
 ) -> Rest:
     """Returns what of a plan is still to be restored.
 
@@ -106,7 +108,8 @@ def outstanding(
 
     Raises besides, of a single image, `ImageError` where it cannot be read and
     `ConfigError` for a file whose folder is missing, or whose format is none or cannot
-    hold the image, of which alpha is not kept where results are `opaque`.
+    hold the image, of which alpha is not kept where results are `opaque`. What
+    cannot be read here, and is restored `elsewhere`, is refused there.
     """
     if overwrite and skip_existing:
         raise errors.ConfigError(
@@ -121,7 +124,9 @@ def outstanding(
     places = {name: p for name, p in plan.places.items() if name not in kept}
     if len(plan.places) == 1:
         for place in places.values():
-            _check(place, plan.into, max_pixels, frame, opaque)
+            with _judged(elsewhere):
+                _check_image(place, max_pixels, frame, opaque)
+            _check_folder(place, plan.into)
     return Rest(places, kept)
 
 
@@ -212,7 +217,7 @@ def refuse_all(
     said = next(iter(skipped.values()))
     if len(places) == 1:
         raise first(said)
-    if first is images.ImageError:
+    if issubclass(first, images.ImageError):
         common = os.path.commonpath([place.source.parent for place in places.values()])
         folders.refuse_unread(places, skipped, Path(common))
     raise first(f"none of {len(places)} images is restored; the first: {said}")
@@ -225,19 +230,32 @@ def with_frame(error: Exception) -> Exception:
     return images.ImageError(f"{error}, or give `frame`, 0 for the first")
 
 
-def _check(
-    place: Place, into: bool, max_pixels: int, frame: int | None, opaque: bool
-) -> None:
-    """Refuses a file that could not be read, or a place that could not be written."""
+@contextlib.contextmanager
+def _judged(elsewhere: bool) -> Iterator[None]:
+    """Raises of a file that cannot be read, unless that is judged elsewhere."""
     try:
-        image = images.read(place.source, max_pixels=max_pixels, frame=frame).values
+        yield
     except images.SeveralFrames as error:
-        raise with_frame(error) from error
+        if not elsewhere:
+            raise with_frame(error) from error
+    except images.ImageError:
+        if not elsewhere:
+            raise
+
+
+def _check_image(
+    place: Place, max_pixels: int, frame: int | None, opaque: bool
+) -> None:
+    """Refuses a file that could not be read, or that a format could not hold."""
+    image = images.read(place.source, max_pixels=max_pixels, frame=frame).values
     if opaque and hidden_colors.has_alpha(image):
         image = image[..., :-1]
     why = formats.refusal(formats.of_suffix(place.destination.suffix), image.shape)
     if why:
         raise errors.UserError(f"{place.destination}: {why}.")
+
+
+def _check_folder(place: Place, into: bool) -> None:
     if not into and not place.destination.parent.is_dir():
         raise errors.ConfigError(
             f"{place.destination}: its folder does not exist; create it first"

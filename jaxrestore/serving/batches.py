@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jaxrestore.serving import archives, refusals, uploads
@@ -56,24 +55,30 @@ class Batches:
     ) -> Batch:
         """Returns a batch, whose jobs are made by `add_job` of an image and its id.
 
-        Files that are no pictures are skipped; see `Service.add_batch`.
+        Files that are no pictures are skipped, and those of a zip file that no job
+        comes of are deleted; see `Service.add_batch`.
         """
         self._check_room(owner)
         self._making.add(owner)
+        skipped: dict[str, str] = {}
+        unpacked: list[Image] = []
         try:
-            skipped: dict[str, str] = {}
             if isinstance(images, Sequence):
                 found = self._known(images)
             else:
-                found = await self._unpacked(owner, images, skipped)
+                found = await self._unpacked(owner, images, skipped, unpacked)
             return await self._made(owner, found, task, add_job, skipped)
         finally:
             self._making.discard(owner)
+            needed = {job.image_id for job in self._jobs.register}
+            for image in unpacked:  # of which nobody knows the others
+                if image.id not in needed:
+                    self._pictures.delete(image.id)
 
     async def zipped(
         self,
         batch: Batch,
-        rendered: Callable[[Job], Awaitable[tuple[Path, str]]],
+        rendered: Callable[[Job], Awaitable[tuple[bytes, str]]],
     ) -> AsyncIterator[bytes]:
         """Yields a zip file of what is done, and of manifest.csv.
 
@@ -85,8 +90,7 @@ class Batches:
             row = {"file": "", "picture": image.stem if image else "", **_row(job)}
             if job.status is Status.DONE:
                 try:
-                    path, name = await rendered(job)
-                    content = await asyncio.to_thread(path.read_bytes)
+                    content, name = await rendered(job)
                     row["file"] = packing.free(name)
                     part = await asyncio.to_thread(packing.put, row["file"], content)
                     for start in range(0, len(part), _PARTS):
@@ -163,7 +167,11 @@ class Batches:
         return [self._pictures.get(id) for id in ids]
 
     async def _unpacked(
-        self, owner: str, chunks: AsyncIterator[bytes], skipped: dict[str, str]
+        self,
+        owner: str,
+        chunks: AsyncIterator[bytes],
+        skipped: dict[str, str],
+        unpacked: list[Image],
     ) -> list[Image]:
         limits, incoming = self._settings, self._spool.incoming
         seconds = limits.decode_s
@@ -189,7 +197,9 @@ class Batches:
                             archives.unpack, *arguments, seconds=seconds
                         )
                         one = await asyncio.to_thread(uploads.of_file, path)
-                        return await self._pictures.decoded(owner, one, member.name)
+                        image = await self._pictures.decoded(owner, one, member.name)
+                        unpacked.append(image)
+                        return image
                     finally:
                         path.unlink(missing_ok=True)
 
@@ -199,8 +209,6 @@ class Batches:
             if isinstance(one, Refusal) and one.status < 500 and one.status != 429:
                 skipped[_unused(skipped, uploads.shown(member.name))] = str(one)
             elif isinstance(one, BaseException):  # of the server, not of the file
-                for image in found:
-                    self._pictures.delete(image.id)
                 raise one
         if not found:
             why = "; ".join(f"{name}: {said}" for name, said in [*skipped.items()][:3])
@@ -219,19 +227,26 @@ class Batches:
     ) -> Batch:
         id, jobs, skipped = new_id(), [], dict(skipped)
         refused: Refusal | None = None
-        for image in images:
-            try:
-                jobs.append((await add_job(image, id)).id)
-            except Refusal as error:
-                refused = error
-                skipped[_unused(skipped, image.stem)] = str(error)
-        if refused is not None and not jobs:
-            raise refused
-        now = self._clock()
-        expires = now + self._settings.kept_s
-        batch = Batch(id, owner, task, tuple(jobs), now, expires, skipped)
-        self._spool.make(Batch, id)
-        await asyncio.to_thread(self._spool.keep, batch)
+        try:
+            for image in images:
+                try:
+                    jobs.append((await add_job(image, id)).id)
+                except Refusal as error:
+                    refused = error
+                    skipped[_unused(skipped, image.stem)] = str(error)
+            if refused is not None and not jobs:
+                raise refused
+            now = self._clock()
+            expires = now + self._settings.kept_s
+            batch = Batch(id, owner, task, tuple(jobs), now, expires, skipped)
+            place = self._spool.make(Batch, id)
+            await asyncio.to_thread(self._spool.keep, batch)
+        except BaseException:  # nobody is told of them
+            for job in jobs:
+                self._jobs.delete(job)
+            self._spool.delete(Batch, id)
+            raise
+        self._spool.weigh(place)
         self.all[id] = batch
         return batch
 

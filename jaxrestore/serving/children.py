@@ -2,7 +2,8 @@
 
 A child that takes too long or too much memory, or that crashes, is killed, and what it
 was at fails; the next call has a new one. It is told by pickle what to call, and
-answers in JSON: a file that took hold of a child could not make us run anything.
+answers in JSON, or bytes: a file that took hold of a child could not make us run
+anything.
 """
 
 import asyncio
@@ -26,13 +27,11 @@ from jaxrestore.serving.values import Took
 _START_S = 60.0  # until a child has imported what it needs, on a busy machine
 _ENDING_S = 5.0
 _MOST_BYTES = 2**24  # of an answer
+_MOST_CONTENT = 2**30  # of one of bytes
 
 
 class Answer(NamedTuple):
-    """What a call returned, as JSON has it, and the sentences of which it gave notice.
-
-    Of tuples it has lists.
-    """
+    """What a call returned, bytes or as JSON has it (so lists), and its notices."""
 
     value: Any
     notices: tuple[str, ...] = ()
@@ -71,10 +70,10 @@ class Children:
     ) -> Answer:
         """Returns what a function of a module returns in a child.
 
-        That is a value of JSON. Raises the `Refusal` that it raises, and those of its
-        own: 422 for another `errors.UserError`, and where it took more than so many
-        seconds or its process died, 413 where its memory did not suffice, 503 where too
-        many calls wait, 507 where the disk is full.
+        That is a value of JSON, or bytes. Raises the `Refusal` that it raises, and
+        those of its own: 422 for another `errors.UserError`, and where it took more
+        than so many seconds or its process died, 413 where its memory did not suffice,
+        503 where too many calls wait, 507 where the disk is full.
         """
         if self._calls >= self._most:
             raise _busy(self._most)
@@ -131,7 +130,8 @@ class Children:
 class _Said(NamedTuple):
     """What a child says of a call; one that is `spent` should take no other.
 
-    `refusal` has the arguments of a `Refusal`, and `bug` the lines of a traceback.
+    `refusal` has the arguments of a `Refusal`, and `bug` the lines of a traceback. A
+    value of bytes comes behind it, so many as `follow`.
     """
 
     value: Any = None
@@ -139,6 +139,7 @@ class _Said(NamedTuple):
     refusal: Sequence[Any] | None = None
     bug: str | None = None
     spent: bool = False
+    follow: int | None = None
 
 
 class _Child:
@@ -169,6 +170,17 @@ class _Child:
         return self._receive(seconds)
 
     def _receive(self, seconds) -> _Said:
+        try:
+            said = _Said(*json.loads(self._message(seconds, _MOST_BYTES)))
+            if said.follow is None:
+                return said
+            most = min(said.follow, _MOST_CONTENT)
+            return said._replace(value=self._message(seconds, most))
+        except (EOFError, OSError, ValueError, TypeError) as error:
+            self.kill()
+            raise _died() from error
+
+    def _message(self, seconds, most) -> bytes:
         if not self._pipe.poll(seconds):
             self.kill()
             raise Refusal(
@@ -179,11 +191,7 @@ class _Child:
                 "the picture anew, or make it smaller.",
                 limit=seconds,
             )
-        try:
-            return _Said(*json.loads(self._pipe.recv_bytes(_MOST_BYTES)))
-        except (EOFError, OSError, ValueError, TypeError) as error:
-            self.kill()
-            raise _died() from error
+        return self._pipe.recv_bytes(most)
 
     def kill(self) -> None:
         self._process.kill()
@@ -246,7 +254,12 @@ def _serve(pipe: connection.Connection, memory: int) -> None:
 
 
 def _say(pipe: connection.Connection, said: _Said) -> None:
-    pipe.send_bytes(json.dumps(said).encode())
+    content = said.value
+    if not isinstance(content, bytes):
+        return pipe.send_bytes(json.dumps(said).encode())
+    told = said._replace(value=None, follow=len(content))
+    pipe.send_bytes(json.dumps(told).encode())
+    pipe.send_bytes(content)
 
 
 def _called(function, arguments) -> _Said:
@@ -254,7 +267,8 @@ def _called(function, arguments) -> _Said:
         warnings.simplefilter("always", errors.Notice)
         try:
             value = function(*arguments)
-            json.dumps(value)  # else it is a bug, and told so
+            if not isinstance(value, bytes):
+                json.dumps(value)  # else it is a bug, and told so
         except (MemoryError, errors.OutOfMemoryError):
             return _Said(refusal=_no_memory().arguments, spent=True)
         except Exception as error:

@@ -96,6 +96,8 @@ def decode_mask(source: Path, values: Path, width: int, height: int) -> float:
         if luma.shape != (height, width):
             raise _unlike(f"{luma.shape[1]}x{luma.shape[0]}", width, height)
         hole = masks.hole(luma, height, width)
+    except images.TooManyPixels as error:
+        raise _unlike("more", width, height) from error
     except errors.ImageError as error:
         raise _unfit(error, source, "The mask cannot be used") from error
     if not hole.any():
@@ -116,32 +118,35 @@ def encode(
     destination: Path,
     quality: int | None,
     bits: int | None,
-) -> tuple[int, int]:
-    """Writes a result in the format of the destination's suffix; returns its size.
+    kept: bool = True,
+) -> bytes:
+    """Writes a result in the format of the destination's suffix, and returns nothing.
 
+    Returns its file where the disk has no room for that, or it is not to be `kept`.
     With the profile that its upload had; where the format has no place for that, in
     sRGB, with 8 bits. `quality` and `bits` are those of `images.Writing`.
     """
     array = np.load(values, allow_pickle=False)
-    height, width, _ = array.shape
+    name = str(destination)
     try:
         writing = images.Writing(quality=quality, bits=bits)
         found = formats.check(writing, destination.suffix, name="the result")
         array, metadata = _in_profile(array, profile, found.profiles)
         array = srgb.of_bits(array, bits, deep=found.deep)
-        images.encode(array, destination, quality=quality, metadata=metadata)
-    except errors.DiskError:
-        raise
+        options = {"quality": quality, "metadata": metadata}
+        made = images.encoded(array, destination.suffix, name=name, **options)
     except errors.UserError as error:
         raise _unfit(error, destination, "The result cannot be had so") from error
-    return width, height
+    return _written(destination, made, kept)
 
 
-def preview(values: Path, profile: Path, destination: Path, side: int) -> str:
-    """Writes an array as browsers show it, and returns the media type.
+def preview(
+    values: Path, profile: Path, destination: Path, side: int, kept: bool = True
+) -> bytes:
+    """Writes an array as browsers show it, and returns nothing, or its file.
 
-    In sRGB, 8 bits, at most `side` px a side; PNG up to a megapixel and with alpha, and
-    larger ones JPEG.
+    That is as of `encode`. In sRGB, 8 bits, at most `side` px a side; PNG up to a
+    megapixel and with alpha, and larger ones JPEG.
     """
     array = np.load(values, allow_pickle=False, mmap_mode="r")
     height, width, channels = array.shape
@@ -153,9 +158,20 @@ def preview(values: Path, profile: Path, destination: Path, side: int) -> str:
     small = images.resized(srgb.eight_bit(np.asarray(array)), **size)
     shown, _ = _in_profile(small, profile, ())
     lossless = channels in (2, 4) or shown.shape[0] * shown.shape[1] <= LOSSLESS_PIXELS
-    suffix, media_type = (".png", "image/png") if lossless else (".jpg", "image/jpeg")
-    files.write_bytes(destination, images.encoded(shown, suffix))
-    return media_type
+    made = images.encoded(shown, ".png" if lossless else ".jpg")
+    return _written(destination, made, kept)
+
+
+def _written(destination: Path, content: bytes, kept: bool) -> bytes:
+    """Nothing, once a file is written; its content where it is not."""
+    if kept:
+        try:
+            files.write_bytes(destination, content)
+            return b""
+        except errors.DiskError:
+            if not destination.parent.is_dir():  # deleted meanwhile
+                raise
+    return content
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:
@@ -193,17 +209,20 @@ def _large(code: str, detail: str, limit: float | int) -> Refusal:
 def _read(source: Path, max_pixels: int) -> images.Picture:
     try:
         return images.read(source, max_pixels=max_pixels, keep_profiles=_PROFILES)
+    except images.TooManyPixels as error:  # of a header that Pillow itself refuses
+        detail = f"Its header tells of more than {max_pixels / 1e6:g} megapixels, "
+        detail += "which are the most; make it smaller."
+        raise _large("too_many_pixels", detail, max_pixels) from error
     except errors.ImageError as error:
-        if "`max_pixels`" in str(error):  # of a header that Pillow itself refuses
-            detail = f"Its header tells of more than {max_pixels / 1e6:g} megapixels, "
-            detail += "which are the most; make it smaller."
-            raise _large("too_many_pixels", detail, max_pixels) from error
         raise _unfit(error, source, "The picture cannot be read") from error
 
 
 def _unfit(error: errors.UserError, path: Path, title: str) -> Refusal:
-    """The sentence of an error, without the place on our disk that it names."""
-    said = str(error).replace(f"{path}: ", "").strip()
+    """The sentence of an error, without the place on our disk that it names.
+
+    What it calls `bit_depth`, as the command line does, is `bits` to whoever asks.
+    """
+    said = str(error).replace(f"{path}: ", "").replace("`bit_depth`", "`bits`").strip()
     said = f"{said[:1].upper()}{said[1:]}"
     return Refusal(422, "unfit", title, said if said.endswith(".") else f"{said}.")
 
@@ -229,7 +248,8 @@ def _in_profile(
         return array, metadata
     # Brought to sRGB as any file with this profile is.
     png = images.encoded(srgb.eight_bit(array), ".png", metadata=metadata)
-    return images.read(png).values, images.Metadata()
+    most = array.shape[0] * array.shape[1]
+    return images.read(png, max_pixels=most).values, images.Metadata()
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxrestore.serving import lines, queue, values
 from jaxrestore.serving.contracts import Engine, Ledger
+from jaxrestore.serving.quarantine import Quarantine
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.register import Register
 from jaxrestore.serving.settings import Settings
@@ -18,9 +19,9 @@ from jaxrestore.serving.spool import Spool
 from jaxrestore.serving.values import Job, Status
 
 _LOG = logging.getLogger(__name__)
-_MOST_TRIES = 2  # that may end with the engine dead
-_DIED = "The engine stopped while it worked on this picture, twice; the picture may be "
-_DIED += "what stops it, so it is not tried again."
+_MOST_TRIES = 2  # that may end with the engine, or the server, dead
+_DIED = "The {} stopped while it worked on this picture, for the second time; the "
+_DIED += "picture may be what stops it, so it is not tried again."
 _LONG = "The work took longer than {:g} s, which is the most; make the picture smaller."
 _WAITED = "The job waited longer than {:g} s, so it was dropped; try again later."
 _RESTARTED = "The server was restarted, and the picture is not there any more; upload "
@@ -43,7 +44,7 @@ class Jobs:
         self.engine: Engine
         self.register = Register(spool, ledger, watch=watch, seen=self._seen)
         self.queue = queue.Queue(settings)
-        self.poisonous: set[str] = set()  # SHA-256 of pictures that end the engine
+        self.quarantine = Quarantine(settings.folder, clock)
         self._settings, self._spool, self._clock = settings, spool, clock
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._with_engine: set[str] = set()
@@ -94,7 +95,7 @@ class Jobs:
             self._leave(event.job, whole=whole)
             job = self.register.now(event.job)
             if job is not None and job.status is Status.RUNNING:
-                self._again(job) if ended is None else self._end(job, ended)
+                self._again(job, "engine") if ended is None else self._end(job, ended)
         self.fill()
 
     def cancel(self, id: str) -> None:
@@ -140,16 +141,17 @@ class Jobs:
     def take_up(self, job: Job, facts: Mapping[str, Any] | None) -> None:
         """Takes a job of an earlier process: it is kept, waits again, or fails.
 
-        `facts` are those of its image, None where that is gone.
+        `facts` are those of its image, None where that is gone. One that runs ran when
+        the process was killed, which counts as the death of an engine does.
         """
-        if job.status is Status.RUNNING:  # under a process that is no more
-            fields = {"status": Status.QUEUED, "started": None, "share": 0.0}
-            job = self.register.move(job, fields)
         self.register.keep(job)
         if job.final:
             return
         if facts is None:
             self._final(job, Status.FAILED, "server_restarted", _RESTARTED, {})
+        elif job.status is Status.RUNNING:
+            self._facts[job.id] = facts
+            self._again(job, "server")
         else:
             self._wait(job, facts)
 
@@ -188,14 +190,22 @@ class Jobs:
         self.queue.add(one, first=first)
         self.register.ring_waiting()
 
+    def _start(self, job: Job) -> None:
+        """Lets a job that waited run, unless its picture is in quarantine meanwhile."""
+        try:
+            self.quarantine.check(self._facts[job.id]["sha256"])
+        except Refusal as refusal:
+            return self._stop(job, Status.FAILED, refusal.code, refusal.detail)
+        fields = {"status": Status.RUNNING, "started": self._clock()}
+        self.register.move(job, fields)
+        self.register.ring_waiting()
+
     async def _submit(self, id: str) -> None:
         """Hands a job to the engine once it is written down that it is begun."""
         await self.register.clerk.settled(id)
         job = self.register.now(id)
         if job is not None and job.status is Status.QUEUED:
-            fields = {"status": Status.RUNNING, "started": self._clock()}
-            self.register.move(job, fields)
-            self.register.ring_waiting()
+            self._start(job)
             await self.register.clerk.settled(id)
             job = self.register.now(id)
         if job is None or job.status is not Status.RUNNING:  # cancelled meanwhile
@@ -244,16 +254,20 @@ class Jobs:
             detail = detail or "The picture could not be restored."
         self._final(job, status, code, detail, numbers)
 
-    def _again(self, job: Job) -> None:
-        """Lets a job whose engine died wait once more, or gives it up."""
+    def _again(self, job: Job, died: str) -> None:
+        """Lets a job wait once more whose engine, or server, died, or gives it up."""
         tries = job.tries + 1
         if tries < _MOST_TRIES:
             fields = {"status": Status.QUEUED, "started": None, "share": 0.0}
             moved = self.register.move(job, {**fields, "tries": tries})
             return self._wait(moved, self._facts[job.id], first=True)
-        self.poisonous.add(self._facts[job.id]["sha256"])
+        self.quarantine.add(self._facts[job.id]["sha256"])
+        self.register.clerk.write("", self.quarantine.write)
         job = dataclasses.replace(job, tries=tries)
-        self._final(job, Status.FAILED, "engine_restarted", _DIED, self._times(job))
+        # How long a server was away nobody knows.
+        numbers = self._times(job) if died == "engine" else {}
+        detail = _DIED.format(died)
+        self._final(job, Status.FAILED, f"{died}_restarted", detail, numbers)
 
     def _stop(
         self, job: Job, status: Status, code: str | None, detail: str | None

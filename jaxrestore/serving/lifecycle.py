@@ -58,13 +58,14 @@ class Lifecycle:
             settings,
             self._spool,
             self._children,
-            poisonous=self._jobs.poisonous,
+            self._jobs.register,
+            quarantine=self._jobs.quarantine,
             clock=clock,
         )
         self._batches = Batches(
             settings, self._spool, self._children, self._pictures, self._jobs, clock
         )
-        self._renders = Renders(settings, self._children)
+        self._renders = Renders(settings, self._children, self._spool)
         self.engine = self._jobs.engine = engine(self.told)
         self._sweeper: asyncio.Task | None = None
         self._open = False
@@ -111,6 +112,11 @@ class Lifecycle:
         if not self._shared:
             await self._children.close()
         self._spool.close()
+
+    @property
+    def unfinished(self) -> int:
+        """How many jobs have not ended; after `stop` they wait for the next start."""
+        return sum(not job.final for job in self._jobs.register)
 
     def health(self) -> tuple[bool, list[str]]:
         """Returns that the process is alive; it never asks the engine."""

@@ -10,7 +10,9 @@ import numpy as np
 from jaxrestore.serving import decoding, refusals, uploads
 from jaxrestore.serving.buckets import Bucket
 from jaxrestore.serving.children import Children
+from jaxrestore.serving.quarantine import Quarantine
 from jaxrestore.serving.refusals import Refusal
+from jaxrestore.serving.register import Register
 from jaxrestore.serving.settings import Settings
 from jaxrestore.serving.spool import Spool, checked, new_id
 from jaxrestore.serving.values import Image
@@ -26,14 +28,16 @@ class Pictures:
         settings: Settings,
         spool: Spool,
         children: Children,
+        register: Register,
         *,
-        poisonous: set[str],
+        quarantine: Quarantine,
         clock: Callable[[], float],
     ):
-        """Holds nothing yet; pictures of a `poisonous` SHA-256 are refused."""
+        """Holds nothing yet; what is in quarantine is refused."""
         self.all: dict[str, Image] = {}
         self._settings, self._spool, self._children = settings, spool, children
-        self._poisonous, self._clock = poisonous, clock
+        self._register = register  # of jobs, whose results have room too
+        self._quarantine, self._clock = quarantine, clock
         self._rate = Bucket(settings.owner_uploads, clock)
         self._gone: dict[str, None] = {}
         self._limits = decoding.Limits(
@@ -70,16 +74,9 @@ class Pictures:
         self, owner: str, upload: uploads.Upload, stem: str | None
     ) -> Image:
         """Returns the image in a file that was received."""
-        if upload.sha256 in self._poisonous:
-            raise Refusal(
-                422,
-                "quarantined",
-                "The picture is not taken",
-                "The engine stopped twice while it worked on this picture, so it is "
-                "not taken again; save it anew, or make it smaller.",
-            )
+        self._quarantine.check(upload.sha256)
         id = new_id()
-        self._spool.make(Image, id)
+        place = self._spool.make(Image, id)
         try:
             answer = await self._children.call(
                 decoding.decode,
@@ -108,7 +105,7 @@ class Pictures:
         except BaseException:
             self._spool.delete(Image, id)
             raise
-        self._spool.weigh(Image, id)
+        self._spool.weigh(place)
         self.all[id] = image
         return image
 
@@ -131,7 +128,7 @@ class Pictures:
                 if image.id not in self.all:  # deleted meanwhile
                     self._spool.delete(Image, image.id)
                     self.get(image.id)
-        self._spool.weigh(Image, image.id)
+                self._spool.weigh(self._spool.place(Image, image.id))
         return id
 
     async def mask_share(self, image: Image, mask: str) -> float:
@@ -156,6 +153,14 @@ class Pictures:
         while len(self._gone) > _MOST_GONE:
             del self._gone[next(iter(self._gone))]
 
+    def has_room(self, owner: str) -> bool:
+        """Whether what is made for an owner may be kept in the spool."""
+        try:
+            self.check_room(owner)
+        except Refusal:
+            return False
+        return True
+
     def check_room(self, owner: str) -> None:
         """Raises 507 for a full spool, and 429 where an owner has too much in it."""
         limits, spool = self._settings, self._spool
@@ -169,14 +174,15 @@ class Pictures:
                 limit=limits.max_spool,
                 retry_after=limits.sweep_s,
             )
-        own = (image.id for image in self.all.values() if image.owner == owner)
-        if sum(spool.size(Image, id) for id in own) >= limits.owner_spool:
+        every = (*self.all.values(), *self._register)
+        own = (spool.place(type(one), one.id) for one in every if one.owner == owner)
+        if sum(map(spool.size, own)) >= limits.owner_spool:
             raise Refusal(
                 429,
                 "own_spool",
                 "You have too many pictures here",
-                f"Your pictures take {limits.owner_spool / 2**30:g} GiB, which is the "
-                "most; delete some, or wait until they expire.",
+                f"Your pictures and results take {limits.owner_spool / 2**30:g} GiB, "
+                "which is the most; delete some, or wait until they expire.",
                 limit=limits.owner_spool,
                 retry_after=limits.sweep_s,
             )

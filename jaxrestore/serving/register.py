@@ -116,6 +116,8 @@ class Register:
         preview_count = job.preview + preview
         fields = {"share": share, "preview": preview_count}
         self._jobs[job.id] = dataclasses.replace(job, **fields)
+        if preview:
+            self._spool.weigh(self._spool.place(Job, job.id))
         self.ring(job.id)
 
     def forget(self, id: str) -> None:
@@ -138,8 +140,9 @@ class Register:
                 self.ring(id)
 
     def _write_new(self, job: Job, facts: Mapping[str, Any]) -> None:
-        self._spool.make(Job, job.id)
+        place = self._spool.make(Job, job.id)
         self._spool.keep(job)
+        self._spool.weigh(place)
         self._ledger.add(job, facts)
 
     def _write(self, job: Job) -> None:
@@ -147,4 +150,4 @@ class Register:
         self._ledger.change(job.id, fields)
         if job.final and self._spool.place(Job, job.id).is_dir():
             self._spool.keep(job)
-            self._spool.weigh(Job, job.id)
+            self._spool.weigh(self._spool.place(Job, job.id))

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-import secrets
-from collections.abc import Awaitable, Callable, Iterator
+import io
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +13,12 @@ from jaxrestore.serving import decoding, refusals
 from jaxrestore.serving.children import Children
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.settings import Settings
+from jaxrestore.serving.spool import Spool
 
 FORMATS = ("png", "jpeg", "webp", "tiff", "avif")
 # Of previews; others become the next larger one. Above a picture is as it is.
 _SIDES = (256, 512, 1024, 2048, 4096, 8192, 16_384)
+_MOST_HELD = 2**28  # bytes of results that are not on the disk, beside the first
 
 
 class Picture(NamedTuple):
@@ -25,13 +28,26 @@ class Picture(NamedTuple):
     media_type: str
 
 
-class Renders:
-    """Makes each file once, in children, also where several ask at once."""
+class Encoded(NamedTuple):
+    """A file of a result: the path where it is kept, or itself, where it is not."""
 
-    def __init__(self, settings: Settings, children: Children):
-        """Makes nothing yet."""
-        self._settings, self._children = settings, children
-        self._making: dict[Path, asyncio.Task] = {}
+    path: Path
+    file: io.BytesIO | None = None
+
+
+class Renders:
+    """Makes each file once, in children, also where several ask at once.
+
+    Where the disk has no room for it a file is held in memory until it is sent.
+    """
+
+    def __init__(self, settings: Settings, children: Children, spool: Spool):
+        """Makes nothing yet; what is kept is counted in the `spool`."""
+        self._settings, self._children, self._spool = settings, children, spool
+        self._making: dict[Path, asyncio.Task[bytes]] = {}
+        self._held: weakref.WeakKeyDictionary[io.BytesIO, int] = (
+            weakref.WeakKeyDictionary()
+        )
 
     async def preview(
         self, values: Path, profile: Path, side: int | None, *, kept: bool = True
@@ -39,28 +55,16 @@ class Renders:
         """Returns an array as browsers show it, at most about `side` px a side.
 
         None is `preview_side`; who compares pictures asks for all of their pixels. It
-        is `kept` beside the array, unless that changes. Raises as `Children.call`.
+        is `kept` beside the array, unless that changes or has no room. Raises as
+        `Children.call`.
         """
         wanted = side or self._settings.preview_side
         side = next((known for known in _SIDES if known >= wanted), _SIDES[-1])
-        own = "" if kept else f"-{secrets.token_hex(4)}"
-        kept_in = values.with_name(f"{values.stem}-{side}{own}.preview")
-
-        async def make() -> None:
-            await self._children.call(
-                decoding.preview,
-                values,
-                profile,
-                kept_in,
-                side,
-                seconds=self._settings.encode_s,
-            )
-
+        place = values.with_name(f"{values.stem}-{side}.preview")
+        asked = (decoding.preview, values, profile, place, side, kept)
         with _gone(values):
-            await self._once(kept_in, make)
-            content = await asyncio.to_thread(kept_in.read_bytes)
-        if not kept:
-            kept_in.unlink(missing_ok=True)
+            content = await self._once(place, *asked)
+            content = content or await asyncio.to_thread(place.read_bytes)
         png = content.startswith(b"\x89PNG")
         return Picture(content, "image/png" if png else "image/jpeg")
 
@@ -72,10 +76,12 @@ class Renders:
         *,
         quality: int | None = None,
         bits: int | None = None,
-    ) -> Path:
-        """Returns a file of an array in a format, which is kept beside it.
+        kept: bool = True,
+    ) -> Encoded:
+        """Returns a file of an array in a format, which is `kept` beside it.
 
-        Raises 422 for what the format does not hold, and as `Children.call`.
+        Raises 422 for what the format does not hold, 507 where there is no room for it,
+        and as `Children.call`.
         """
         name = {"jpg": "jpeg", "tif": "tiff"}.get(format, format)
         if name not in FORMATS:
@@ -88,31 +94,43 @@ class Renders:
             )
         suffix = formats.FORMATS[name].suffixes[0]
         place = values.with_name(f"{values.stem}-{quality or 0}-{bits or 0}{suffix}")
-
-        async def make() -> None:
-            await self._children.call(
-                decoding.encode,
-                values,
-                profile,
-                place,
-                quality,
-                bits,
-                seconds=self._settings.encode_s,
-            )
-
         with _gone(values):
-            await self._once(place, make)
-        return place
+            asked = (decoding.encode, values, profile, place, quality, bits, kept)
+            content = await self._once(place, *asked)
+        return Encoded(place, self._hold(content) if content else None)
 
-    async def _once(self, path: Path, make: Callable[[], Awaitable[None]]) -> None:
+    async def _once(self, path: Path, *asked) -> bytes:
+        """Nothing where the file is there, or made; its content where it is not."""
         if path.exists():
-            return
+            return b""
         task = self._making.get(path)
         if task is None:
-            task = asyncio.ensure_future(make())
+            task = asyncio.ensure_future(self._made(path.parent, *asked))
             self._making[path] = task
             task.add_done_callback(lambda done: self._making.pop(path, None))
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
+
+    async def _made(self, place: Path, *asked) -> bytes:
+        seconds = self._settings.encode_s
+        answer = await self._children.call(*asked, seconds=seconds)
+        self._spool.weigh(place)
+        return answer.value
+
+    def _hold(self, content: bytes) -> io.BytesIO:
+        """The content as a file, unless those on their way have the memory."""
+        held = sum(self._held.values())
+        if held and held + len(content) > _MOST_HELD:
+            raise Refusal(
+                507,
+                "disk_full",
+                "The server has no room",
+                "There is no room for results on the disk of the server, and too many "
+                "are on their way from its memory; ask again in a moment.",
+                retry_after=5,
+            )
+        file = io.BytesIO(content)
+        self._held[file] = len(content)
+        return file
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +22,20 @@ _MOST_REASON = 500  # letters
 
 
 class Result(NamedTuple):
-    """A file to be sent: its media type, its name for people, and its entity tag."""
+    """A file to be sent: its media type, its name for people, and its entity tag.
+
+    It is at `path`, unless there was no room for it there: then it is `file`.
+    """
 
     path: Path
     media_type: str
     name: str
     etag: str
+    file: io.BytesIO | None = None
+
+    def open(self) -> io.BytesIO | io.BufferedReader:
+        """Returns the file, to be read once; `FileNotFoundError`: it is deleted."""
+        return self.file or self.path.open("rb")
 
 
 class Restorations(Lifecycle):
@@ -61,9 +70,8 @@ class Restorations(Lifecycle):
         """Returns an image as browsers show it: sRGB, at most `side` px a side."""
         image = self._pictures.get(id)
         values, profile = self._spool.values(id), self._spool.profile(id)
-        shown = await self._renders.preview(values, profile, side)
-        self._spool.weigh(Image, image.id)
-        return shown
+        kept = self._pictures.has_room(image.owner)
+        return await self._renders.preview(values, profile, side, kept=kept)
 
     async def delete_image(self, id: str) -> None:
         """Deletes an image, and cancels and deletes its jobs."""
@@ -109,6 +117,7 @@ class Restorations(Lifecycle):
             given = asked.checked(found, options or {})
             asked.check_mask(found, mask_id is not None)
             asked.check_size(found, method, given, image, self.settings)
+            self._jobs.quarantine.check(image.sha256)
             share = None
             if mask_id is not None:
                 share = await self._pictures.mask_share(image, mask_id)
@@ -208,25 +217,25 @@ class Restorations(Lifecycle):
         """
         job = await self._done(id)
         image = self._pictures.all.get(job.image_id)
-        path = await self._renders.encoded(
+        made = await self._renders.encoded(
             self._spool.result(id),
             self._spool.profile(job.image_id),
             format,
             quality=quality,
             bits=bits,
+            kept=self._pictures.has_room(job.owner),
         )
-        self._spool.weigh(Job, id)
         name = f"{image.stem if image else 'picture'}.{job.task}-{job.method}"
-        kind = _MEDIA_TYPES[path.suffix]
-        return Result(path, kind, f"{name}{path.suffix}", f'"{id}-{path.name}"')
+        kind, suffix = _MEDIA_TYPES[made.path.suffix], made.path.suffix
+        etag = f'"{id}-{made.path.name}"'
+        return Result(made.path, kind, f"{name}{suffix}", etag, made.file)
 
     async def result_preview(self, id: str, side: int | None = None) -> Picture:
         """Returns a job's result as browsers show it, at most `side` px a side."""
         job = await self._done(id)
         values, profile = self._spool.result(id), self._spool.profile(job.image_id)
-        shown = await self._renders.preview(values, profile, side)
-        self._spool.weigh(Job, id)
-        return shown
+        kept = self._pictures.has_room(job.owner)
+        return await self._renders.preview(values, profile, side, kept=kept)
 
     async def job_preview(self, id: str) -> Picture:
         """Returns the last picture of a fit on its way, or its result.

@@ -1,8 +1,8 @@
 """What the pages and the API call: pictures in, jobs, results out."""
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jaxrestore.serving import options as asked
@@ -40,6 +40,7 @@ class Service(Restorations):
 
             async def add_job(image: Image, batch_id: str) -> Job:
                 asked.check_size(found, method, given, image, self.settings)
+                self._jobs.quarantine.check(image.sha256)
                 job = self._new_job(owner, image.id, found.name, method, given)
                 job = dataclasses.replace(job, batch_id=batch_id, source="batch")
                 facts = self._pictures.facts(image) | {"mask_share": None}
@@ -67,9 +68,10 @@ class Service(Restorations):
         """
         batch = self._batches.get(id)
 
-        async def rendered(job: Job) -> tuple[Path, str]:
+        async def rendered(job: Job) -> tuple[bytes, str]:
             found = await self.result(job.id, format, quality=quality)
-            return found.path, found.name
+            with found.open() as file:
+                return await asyncio.to_thread(file.read), found.name
 
         async for part in self._batches.zipped(batch, rendered):
             yield part

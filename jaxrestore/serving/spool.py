@@ -140,7 +140,7 @@ class Spool:
             except (OSError, ValueError, TypeError, KeyError):
                 shutil.rmtree(place, ignore_errors=True)
                 continue
-            self.weigh(kind, value.id)
+            self.weigh(place)
             yield value
 
     def delete(self, kind: type, id: str) -> None:
@@ -149,17 +149,15 @@ class Spool:
         shutil.rmtree(place, ignore_errors=True)
         self._sizes.pop(place, None)
 
-    def weigh(self, kind: type, id: str) -> int:
-        """Returns the bytes in a folder, and counts them."""
-        place, size = self.place(kind, id), 0
-        with contextlib.suppress(FileNotFoundError), os.scandir(place) as entries:
-            size = sum(entry.stat().st_size for entry in entries)
-            self._sizes[place] = size
-        return size
+    def weigh(self, place: Path) -> None:
+        """Counts the bytes in the folder of something."""
+        self._sizes[place] = _bytes_in(place)
+        if not place.is_dir():  # deleted meanwhile, perhaps by another thread
+            self._sizes.pop(place, None)
 
-    def size(self, kind: type, id: str) -> int:
-        """Returns the bytes in a folder as they were last counted."""
-        return self._sizes.get(self.place(kind, id), 0)
+    def size(self, place: Path) -> int:
+        """Returns the bytes in the folder of something as they were last counted."""
+        return self._sizes.get(place, 0)
 
     def strays(self, kind: type, known: Collection[str], before: float) -> list[str]:
         """Returns the ids of folders that nobody knows, not touched since a time."""
@@ -172,8 +170,8 @@ class Spool:
 
     @property
     def bytes(self) -> int:
-        """The bytes in all folders, as they were last counted."""
-        return sum(self._sizes.values())
+        """The bytes in all folders, as they were last counted, and of what comes in."""
+        return sum(self._sizes.values()) + _bytes_in(self.incoming)
 
     def free(self) -> int:
         """Returns the bytes that are free on its disk."""
@@ -181,6 +179,16 @@ class Spool:
 
     def _home(self, kind: type) -> Path:
         return self.folder / _KINDS[kind]
+
+
+def _bytes_in(folder: Path) -> int:
+    """The bytes of the files in a folder; 0 where it is not there."""
+    size = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # as of one that is renamed
+                size += entry.stat().st_size
+    return size
 
 
 def _of_json(kind: type[_Value], document: dict[str, Any]) -> _Value:

@@ -23,7 +23,7 @@ class Status(enum.StrEnum):
     EXPIRED = "expired"
 
 
-# How a job may go on. It goes back to the queue where the engine died under it.
+# How a job may go on. It goes back to the queue where engine or server died under it.
 NEXT: Mapping[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset(
         {Status.RUNNING, Status.FAILED, Status.CANCELLED, Status.EXPIRED}

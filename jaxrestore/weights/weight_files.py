@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -30,6 +29,9 @@ from jaxrestore.weights import (
 FORMAT = "jaxrestore weights 1"
 Shapes = dict[str, tuple[int, ...]]
 _SHOWN = 5  # names of a list
+# What every card tells of its network, and as what.
+_TOLD = {"generator": dict, "license": str, "scale": int, "sha256": str}
+_TOLD |= {"source": dict, "statistics": str, "takes": list}
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -99,19 +101,24 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises `NoInputError` when one of the two files is missing or damaged, and
     `MismatchError` when they do not belong together or hold another layout.
     """
-    card = read_card(path)
-    if card.get("layout", "jaxrestore") != "jaxrestore":
-        raise errors.MismatchError(
-            f"{path} is in PyTorch's layout; convert it first: jaxrestore convert "
-            f"{path} OUT.safetensors"
-        )
-    data = _bytes(path)
-    if hashlib.sha256(data).hexdigest() != card.get("sha256"):
-        raise errors.MismatchError(
-            f"{path} is not the file of which {card_path(path).name} tells: its "
-            "SHA-256 is another. Fetch or convert both again"
-        )
+    card, data = read_card(path), _bytes(path)
+    _check_card(path, card, hashlib.sha256(data).hexdigest())
     return card, _nested(_safetensors(data, str(path)), path)
+
+
+def check(path: Path) -> None:
+    """Raises as `load` does where card or weights are not whole, or lack something.
+
+    No network is built, and no jax is needed.
+    """
+    card = read_card(path)
+    kinds = _TOLD.items()
+    if lacking := [n for n, kind in kinds if not isinstance(card.get(n), kind)]:
+        raise errors.MismatchError(
+            f"{card_path(path)} does not tell {', '.join(lacking)}; convert the "
+            "weights again"
+        )
+    _check_card(path, card, files.sha256(path))
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -165,6 +172,8 @@ def belonging(path: Path) -> list[Path]:
 
 def flat(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the leaves of nested variables by path, as `params/body0/conv/kernel`."""
+    import jax  # not by who asks cards alone, as the web process does
+
     return {
         "/".join(str(key.key) for key in path): leaf
         for path, leaf in jax.tree.leaves_with_path(dict(variables))
@@ -239,6 +248,19 @@ def _bytes(path):
     """The file, of which nothing but a regular one is opened: a FIFO would block."""
     _check_file(path)
     return path.read_bytes()
+
+
+def _check_card(path, card, digest):
+    if card.get("layout", "jaxrestore") != "jaxrestore":
+        raise errors.MismatchError(
+            f"{path} is in PyTorch's layout; convert it first: jaxrestore convert "
+            f"{path} OUT.safetensors"
+        )
+    if digest != card.get("sha256"):
+        raise errors.MismatchError(
+            f"{path} is not the file of which {card_path(path).name} tells: its "
+            "SHA-256 is another. Fetch or convert both again"
+        )
 
 
 def _check_file(path):

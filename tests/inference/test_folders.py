@@ -171,9 +171,14 @@ def test_more_pixels_than_the_limit_are_refused_until_it_is_raised(pictures, tmp
     with pytest.raises(images.ImageError, match="12x9 is more than `max_pixels`, 100"):
         plans.outstanding(plan, max_pixels=100)
     plans.outstanding(plan, max_pixels=108)
+    # Where others restore it, their limit counts.
+    assert plans.outstanding(plan, max_pixels=100, elsewhere=True) == (plan.places, {})
     with pytest.raises(images.ImageError, match="is more than"):
         folders.restore_all(_network(), plan.places, max_pixels=100)
     assert folders.restore_all(_network(), plan.places, max_pixels=108) == {}
+    several = plans.planned([pictures], tmp_path / "out").places
+    with pytest.raises(errors.NoInputError, match="is more than"):
+        folders.restore_all(_network(), several, max_pixels=10)
 
 
 def _raising(error, at):

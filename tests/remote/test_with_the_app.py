@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 from serving import fake_engine
 from serving.http import live
 from typer.testing import CliRunner
@@ -168,3 +169,12 @@ def wait_until(true, seconds=10.0):
 def save(content, folder):
     (folder / "found.png").write_bytes(content)
     return folder / "found.png"
+
+
+def test_an_animated_picture_is_refused_without_naming_options_of_others(url, tmp_path):
+    frames = [Image.fromarray(np.roll(PIXELS, n, 0)) for n in range(3)]
+    source = tmp_path / "a.gif"
+    frames[0].save(source, save_all=True, append_images=frames[1:])
+    words = ("restore", source, "-o", tmp_path / "out.png", "--task", "denoise")
+    said = "It holds 3 frames, expected one; save one as a file of its own"
+    assert str(run(url, *words).exception) == f"{source}: {said}"

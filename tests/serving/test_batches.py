@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from serving.pictures_of import array, chunks, decoded, png, run, running
 
+from jaxrestore import errors
 from jaxrestore.serving import archives
 from jaxrestore.serving.refusals import Refusal
-from jaxrestore.serving.values import Status
+from jaxrestore.serving.values import Batch, Status
 
 
 def zipped(members):
@@ -175,3 +176,41 @@ def test_no_cell_is_a_formula():
     assert [*read[0].values()] == ["'=1", "'-2", ""]
     assert [*read[1].values()] == ["'@x", "3", ""]
     assert [*read[2].values()] == ["", "", "'+4"]
+
+
+@with_service(max_result_pixels=16 * 24 * 4)
+async def test_pictures_of_a_zip_file_that_no_job_comes_of_are_not_kept(service):
+    images = service.settings.spool_folder / "images"
+    asked = ("sr", {"scale": 2})
+
+    async def added(*members):
+        content = chunks(zipped(members))
+        return await service.add_batch("me", content, asked[0], options=asked[1])
+
+    large = png(2, height=32)
+    told = await refused(added(("a.png", large), ("b.png", large)))
+    assert told.code == "result_too_large"
+    assert await service.images("me") == [] == [*images.iterdir()]
+    batch = await added(("a.png", png(1)), ("b.png", large))
+    assert [*batch.skipped] == ["b"] and len(batch.jobs) == 1
+    assert [one.stem for one in await service.images("me")] == ["a"]
+    await ended(service, batch)
+
+
+@with_service()
+async def test_a_batch_that_cannot_be_written_down_leaves_nothing(service):
+    keep = service._spool.keep
+
+    def full(one):
+        if isinstance(one, Batch):
+            raise errors.DiskError("no space left")
+        keep(one)
+
+    mine = await service.add_image("me", chunks(png(3)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service._spool, "keep", full)
+        for given in ([mine.id], chunks(zipped([("a.png", png(1))]))):
+            told = await refused(service.add_batch("me", given, "denoise"))
+            assert (told.status, told.code) == (507, "disk_full")
+    assert await service.images("me") == [mine]
+    assert (await service.jobs("me"))[0] == []

@@ -22,6 +22,10 @@ def doubled(value):
     return 2 * value
 
 
+def content(count):
+    return bytes(range(256)) * count
+
+
 def sleeps(seconds):
     time.sleep(seconds)
 
@@ -102,6 +106,12 @@ def test_a_child_answers_and_is_used_again(asked):
     assert asked(doubled, 21).value == 42
     found = {asked(process).value for _ in range(6)}
     assert os.getpid() not in found and len(found) <= 2
+
+
+def test_bytes_come_back_as_they_are(asked):
+    for count in (0, 1, 2**13):
+        assert asked(content, count).value == content(count)
+    assert asked(doubled, 21).value == 42
 
 
 def test_what_a_call_took_is_told_by_the_name_of_its_function(asked):

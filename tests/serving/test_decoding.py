@@ -1,5 +1,7 @@
 """Uploads as arrays and results as files, by the rules of the command line."""
 
+import functools
+import io
 import struct
 import zlib
 
@@ -139,6 +141,22 @@ def test_grey_with_a_profile_becomes_srgb_where_the_format_holds_grey_as_colour(
     np.testing.assert_array_equal(webp, seen.repeat(3, 2))
 
 
+def test_a_profile_does_not_limit_how_large_a_result_may_be(
+    upload, result, monkeypatch
+):
+    gamma = images.Metadata(profile=_grey_profile())
+    content = images.encoded(array(channels=1), ".png", metadata=gamma)
+    _, values, profile = upload(content)
+    few = functools.partial(images.read, max_pixels=10)
+    monkeypatch.setattr(images, "read", few)
+    assert decoded_size(result(values, ".webp", profile=profile)) == (24, 16)
+
+
+def decoded_size(content):
+    with Image.open(io.BytesIO(content)) as image:
+        return image.size
+
+
 def _grey_profile():
     """The least profile of grey: a white point, and light is the value itself."""
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
@@ -195,7 +213,7 @@ def test_quality_makes_a_file_smaller(result):
     ("values", "suffix", "quality", "bits", "said"),
     [
         (array(channels=4), ".jpg", None, None, "JPEG keeps no alpha"),
-        (array(), ".jpg", None, 16, "`bit_depth` 16 is of PNG and TIFF"),
+        (array(), ".jpg", None, 16, "`bits` 16 is of PNG and TIFF"),
         (array(), ".png", 50, None, "PNG loses nothing"),
         (array(), ".jpg", 101, None, "it is 1 to 100"),
     ],
@@ -303,6 +321,14 @@ def test_a_mask_of_no_use_is_refused(mask, values, code):
     assert (refused.value.status, refused.value.code) == (422, code)
 
 
+def test_a_mask_with_more_px_than_its_header_says_is_refused_as_one(mask, monkeypatch):
+    said = lambda *asked: ("PNG", (24, 16))
+    monkeypatch.setattr(decoding.image_headers, "format_and_size", said)
+    with pytest.raises(Refusal, match="has more px, and the picture 24x16") as refused:
+        mask(images.encoded(np.full((30, 30, 1), 255, np.uint8), ".png"))
+    assert refused.value.code == "other_size"
+
+
 def test_a_mask_that_is_no_picture_is_refused(mask):
     with pytest.raises(Refusal) as refused:
         mask(b"nothing")
@@ -324,8 +350,12 @@ def test_a_preview_is_small_and_of_a_kind_that_browsers_show(
     values = np.full(shape, 200 * 257, np.uint16)
     np.save(tmp_path / "values.npy", values)
     place = tmp_path / "preview"
-    kind = decoding.preview(tmp_path / "values.npy", tmp_path / "none", place, 1500)
+    asked = (tmp_path / "values.npy", tmp_path / "none", place, 1500)
+    assert decoding.preview(*asked) == b""
     with Image.open(place) as shown:
         assert (shown.height, shown.width) == size
-        assert shown.get_format_mimetype() == kind == media_type
+        assert shown.get_format_mimetype() == media_type
         assert abs(np.asarray(shown).astype(int) - 200).max() <= 1
+    written = place.read_bytes()
+    place.unlink()
+    assert decoding.preview(*asked, kept=False) == written and not place.exists()

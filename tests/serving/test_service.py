@@ -1,12 +1,15 @@
 """The web app without HTTP, on an engine that inverts."""
 
 import asyncio
+import contextlib
 import functools
+import io
 import itertools
 import random
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +18,8 @@ from serving import fake_engine
 from serving.pictures_of import array, chunks, decoded, png, run, running
 
 from jaxrestore import errors, images
+from jaxrestore.serving import decoding, renders, values
 from jaxrestore.serving import options as options_of_jobs
-from jaxrestore.serving import values
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.values import Status
 
@@ -631,3 +634,127 @@ async def test_what_is_deleted_while_jobs_are_listed_is_left_out(service):
     found = {job.id for job in (await listing)[0]}
     assert kept in found and deleted not in found
     assert [job.id for job in await following] == [batch.jobs[0]]
+
+
+@contextlib.contextmanager
+def full_disk():
+    """Inside no file of this process grows: EFBIG, where a full disk says ENOSPC."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+ENCODE, PREVIEW = decoding.encode, decoding.preview
+
+
+def encode_on_a_full_disk(*asked):
+    with full_disk():
+        return ENCODE(*asked)
+
+
+def preview_on_a_full_disk(*asked):
+    with full_disk():
+        return PREVIEW(*asked)
+
+
+@with_service()
+async def test_what_is_done_is_sent_though_the_disk_is_full(service):
+    image = await service.add_image("me", chunks(png(1)))
+    batch = await service.add_batch("me", [image.id], "denoise")
+    (job,) = batch.jobs
+    await service.wait(job, 5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "encode", encode_on_a_full_disk)
+        patch.setattr(decoding, "preview", preview_on_a_full_disk)
+        found = await service.result(job)
+        with found.open() as file:
+            np.testing.assert_array_equal(decoded(file.read()), 255 - array(1))
+        shown = await service.preview(image.id)
+        np.testing.assert_array_equal(decoded(shown.content), array(1))
+        parts = [part async for part in service.batch_zip(batch.id)]
+        with zipfile.ZipFile(io.BytesIO(b"".join(parts))) as archive:
+            assert archive.namelist() == [found.name, "manifest.csv"]
+            made = decoded(archive.read(found.name))
+        np.testing.assert_array_equal(made, 255 - array(1))
+        places = {path.name for path in service.settings.spool_folder.rglob("*.*")}
+        assert places == {"values.npy", "result.npy", "told.json"}
+    kept = await service.result(job)
+    assert kept.path.is_file() and kept.file is None
+
+
+@with_service()
+async def test_results_that_are_held_in_memory_have_a_limit(service):
+    image = await service.add_image("me", chunks(png(1)))
+    job = await service.add_job("me", image.id, "denoise")
+    await service.wait(job.id, 5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "encode", encode_on_a_full_disk)
+        patch.setattr(renders, "_MOST_HELD", 2000)
+        found = await service.result(job.id)
+        assert found.open().seek(0, 2) > 1000
+        told = await refused(service.result(job.id, "tiff"))
+        assert (told.status, told.code) == (507, "disk_full") and told.retry_after
+        del found
+        assert (await service.result(job.id, "tiff")).file is not None
+
+
+@with_service(engine_options={"delay": 0.5, "steps": 50})
+async def test_all_that_is_in_the_spool_is_counted(service):
+    def is_counted():
+        files = [p for p in service.settings.spool_folder.rglob("*") if p.is_file()]
+        return service.gauges()["spool_bytes"] == sum(p.stat().st_size for p in files)
+
+    image = await service.add_image("me", chunks(png(1)))
+    hole = np.zeros((16, 24, 1), np.uint8)
+    hole[4:8] = 255
+    await service.add_mask("me", image.id, chunks(images.encoded(hole, ".png")))
+    assert is_counted()
+    job = await service.add_job("me", image.id, "denoise", method="prior")
+    assert is_counted()
+    async for now in service.events(job.id):
+        if now.preview:
+            break
+    assert is_counted()
+    await service.finish(job.id)
+    await service.wait(job.id, 5)
+    batch = await service.add_batch("me", [image.id], "denoise")
+    await service.wait(batch.jobs[0], 5)
+    assert is_counted()
+    await service.preview(image.id)
+    await service.result_preview(job.id)
+    await service.result(job.id, "webp")
+    assert is_counted()
+    asked = asyncio.ensure_future(service.result(job.id, "tiff"))
+    await until(lambda: service._renders._making)
+    asked.cancel()
+    await until(lambda: not service._renders._making)
+    assert [*service.settings.spool_folder.rglob("*.tif")] and is_counted()
+    (service.settings.spool_folder / "incoming" / "upload").write_bytes(bytes(1000))
+    assert is_counted()
+
+
+@with_service(owner_spool=8000)
+async def test_results_count_for_their_owner_and_are_not_kept_where_that_is_too_much(
+    service,
+):
+    image = await service.add_image("me", chunks(png(1)))
+    job = await service.add_job("me", image.id, "denoise")
+    await service.wait(job.id, 5)
+    for quality in range(50, 100):
+        found = await service.result(job.id, "jpeg", quality=quality)
+        if found.file is not None:
+            break
+    assert not found.path.exists() and decoded(found.open().read()).shape == (16, 24, 3)
+    assert (await service.result_preview(job.id)).content
+    assert 8000 <= service.gauges()["spool_bytes"] < 10_000
+    told = await refused(service.add_image("me", chunks(png(2))))
+    assert (told.status, told.code) == (429, "own_spool")
+    await service.add_image("you", chunks(png(2)))
+    await service.delete_job(job.id)
+    await service._jobs.register.clerk.settled(job.id)
+    await service.add_image("me", chunks(png(2)))

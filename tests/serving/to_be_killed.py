@@ -1,12 +1,14 @@
 """A process with a service that takes jobs until it is killed, or ends what is there.
 
 `python to_be_killed.py FOLDER take` prints the id of each job once it is acknowledged,
-with the seed of its picture; `... finish` ends all jobs, and prints what became of each
-of those whose ids it reads.
+with the seed of its picture, which no other job has; `... finish` ends all jobs, and
+prints what became of each of those whose ids it reads.
 """
 
 import asyncio
 import functools
+import itertools
+import random
 import sys
 from pathlib import Path
 
@@ -18,19 +20,12 @@ from jaxrestore.serving.records import ledger
 
 async def take(folder: Path):
     async with service(folder, delay=0.02) as running:
-        images = {
-            seed: await running.add_image(
-                "me", pictures_of.chunks(pictures_of.png(seed))
-            )
-            for seed in range(3)
-        }
-        seed = 0
-        while True:
-            owner = f"owner{seed}"
-            image = images[seed % len(images)]
+        for number in itertools.count():
+            owner, seed = f"owner{number}", random.randrange(10**9)
+            picture = pictures_of.chunks(pictures_of.png(seed))
+            image = await running.add_image(owner, picture)
             job = await running.add_job(owner, image.id, "denoise")
-            print(job.id, seed % len(images), owner, flush=True)
-            seed += 1
+            print(job.id, seed, owner, flush=True)
 
 
 async def finish(folder: Path):
@@ -43,7 +38,7 @@ async def finish(folder: Path):
                 made = await running.result(id)
                 found = pictures_of.decoded(made.path.read_bytes())
                 whole = (found == 255 - pictures_of.array(int(seed))).all()
-            print(job.status, bool(whole), flush=True)
+            print(job.status, job.code, bool(whole), flush=True)
         assert running.ledger.unfinished() == []
 
 

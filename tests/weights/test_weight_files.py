@@ -157,3 +157,30 @@ def test_types_of_safetensors_are_read_and_others_refused(tmp_path):
     path.write_bytes(_raw({"a": _entry("F8_E4M3", (4,))}, b"\x01\x02\x03\xff"))
     with pytest.raises(errors.NoInputError, match="a is of type F8_E4M3"):
         weight_files.read(path)
+
+
+TOLD = {"source": {}, "license": "not stated", "scale": 1, "statistics": "eval"}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "said"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "mismatch", "SHA-256"),
+        (lambda path: path.with_suffix(".json").unlink(), "none", "has no card"),
+        (lambda path: _told(path, scale="1"), "mismatch", "does not tell scale;"),
+        (lambda path: _told(path, takes=None), "mismatch", "does not tell takes;"),
+        (lambda path: _told(path, layout="torch"), "mismatch", "jaxrestore convert"),
+    ],
+)
+def test_weights_are_checked_without_a_network(tmp_path, change, kind, said):
+    path = _written(tmp_path, takes=["rgb"], **TOLD)
+    weight_files.check(path)
+    change(path)
+    kinds = {"mismatch": errors.MismatchError, "none": errors.NoInputError}
+    with pytest.raises(kinds[kind], match=said):
+        weight_files.check(path)
+
+
+def _told(path, **entries):
+    card = json.loads(path.with_suffix(".json").read_bytes())
+    path.with_suffix(".json").write_text(json.dumps({**card, **entries}))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from jaxrestore import errors
 from jaxrestore.cli import ending, options, streams
 
 commands = typer.Typer()
@@ -125,6 +126,11 @@ def restore(
         offer = tasks.asked(there)
         masked = mask is not None
         found = tasks.check(offer, task, known, method=method, masked=masked)
+        if mask is not None and not mask.exists():
+            raise errors.NoInputError(
+                f"`mask` {mask} does not exist; give a file, or a folder with a mask "
+                "of the same name for each image"
+            )
         if (
             task == "jpeg"
             and method in (None, "network")

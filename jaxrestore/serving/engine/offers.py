@@ -1,6 +1,6 @@
 """What can be done to a picture here, by which methods, and why not by others."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,6 +91,13 @@ class Offer(NamedTuple):
 _NETWORK = ("strength", "ensemble", "confine")
 _FIT = ("iterations",)
 _NO_FIT = "A fit knows of noise alone; choose Remove noise for it."
+_NO_WEIGHTS = (
+    "No weights for it ship with jaxrestore. Whoever runs this server can give some: "
+    "{name}.safetensors, with its card, in the folder of `--models`."
+)
+_BROKEN = (
+    "Its weights cannot be used; whoever runs this server finds the reason in its log."
+)
 _OFFERS = {
     "photo": Offer(
         "Clean a photograph",
@@ -153,13 +160,20 @@ def files(models: Path | None) -> dict[str, Path]:
     return found
 
 
-def offered(weights: Mapping[str, Path]) -> tuple[values.TaskInfo, ...]:
-    """Returns all tasks, of which those in `weights` have a network.
+def offered(
+    weights: Mapping[str, Path], broken: Collection[str] = ()
+) -> tuple[values.TaskInfo, ...]:
+    """Returns all tasks, of which those in `weights`, but `broken`, have a network.
 
     Raises as `weight_files.read_card`.
     """
+    cards = {
+        name: weight_files.read_card(file)
+        for name, file in weights.items()
+        if name not in broken
+    }
     return tuple(
-        _info(name, weight_files.read_card(weights[name]) if name in weights else None)
+        _info(name, cards.get(name), _BROKEN if name in broken else _NO_WEIGHTS)
         for name in dict.fromkeys([*_OFFERS, *sorted(weights)])
     )
 
@@ -185,7 +199,7 @@ def checked(name: str, value: Any) -> Any:
     return value
 
 
-def _info(name, card):
+def _info(name, card, lacking):
     offer = _OFFERS.get(name) or _own(name, card)
     options = dict(offer.options)
     why_not = dict(offer.why_not)
@@ -194,10 +208,7 @@ def _info(name, card):
         options = {"network": _of_card(card), **options}
         scales = tuple(dict.fromkeys((card["scale"], *scales)))
     else:
-        why_not["network"] = (
-            "No weights for it ship with jaxrestore. Whoever runs this server can give "
-            f"some: {name}.safetensors, with its card, in the folder of `--models`."
-        )
+        why_not["network"] = lacking.format(name=name)
         options.pop("network", None)
     asked = {one: _schema(one, options) for names in options.values() for one in names}
     return values.TaskInfo(
@@ -238,10 +249,13 @@ def _of_card(card):
 def _own(name, card):
     """A task that only somebody's own weights do."""
     words = name.replace("_", " ").replace("-", " ")
-    source = card["source"].get("run") or card["source"].get("file") or name
+    what = ""
+    if card is not None:
+        source = card["source"].get("run") or card["source"].get("file") or name
+        what = f": {card['generator']['name']} {source}"
     return Offer(
         words[:1].upper() + words[1:],
-        f"A network of whoever runs this server: {card['generator']['name']} {source}.",
+        f"A network of whoever runs this server{what}.",
         {},
         {
             "prior": "Only the network does this.",

@@ -20,7 +20,7 @@ from jaxrestore.inference import crops, inpainting, restorer
 from jaxrestore.ops import no_reference
 from jaxrestore.prior import pictures
 from jaxrestore.serving import cells, values
-from jaxrestore.serving.engine import methods, shelf, turns
+from jaxrestore.serving.engine import failures, methods, shelf, turns
 
 
 @dataclasses.dataclass
@@ -179,7 +179,7 @@ def _say(work, iterations, error):
     """Tells how a fit went; of one that went bad the best until then is the result."""
     work.numbers["iterations"] = iterations
     if error is not None:
-        work.numbers["went_bad"] = str(error)
+        work.numbers["went_bad"] = failures.of(error)[1]
 
 
 class _Fit:

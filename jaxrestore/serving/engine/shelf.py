@@ -48,27 +48,27 @@ class Shelf:
 
         return dataclasses.replace(network, apply=apply)
 
-    def warm(self) -> None:
+    def warm(self) -> dict[str, Exception]:
         """Loads all, and has compiled what pictures of any size need of each.
 
-        Raises as `restorer.load_weights`.
+        Returns by task why others have no network: what is wrong with their files.
+        Raises what is no fault of a file, but of the device or of memory.
         """
-        built = []
+        built, broken = [], {}
         for task, file in self._files.items():
-            network = self._network(task)
-            card = weight_files.read_card(file)
-            how = card["generator"], card["statistics"], network.takes
-            if how in built:
-                continue  # its programs are there
-            built.append(how)
-            for side in sides(network):
-                shape = (side, side, sum(inputs.CHANNELS[w] for w in network.takes))
-                count = 1
-                while count <= self._device.most:
-                    # A device that is too small for it is found out by pictures, too.
-                    with contextlib.suppress(MemoryError, RuntimeError):
-                        np.asarray(network.apply(jnp.zeros((count, *shape))))
-                    count *= 2
+            try:
+                weight_files.check(file)
+                network = self._network(task)
+                card = weight_files.read_card(file)
+                how = card["generator"], card["statistics"], network.takes
+                if how not in built:  # else its programs are there
+                    self._compile(network)
+                    built.append(how)
+            except (RuntimeError, MemoryError):
+                raise
+            except Exception as error:
+                broken[task] = error
+        return broken
 
     def release(self) -> bool:
         """Lets all networks and programs go, and their memory; False: there were none.
@@ -93,6 +93,16 @@ class Shelf:
                 loaded = restorer.load_weights(self._files[task])
                 self._loaded[task] = dataclasses.replace(loaded, name=task)
             return self._loaded[task]
+
+    def _compile(self, network):
+        for side in sides(network):
+            shape = (side, side, sum(inputs.CHANNELS[w] for w in network.takes))
+            count = 1
+            while count <= self._device.most:
+                # A device that is too small for it is found out by pictures, too.
+                with contextlib.suppress(MemoryError, RuntimeError):
+                    np.asarray(network.apply(jnp.zeros((count, *shape))))
+                count *= 2
 
 
 def sides(network: restorer.Restorer) -> list[int]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from jaxrestore import errors
 from jaxrestore.serving import values
-from jaxrestore.serving.engine import messages
+from jaxrestore.serving.engine import failures, messages
 
 _ID = re.compile("([0-9a-f]{8})[0-9a-f]{24}")
 _BEAT_S = 1.0
@@ -30,10 +30,6 @@ Tell = Callable[[Any], object]
 
 class Cancelled(Exception):
     """Somebody has cancelled the job."""
-
-
-class TooLong(errors.UserError):
-    """The job has taken all the time that it may."""
 
 
 class Worker:
@@ -54,7 +50,6 @@ class Worker:
         self.device = " ".join(kinds)
         self._begin, self._tell = begin, tell
         self._weights = offers.files(begin.models)
-        self._tasks = offers.offered(self._weights)
         most = 1 if device.platform == "cpu" else turns.MOST
         self._turns, self._beginnings = turns.Turns(most), turns.Turns()
         self._networks = shelf.Shelf(self._weights, self._turns)
@@ -65,12 +60,18 @@ class Worker:
     def warm(self) -> None:
         """Compiles all that pictures need, and tells that it is ready.
 
-        Raises as `restorer.load_weights`, for weights that cannot be used.
+        What is wrong with weights that cannot be used goes to the log; their tasks say
+        that they have none.
         """
+        from jaxrestore.serving.engine import offers
+
         begun = time.monotonic()
-        self._networks.warm()
+        broken = self._networks.warm()
+        for task, error in broken.items():
+            print(f"no network for {task}: {error}", file=sys.stderr, flush=True)
+        tasks = offers.offered(self._weights, broken)
         self._last = time.monotonic()
-        self._tell(values.Ready(self._tasks, self.device, self._last - begun))
+        self._tell(values.Ready(tasks, self.device, self._last - begun))
 
     def take(self, message: Any) -> None:
         """Takes an `Order`, or a `Cancel` or `Finish` of one that runs."""
@@ -130,10 +131,9 @@ class Worker:
                 _say("".join(traceback.format_exception(error)))
                 said = "The engine failed in a way that is not foreseen; it is logged."
                 return values.Status.FAILED, "engine_error", said, work.numbers
-            code, said = _code(known), str(known)
-            if code in _OURS:  # what it says names places on our disk
-                _say(f"{running.order.job}: {said}")
-                said = _OURS[code]
+            code, said = failures.of(known)
+            if said != str(known):
+                _say(f"{running.order.job}: {known}")
             return values.Status.FAILED, code, said, work.numbers
         return values.Status.DONE, None, None, work.numbers
 
@@ -156,7 +156,8 @@ class _Running:
         if self.cancelled.is_set():
             raise Cancelled
         if time.monotonic() > self.until:
-            raise TooLong("It took longer than a job may; give a smaller picture.")
+            said = "It took longer than a job may; give a smaller picture."
+            raise failures.TooLong(said)
 
 
 def _of_one_job(error):
@@ -164,30 +165,6 @@ def _of_one_job(error):
         return errors.of_one_file(error)
     except Exception:
         return errors.explained(error)
-
-
-# What programs are told of errors of the library, the first that fits.
-_CODES = (
-    (TooLong, "too_long"),
-    (errors.OutOfMemoryError, "out_of_memory"),
-    (errors.ImageError, "bad_image"),
-    (errors.ConfigError, "bad_options"),
-    (errors.TrainingError, "not_finite"),
-    (errors.MismatchError, "bad_weights"),
-    (errors.DamagedError, "bad_weights"),
-    (errors.NoInputError, "bad_weights"),
-    (errors.DiskError, "disk"),
-)
-
-
-_OURS = {
-    "bad_weights": "The weights of the network are damaged; choose another method.",
-    "disk": "The server could not read the picture or write the result; try again.",
-}
-
-
-def _code(error):
-    return next((code for kind, code in _CODES if isinstance(error, kind)), "failed")
 
 
 def _say(text):

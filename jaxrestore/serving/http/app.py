@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from jaxrestore import __version__
+from jaxrestore.serving import keys
 from jaxrestore.serving.http import (
     description,
     docs,
@@ -63,7 +64,7 @@ def create_app(
     """
     lifetime, counts = Lifetime(), metrics or Metrics()
     known = tokens.read(settings.tokens_file) if settings.tokens_file else ()
-    signed = sessions.Sessions(sessions.key(settings.folder), settings.secure)
+    signed = sessions.Sessions(keys.of(settings.folder), settings.secure)
     app = FastAPI(
         title="jaxrestore",
         version=__version__,

@@ -1,9 +1,9 @@
 """Files as answers: their names, their tags, and who has them already."""
 
 import asyncio
+import io
 import os
 from collections.abc import AsyncIterator
-from typing import BinaryIO
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -61,10 +61,11 @@ def file(
     if fresh(request, etag):
         return Response(status_code=304, headers=headers)
     try:
-        opened = result.path.open("rb")
+        opened = result.open()
     except FileNotFoundError as error:
         raise refusals.not_found("result") from error
-    headers["content-length"] = str(os.fstat(opened.fileno()).st_size)
+    headers["content-length"] = str(opened.seek(0, os.SEEK_END))
+    opened.seek(0)
     return StreamingResponse(
         _parts(opened),
         headers=headers,
@@ -78,7 +79,7 @@ def picture(one: Picture) -> Response:
     return Response(one.content, media_type=one.media_type)
 
 
-async def _parts(opened: BinaryIO) -> AsyncIterator[bytes]:
+async def _parts(opened: io.BytesIO | io.BufferedReader) -> AsyncIterator[bytes]:
     """Reads in a thread; a file that is deleted meanwhile is read to its end."""
     try:
         while chunk := await asyncio.to_thread(opened.read, _CHUNK):

@@ -14,11 +14,12 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from jaxrestore import errors
+from jaxrestore import errors, tables
 from jaxrestore.serving.http import app as apps
 from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.http.protocol import protocol
 from jaxrestore.serving.settings import Settings, own_weights
+from jaxrestore.weights import weight_files
 
 _LAST = 5  # seconds for answers that are under way when all jobs have ended
 _KEEP_ALIVE = 20
@@ -30,10 +31,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def check(settings: Settings) -> None:
     """Refuses a server that everyone can reach and that asks nobody for a token.
 
-    Raises `ConfigError`; and, of a folder of networks, as `own_weights`.
+    Raises `ConfigError`; and, of a folder of networks, as `own_weights` and
+    `weight_files.check`.
     """
     if settings.models is not None:
-        own_weights(settings.models)
+        for file in own_weights(settings.models).values():
+            weight_files.check(file)
     if apps.is_local(settings) or settings.socket or settings.tokens_file:
         return
     if not settings.insecure_public:
@@ -58,7 +61,8 @@ def serve(
         where = lambda: told(_where(settings, ear))
         server = Server(configured(settings, app), app, where)
         asyncio.run(server.serve(sockets=[ear]))
-    raise errors.Interrupted(_farewell(server), server.signal)
+    said = _farewell(server.hurried, app.state.service.unfinished)
+    raise errors.Interrupted(said, server.signal)
 
 
 def configured(settings: Settings, app: FastAPI) -> uvicorn.Config:
@@ -203,7 +207,8 @@ def _where(settings: Settings, ear: socket.socket) -> str:
     return f"serving at http://{host}:{port}; Ctrl-C ends it"
 
 
-def _farewell(server: Server) -> str:
-    if server.hurried:
-        return "ended at once; jobs that ran begin again at the next start"
-    return "ended; jobs that waited are kept, and go on at the next start"
+def _farewell(hurried: bool, unfinished: int) -> str:
+    said = "ended at once" if hurried else "ended"
+    waits = "waits" if unfinished == 1 else "wait"
+    jobs = f"; {tables.counted(unfinished, 'job')} {waits} for the next start"
+    return f"{said}{jobs if unfinished else ''}"

@@ -9,9 +9,6 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
-
-from jaxrestore import files
 
 COOKIE = "jaxrestore"
 LIFE = 30 * 86_400  # seconds that a browser keeps it
@@ -64,18 +61,3 @@ class Sessions:
 
     def _sign(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
-
-
-def key(folder: Path) -> bytes:
-    """Returns the key that signs cookies: 32 random bytes, kept in the folder.
-
-    So that sessions outlive a restart. Only the user who runs the server may read it.
-    """
-    place = folder / "session.key"
-    if place.is_file() and len(known := place.read_bytes()) == 32:
-        return known
-    made = secrets.token_bytes(32)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files.write_bytes(place, made)
-    place.chmod(0o600)
-    return made

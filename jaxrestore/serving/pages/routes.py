@@ -5,6 +5,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from jaxrestore.serving import quarantine
 from jaxrestore.serving.http import sessions
 from jaxrestore.serving.pages import forms, shown
 from jaxrestore.serving.pages.templating import page
@@ -100,7 +101,8 @@ async def history(request: Request, cursor: str | None = None) -> Response:
 @router.get("/privacy")
 async def privacy(request: Request) -> Response:
     """What is kept, and for how long."""
-    context = {"settings": settings(request), "cookie_s": sessions.LIFE}
+    lives = {"cookie_s": sessions.LIFE, "quarantine_s": quarantine.KEPT_S}
+    context = {"settings": settings(request), **lives}
     return page(request, "privacy.html", context)
 
 

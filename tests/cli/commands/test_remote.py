@@ -220,3 +220,31 @@ def test_a_refusal_of_one_file_is_in_the_server_s_words(distant, pictures, tmp_p
     result = restore(pictures / "colour.png", "-o", tmp_path / "out.png")
     assert isinstance(result.exception, images.ImageError)
     assert str(result.exception).endswith("colour.png: It has 4 frames; send one")
+
+
+def test_what_cannot_be_read_here_is_refused_in_the_server_s_words_too(
+    distant, tmp_path
+):
+    frames = [Image.new("L", (9, 9), level) for level in (0, 9)]
+    source = tmp_path / "a.gif"
+    frames[0].save(source, save_all=True, append_images=frames[1:])
+    said = "It holds 2 frames, expected one; save one as a file of its own."
+
+    def refuse(request):
+        if request.url.path.endswith("/images"):
+            return problem(422, "unfit", said)
+
+    distant.before = refuse
+    result = restore(source, "-o", tmp_path / "out.png")
+    assert isinstance(result.exception, images.ImageError)
+    assert str(result.exception) == f"{source}: {said.rstrip('.')}"
+
+
+def test_a_mask_is_a_file_or_a_folder_that_is_there(distant, pictures, tmp_path):
+    words = ("--task", "inpaint", "--mask", "alpha", "-o", tmp_path / "out.png")
+    result = run("restore", pictures / "colour.png", *words)
+    assert isinstance(result.exception, errors.NoInputError)
+    assert "--mask alpha does not exist; give a file, or a folder" in str(
+        result.exception
+    )
+    assert distant.paths("POST") == []

@@ -112,3 +112,16 @@ def test_its_home_is_where_state_is_kept(monkeypatch, tmp_path):
     assert serving.home() == tmp_path / "jaxrestore"
     monkeypatch.delenv("XDG_STATE_HOME")
     assert serving.home() == Path.home() / ".local/state/jaxrestore"
+
+
+def test_weights_that_are_not_whole_are_told_at_the_start(tmp_path):
+    models, source = tmp_path / "models", ROOT / "jaxrestore/weights/shipped/jpeg"
+    models.mkdir()
+    weights = source.with_suffix(".safetensors").read_bytes()
+    (models / "jpeg.safetensors").write_bytes(weights[:-1])
+    code, told = refused(tmp_path, "--models", str(models))
+    assert code == 3 and "has no card jpeg.json" in told
+    card = source.with_suffix(".json").read_bytes()
+    (models / "jpeg.json").write_bytes(card)
+    code, told = refused(tmp_path, "--models", str(models))
+    assert code == 66 and "its SHA-256 is another" in told

@@ -22,8 +22,8 @@ import jaxrestore
 from jaxrestore import errors, images, networks
 from jaxrestore.inference import classical, folders, inpainting, shipped
 from jaxrestore.ops import no_reference
-from jaxrestore.prior import pictures
-from jaxrestore.serving import cells, values
+from jaxrestore.prior import deep_image, pictures
+from jaxrestore.serving import cells, settings, values
 from jaxrestore.serving.engine import messages, offers, orders, worker
 from jaxrestore.weights import cards, weight_files
 
@@ -269,6 +269,18 @@ def test_a_fit_shows_what_it_has_and_goes_on(desk, fits):
     assert fits == [{"task": "denoise", "iterations": 7}]
 
 
+def test_a_fit_that_goes_bad_is_told_in_words_for_who_has_no_library(desk, monkeypatch):
+    def restore_picture(picture, *, progress, **options):
+        error = deep_image.FitError("the numbers are not finite; try another key")
+        error.result = pictures.Restored(picture, 150, "rule")
+        raise error
+
+    monkeypatch.setattr(pictures, "restore_picture", restore_picture)
+    _, numbers = desk.made(noise(8, 8, 3), "denoise", "prior")
+    said = "The method came to numbers that make no picture; choose another method."
+    assert numbers["went_bad"] == said
+
+
 def test_a_fit_ends_with_its_best_when_asked(desk, fits, monkeypatch):
     finish = orders._Fit.told
 
@@ -363,6 +375,7 @@ def test_memory_that_does_not_suffice_ends_one_job_alone(desk, monkeypatch):
     )
     code, detail = desk.failure(noise(20, 20, 3), "denoise")
     assert code == "out_of_memory" and "more memory" in detail
+    assert "`" not in detail  # there is no `tile` to choose
     desk.made(noise(20, 20, 3), "jpeg")
 
 
@@ -446,7 +459,7 @@ def test_own_weights_serve_tasks_by_their_files_names(tmp_path, models, restore)
         shutil.copy(source, tmp_path / f"{name}.safetensors")
         shutil.copy(source.with_suffix(".json"), tmp_path / f"{name}.json")
     desk = Desk(tmp_path, models=tmp_path)
-    desk.worker._networks.warm = lambda: None
+    desk.worker._networks.warm = dict
     desk.worker.warm()
     tasks = {one.name: one for one in desk.told.get().tasks}
     assert tasks["deblur"].methods == ("network", "prior")
@@ -460,6 +473,31 @@ def test_own_weights_serve_tasks_by_their_files_names(tmp_path, models, restore)
     assert tasks["denoise"].architecture == "unet"
     with pytest.raises(errors.NoInputError, match="holds no weights"):
         offers.files(tmp_path / "nowhere")
+
+
+def test_weights_that_cannot_be_used_cost_their_task_its_network_alone(
+    tmp_path, models, monkeypatch, capsys
+):
+    source = models / "jpeg.safetensors"
+    for name in ("denoise", "jpeg", "my-own"):
+        shutil.copy(source, tmp_path / f"{name}.safetensors")
+        shutil.copy(source.with_suffix(".json"), tmp_path / f"{name}.json")
+    (tmp_path / "denoise.safetensors").write_bytes(source.read_bytes()[:-1])
+    card = json.loads(source.with_suffix(".json").read_bytes())
+    (tmp_path / "my-own.json").write_text(json.dumps({**card, "takes": ["grey"]}))
+    monkeypatch.setattr(offers, "files", settings.own_weights)
+    desk = Desk(tmp_path, models=tmp_path)
+    monkeypatch.setattr(desk.worker._networks, "_compile", lambda network: None)
+    desk.worker.warm()
+    tasks = {one.name: one for one in desk.told.get().tasks}
+    assert tasks["jpeg"].methods[0] == "network"
+    assert tasks["denoise"].methods == ("prior", "classical")
+    assert tasks["my-own"].methods == ()
+    for name in ("denoise", "my-own"):
+        assert "reason in its log" in tasks[name].why_not["network"]
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith(f"no network for denoise: {tmp_path}")
+    assert told[1].startswith("no network for my-own: ") and "takes" in told[1]
 
 
 def test_every_task_says_what_it_takes_and_why_not():

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from serving.http import live, whole
 
+from jaxrestore.serving import pictures
+
 API = "/api/v1"
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
@@ -147,7 +149,9 @@ def test_the_same_key_is_the_same_job(to):
         assert code(answer)[0] == 404
 
 
-def test_a_job_is_waited_for_and_its_result_fetched(to):
+@pytest.mark.parametrize("room", [True, False])
+def test_a_job_is_waited_for_and_its_result_fetched(to, monkeypatch, room):
+    monkeypatch.setattr(pictures.Pictures, "has_room", lambda self, owner: room)
     answer = job(to, params={"strength": 0.5})
     assert answer.status_code == 200
     assert answer.headers["preference-applied"] == "wait=10"

@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from jaxrestore import errors
+from jaxrestore.serving import keys
 from jaxrestore.serving.http import bodies, callers, guards, rates, sessions, tokens
 from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.settings import Settings
@@ -407,9 +408,9 @@ def test_a_file_of_tokens_that_is_none_is_refused(tmp_path, text, told):
 
 
 def test_the_key_of_sessions_is_kept_for_us_alone(tmp_path):
-    key = sessions.key(tmp_path / "made")
+    key = keys.of(tmp_path / "made")
     place = tmp_path / "made" / "session.key"
-    assert sessions.key(tmp_path / "made") == key and len(key) == 32
+    assert keys.of(tmp_path / "made") == key and len(key) == 32
     assert place.stat().st_mode & 0o077 == 0
     place.write_bytes(b"short")
-    assert sessions.key(tmp_path / "made") not in (key, b"short")
+    assert keys.of(tmp_path / "made") not in (key, b"short")

@@ -344,7 +344,20 @@ def test_a_server_that_is_told_to_end_lets_what_runs_end(tmp_path):
         done = to.get(job["links"]["self"], headers={"prefer": "wait=5"}).json()
         assert done["status"] == "done"
         assert process.wait(10) == 128 + signal.SIGTERM
-        assert process.stderr.read().startswith("error: ended; ")
+        assert process.stderr.read() == "error: ended\n"
+
+
+@pytest.mark.parametrize(
+    ("hurried", "unfinished", "said"),
+    [
+        (False, 0, "ended"),
+        (True, 0, "ended at once"),
+        (False, 1, "ended; 1 job waits for the next start"),
+        (True, 3, "ended at once; 3 jobs wait for the next start"),
+    ],
+)
+def test_at_its_end_it_says_what_is_left(hurried, unfinished, said):
+    assert server._farewell(hurried, unfinished) == said
 
 
 @pytest.mark.slow
@@ -358,4 +371,5 @@ def test_a_second_signal_ends_it_at_once(tmp_path):
             pass
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 128 + signal.SIGINT
-        assert "at once" in process.stderr.read()
+        ended = "error: ended at once; 1 job waits for the next start\n"
+        assert process.stderr.read() == ended

@@ -196,6 +196,7 @@ def test_pages_say_what_settings_are(client):
     assert "up to 3 MB" in start.text and "12 megapixels" in start.text
     assert "777 px a side" in start.text and "15 min" in start.text
     assert "15 min" in privacy.text and "41 days" in privacy.text
+    assert "24 h" in privacy.text
 
 
 def test_16_bits_are_offered_where_the_upload_had_them(client):
