@@ -58,7 +58,7 @@ class Callers:
         page = problems.wants_page(path, headers.get("accept"))
         if not caller.known and not _begins(path, (*_OPEN, "/static")):
             if page and scope["method"] in ("GET", "HEAD"):
-                return await _redirect(f"/login?next={quote(path)}", send)
+                return await _redirect(f"/login?next={_asked(scope)}", send)
             return await refuse(scope, receive, send, _unknown(headers))
         if not caller.admin and _begins(path, _ADMIN):
             return await refuse(scope, receive, send, _no_admin())
@@ -89,6 +89,12 @@ class Callers:
             admin=token.scope == "admin" if token else self.local and not self.known,
             known=token is not None or not self.known,
         )
+
+
+def _asked(scope: Scope) -> str:
+    """The address that was asked for, with its query, as the value in another query."""
+    query = scope["query_string"]
+    return quote(quote(scope["path"]).encode() + (b"?" + query if query else b""))
 
 
 def _begins(path: str, places: tuple[str, ...]) -> bool:

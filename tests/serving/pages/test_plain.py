@@ -1,7 +1,6 @@
 """The pages without scripts: every flow but painting, by forms and links alone."""
 
 import dataclasses
-import hashlib
 import io
 import re
 import time
@@ -238,30 +237,6 @@ def test_no_page_holds_inline_scripts_or_styles_or_asks_elsewhere(client):
         assert not found, (page.url, found)
 
     assert INLINE.search('<p style="x">') and INLINE.search("<script>1</script>")
-
-
-def test_a_token_is_asked_for_and_remembered(tmp_path):
-    known = tmp_path / "tokens"
-    known.write_text(f"{hashlib.sha256(b'secret').hexdigest()} user\n")
-    settings = whole.settings(tmp_path, tokens_file=known)
-    with paged.visitor(paged.app(settings)) as client:
-        _log_in_and_out(client)
-
-
-def _log_in_and_out(client):
-    asked = client.get("/history")
-    assert asked.headers["location"] == "/login?next=/history"
-    wrong = client.post("/login", data={"token": "no", "next": "/history"})
-    assert wrong.status_code == 401 and "not known" in wrong.text
-    right = {"token": "secret", "next": "/history"}
-    entered = client.post("/login", data=right)
-    assert entered.headers["location"] == "/history"
-    assert client.get("/history").status_code == 200
-    assert client.get("/records").status_code == 403
-    foreign = client.post("/login", data={**right, "next": "//x.org"})
-    assert foreign.headers["location"] == "/"
-    client.post("/logout")
-    assert client.get("/history").status_code == 303
 
 
 @pytest.mark.parametrize("name", ["../routes.py", "%2e%2e/routes.py", "/etc/passwd"])
