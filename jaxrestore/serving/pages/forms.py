@@ -11,7 +11,8 @@ from jaxrestore.serving.service import Service
 from jaxrestore.serving.values import Image, TaskInfo
 
 _CHUNK = 2**18
-ACCEPTED = "image/jpeg,image/png,image/webp,image/bmp,image/tiff"
+# All formats that are read. Safari makes of HEIC, which is not, the first of them.
+ACCEPTED = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,image/avif"
 
 
 def files(form: FormData, *names: str) -> list[UploadFile]:

@@ -144,6 +144,7 @@ async def _edit(
         "tasks": tasks,
         "chosen": chosen if chosen in able else next(iter(able), None),
         "problem": problem,
+        "accepted": forms.ACCEPTED,
         "others": others,
         "titles": {job.id: shown.title(job, tasks) for job in others},
     }
