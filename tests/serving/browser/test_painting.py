@@ -48,31 +48,31 @@ def test_a_line_is_as_wide_as_said_and_goes_with_the_job(page):
     assert changed[inside].mean() > 0.99 and not changed[outside].any()
 
 
-def test_tools_undo_redo_erase_invert_and_clear(desktop):
-    begun(desktop, 16)
-    press = lambda name: desktop.get_by_role("button", name=name, exact=True).click()
-    browsing.drag(desktop, (20, 20), (140, 20))
-    browsing.drag(desktop, (20, 90), (140, 90))
-    both = browsing.painted(desktop)
+def test_tools_undo_redo_erase_invert_and_clear(page):
+    begun(page, 16)
+    press = lambda name: page.get_by_role("button", name=name, exact=True).click()
+    browsing.drag(page, (20, 20), (140, 20))
+    browsing.drag(page, (20, 90), (140, 90))
+    both = browsing.painted(page)
     press("Undo")
-    one = browsing.painted(desktop)
+    one = browsing.painted(page)
     assert matches(one, (20, 20), (140, 20), 16) and both.sum() > 1.8 * one.sum()
     press("Redo")
-    assert (browsing.painted(desktop) == both).all()
-    desktop.keyboard.press("Control+z")
-    assert (browsing.painted(desktop) == one).all()
-    desktop.keyboard.press("Control+y")
-    assert (browsing.painted(desktop) == both).all()
+    assert (browsing.painted(page) == both).all()
+    page.keyboard.press("Control+z")
+    assert (browsing.painted(page) == one).all()
+    page.keyboard.press("Control+y")
+    assert (browsing.painted(page) == both).all()
     press("Eraser")
-    browsing.drag(desktop, (20, 20), (140, 20))
-    rest = browsing.painted(desktop)
+    browsing.drag(page, (20, 20), (140, 20))
+    rest = browsing.painted(page)
     assert matches(rest, (20, 90), (140, 90), 16)
     press("Invert")
-    assert (browsing.painted(desktop) == ~rest).mean() > 0.99
+    assert (browsing.painted(page) == ~rest).mean() > 0.99
     press("Clear")
-    assert not browsing.painted(desktop).any()
+    assert not browsing.painted(page).any()
     press("Undo")
-    assert browsing.painted(desktop).any()
+    assert browsing.painted(page).any()
 
 
 def test_keys_change_the_size_of_the_brush(desktop):
@@ -85,12 +85,12 @@ def test_keys_change_the_size_of_the_brush(desktop):
     assert int(size.input_value()) == 17
 
 
-def test_lines_are_where_they_are_seen_when_the_picture_is_enlarged(desktop):
-    begun(desktop, 8)
+def test_lines_are_where_they_are_seen_when_the_picture_is_enlarged(page):
+    begun(page, 8)
     for _ in range(4):
-        desktop.locator("#zoom [data-zoom=in]").click()
-    browsing.drag(desktop, (70, 60), (90, 60))
-    assert matches(browsing.painted(desktop), (70, 60), (90, 60), 8)
+        page.locator("#zoom [data-zoom=in]").click()
+    browsing.drag(page, (70, 60), (90, 60))
+    assert matches(browsing.painted(page), (70, 60), (90, 60), 8)
 
 
 def test_one_finger_draws_and_two_move_and_zoom(phone):
