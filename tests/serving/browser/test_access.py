@@ -7,8 +7,11 @@ pytestmark = pytest.mark.slow
 LEAST = 44  # px of a target, WCAG 2.5.5
 
 SMALL = """least => [...document.querySelectorAll(
-    'button, .button, nav a, summary, select, .file, .task > label, .divider')]
+    'button, .button, nav a, summary, select, .file, .task > label, .divider, a'
+    + (matchMedia('(pointer: coarse)').matches ? ', input[type=range]' : ''))]
   .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+  .filter((one) => one.localName !== 'a' || one.className
+    || one.textContent.trim() === one.parentElement.textContent.trim())
   .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
   .filter(([, box]) => box.width && Math.min(box.height, box.width) < least - 0.5)
   .map(([html, box]) => `${html} ${box.width} x ${box.height}`)"""
@@ -22,7 +25,7 @@ def test_every_page_can_be_used_by_everyone(chromium, server, made, device, colo
     made.state.records = lambda days: SUMMARY
     more = {"color_scheme": colours}
     with browsing.opened(chromium, server, device, **more) as page:
-        for name in walked(page):
+        for name in walked(page, made.state.service.engine):
             found = browsing.violations(page)
             assert not found, f"{name}: " + "\n".join(found)
             small = page.evaluate(SMALL, LEAST)
@@ -32,7 +35,7 @@ def test_every_page_can_be_used_by_everyone(chromium, server, made, device, colo
             assert page.title().endswith("jaxrestore"), name
 
 
-def walked(page):
+def walked(page, engine):
     """Goes through all pages, and yields the name of each."""
     for place in ("/", "/batch", "/history", "/privacy", "/records", "/login"):
         page.goto(place)
@@ -51,11 +54,45 @@ def walked(page):
     page.goto(f"/compare?a=original&b={first}")
     browsing.done(page)
     yield "compare"
+    yield from waiting(page, engine)
     page.goto("/history")
     yield "history"
     page.goto("/jobs/" + "0" * 32)
     page.bad[:] = [said for said in page.bad if "404" not in said]  # it is meant
     yield "error"
+
+
+def waiting(page, engine):
+    """Goes to jobs that are not done, and to batches with the longest of names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "delay", 60)
+        batch(page)
+        yield "batch, begun"
+        page.get_by_role("button", name="Cancel what is left").click()
+        page.get_by_role("button", name="Delete all now").wait_for()
+        yield "batch, cancelled"
+        browsing.upload(page)
+        browsing.choose(page, "Remove noise")
+        page.get_by_role("radio", name="Fitted to this picture").first.check()
+        browsing.restore(page)
+        yield "working"
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_text("Cancelled.").wait_for()
+        yield "cancelled"
+    batch(page)
+    page.get_by_text("3 of 4 done, 1 not.").wait_for()
+    yield "batch, done"
+
+
+def batch(page):
+    """Sends three pictures, and a file that is none, with names that fill no line."""
+    name = "a-very-long-name-of-a-scan-that-nobody-can-read-and-no-line-holds_" * 3
+    files = [browsing.file(browsing.picture(n), f"{name}{n}.png") for n in range(3)]
+    page.goto("/batch")
+    page.locator("input[name=file]").set_input_files([*files, browsing.file(b"none")])
+    browsing.choose(page, "Remove noise")
+    page.get_by_role("button", name="Restore all").click()
+    page.wait_for_url("**/batch/*")
 
 
 def test_a_task_is_chosen_and_ordered_by_keys_alone(desktop):

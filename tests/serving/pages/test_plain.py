@@ -197,6 +197,13 @@ def test_pages_say_what_settings_are(client):
     assert "15 min" in privacy.text and "41 days" in privacy.text
 
 
+def test_the_page_on_privacy_names_a_study_where_there_is_one(client, tmp_path):
+    made = paged.app(whole.settings(tmp_path, study=tmp_path))
+    with paged.visitor(made) as other:
+        assert "Answers to the" in other.get("/privacy").text
+    assert "Answers to the" not in client.get("/privacy").text
+
+
 def test_16_bits_are_offered_where_the_upload_had_them(client):
     deep = pictures_of.png(2, dtype="uint16")
 
