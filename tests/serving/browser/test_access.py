@@ -1,7 +1,11 @@
 """Whether everyone can use the pages: axe-core, sizes of targets, keys, the dark."""
 
+import hashlib
+
 import pytest
 from serving.browser import browsing
+from serving.http import live, whole
+from serving.pages import paged
 
 pytestmark = pytest.mark.slow
 LEAST = 44  # px of a target, WCAG 2.5.5
@@ -122,6 +126,36 @@ def test_what_happens_is_said_to_screen_readers(desktop, made):
             "document.getElementById('said')?.textContent.startsWith('Working')",
         )
         browsing.done(desktop)
+
+
+def test_a_page_whose_session_has_ended_leads_to_the_login_and_back(chromium, tmp_path):
+    known = tmp_path / "tokens"
+    known.write_text(f"{hashlib.sha256(b'secret').hexdigest()} user\n")
+    settings = whole.settings(tmp_path, tokens_file=known)
+    app = paged.app(settings, delay=60, tasks=browsing.TASKS)
+    with (
+        live.served(settings, app) as port,
+        browsing.opened(chromium, f"http://127.0.0.1:{port}", "phone") as page,
+    ):
+        page.goto("/batch")
+        log_in(page)
+        page.wait_for_url("**/batch")
+        browsing.upload(page)
+        browsing.choose(page, "Remove noise")
+        page.route("**/live", lambda route: route.abort())
+        job = browsing.restore(page)
+        page.context.clear_cookies()
+        page.wait_for_url(f"**/login?next=/jobs/{job}")
+        log_in(page)
+        page.get_by_role("button", name="Cancel").wait_for()
+        assert page.url.endswith(f"/jobs/{job}")
+        page.bad[:] = [said for said in page.bad if "ERR_FAILED" not in said]
+
+
+def log_in(page):
+    """Fills in the page that asks for a token."""
+    page.get_by_label("Token").fill("secret")
+    page.get_by_role("button", name="Log in").click()
 
 
 SUMMARY = {
