@@ -47,6 +47,19 @@ TASKS = (
 )
 LAN = "lan.test"  # a name of the server without TLS, as in a local network
 HEIGHT, WIDTH = 120, 160
+SUMMARY = {  # what a server remembers, of which the pages know no more than this
+    "since": "2026-11-27",
+    "until": "2026-11-28",
+    "jobs": 5,
+    "days": [
+        {"day": "2026-11-27", "done": 3, "failed": 1, "refused": 1},
+        {"day": "2026-11-28", "done": 2, "failed": 0, "refused": 0},
+    ],
+    "errors": [{"code": "device_oom", "jobs": 1, "share": 0.2}],
+    "refusals": [
+        {"code": 429, "why": "too_many_uploads_of_one_client", "count": 12, "share": 1}
+    ],
+}
 
 
 def picture(seed=0):

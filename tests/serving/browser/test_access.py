@@ -26,7 +26,7 @@ WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWi
 @pytest.mark.parametrize("device", [*browsing.DEVICES])
 def test_every_page_can_be_used_by_everyone(chromium, server, made, device, colours):
     pytest.importorskip("axe_playwright_python")
-    made.state.records = lambda days: SUMMARY
+    made.state.records = lambda days: browsing.SUMMARY
     more = {"color_scheme": colours}
     with browsing.opened(chromium, server, device, **more) as page:
         for name in walked(page, made.state.service.engine):
@@ -156,15 +156,3 @@ def log_in(page):
     """Fills in the page that asks for a token."""
     page.get_by_label("Token").fill("secret")
     page.get_by_role("button", name="Log in").click()
-
-
-SUMMARY = {
-    "since": "2026-11-27",
-    "until": "2026-11-28",
-    "jobs": 5,
-    "days": [
-        {"day": "2026-11-27", "done": 3, "failed": 1, "refused": 1},
-        {"day": "2026-11-28", "done": 2, "failed": 0, "refused": 0},
-    ],
-    "errors": [{"code": "device_oom", "jobs": 1, "share": 0.2}],
-}

@@ -247,40 +247,6 @@ def test_a_batch_shows_each_file_and_is_one_download(page):
     assert len(names) == 4 and "manifest.csv" in names
 
 
-def test_without_scripts_a_picture_is_restored_and_downloaded(chromium, server):
-    more = {"java_script_enabled": False}
-    for device in browsing.DEVICES:
-        with browsing.opened(chromium, server, device, **more) as page:
-            page.goto("/")
-            field = page.locator("input[name=file]")
-            field.set_input_files(browsing.file(browsing.picture()))
-            page.get_by_role("button", name="Upload").click()
-            page.wait_for_url("**/edit/*")
-            browsing.choose(page, "Fill holes")
-            mask = browsing.file(browsing.mask(), "mask.png")
-            page.locator("input[name=mask]").set_input_files(mask)
-            page.get_by_role("button", name="Restore", exact=True).click()
-            page.get_by_role("link", name="PNG", exact=True).wait_for()  # by refresh
-            with page.expect_download() as coming:
-                page.get_by_role("link", name="PNG", exact=True).click()
-            found = np.asarray(browsing.Image.open(coming.value.path()))
-            assert found.shape == (HEIGHT, WIDTH, 3)
-
-
-def test_forms_are_taken_also_without_tls_from_a_local_network(chromium, server):
-    # There browsers send no Sec-Fetch-Site, and Origin as the page's policy has it.
-    there = server.replace("127.0.0.1", browsing.LAN)
-    more = {"java_script_enabled": False}
-    with browsing.opened(chromium, there, "desktop", **more) as page:
-        page.goto("/")
-        field = page.locator("input[name=file]")
-        field.set_input_files(browsing.file(browsing.picture()))
-        page.get_by_role("button", name="Upload").click()
-        page.wait_for_url("**/edit/*")
-        meant = "Cross-Origin-Opener-Policy"  # which counts with TLS alone
-        page.bad[:] = [said for said in page.bad if meant not in said]
-
-
 def test_true_pixels_of_a_large_picture(desktop):
     size = (2500, 1700)
     content = io.BytesIO()
