@@ -39,6 +39,20 @@ def test_every_page_can_be_used_by_everyone(chromium, server, made, device, colo
             assert page.title().endswith("jaxrestore"), name
 
 
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_the_page_of_the_api_can_be_read_by_everyone(chromium, server, colours):
+    pytest.importorskip("axe_playwright_python")
+    more = {"color_scheme": colours}
+    with browsing.opened(chromium, server, "phone", **more) as page:
+        page.goto("/docs")
+        page.locator(".opblock").first.wait_for()
+        found = browsing.violations(page)
+        assert not found, "\n".join(found)
+        assert page.evaluate(WIDE) <= 0 and page.locator("h1").count() == 1
+        dark = "document.documentElement.classList.contains('dark-mode')"
+        assert page.evaluate(dark) == (colours == "dark")
+
+
 def walked(page, engine):
     """Goes through all pages, and yields the name of each."""
     for place in ("/", "/batch", "/history", "/privacy", "/records", "/login"):
