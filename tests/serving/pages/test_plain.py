@@ -204,6 +204,19 @@ def test_the_page_on_privacy_names_a_study_where_there_is_one(client, tmp_path):
     assert "Answers to the" not in client.get("/privacy").text
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 90, 366])
+def test_the_plot_of_records_holds_any_number_of_days(served, count):
+    made, client = served
+    days = [{"day": f"2026-01-{n:02}", "done": n, "failed": 1} for n in range(count)]
+    found = {"since": "a", "until": "b", "jobs": 3, "days": days}
+    made.state.records = lambda asked: found
+    page = client.get("/records").text
+    (wide,) = re.findall(r'viewBox="0 0 (\d+) 132"', page)
+    bars = re.findall(r'<rect class="done" x="([\d.]+)" [^>]*width="([\d.]+)"', page)
+    assert len(bars) == count and all(float(width) >= 1 for _, width in bars)
+    assert max(float(x) + float(width) for x, width in bars) <= int(wide) == 766
+
+
 def test_16_bits_are_offered_where_the_upload_had_them(client):
     deep = pictures_of.png(2, dtype="uint16")
 
