@@ -58,8 +58,9 @@ def decode(
             415,
             "no_image",
             "This is no picture",
-            f"The upload is no {', '.join(images.FORMATS)} file, whatever its name "
-            "says; save the picture as PNG or JPEG.",
+            f"The upload is no {', '.join(images.FORMATS[:-1])} or "
+            f"{images.FORMATS[-1]} file, whatever its name says; save the picture as "
+            "PNG or JPEG.",
         )
     if kind:
         _check_size(width, height, limits)

@@ -44,6 +44,13 @@ TASKS = (
         methods=(),
         why_not={"network": "No weights for it ship."},
     ),
+    dataclasses.replace(
+        fake_engine.DENOISE,
+        name="own",
+        options=fake_engine.INPAINT.options,
+        label="Scans_of_the_archive_by_a_network_with_the_longest_of_all_names",
+        help="networks/of_whoever_runs_this_server_and_likes_folders/" * 3,
+    ),
 )
 LAN = "lan.test"  # a name of the server without TLS, as in a local network
 HEIGHT, WIDTH = 120, 160
