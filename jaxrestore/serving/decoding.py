@@ -32,7 +32,7 @@ class Limits(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What an upload is; `format` is Pillow's name."""
+    """What an upload is, as `values.Image` has it."""
 
     width: int
     height: int
@@ -40,6 +40,7 @@ class Decoded(NamedTuple):
     bits: int
     alpha: bool
     format: str
+    cells: bool = False
 
 
 def decode(
@@ -57,8 +58,9 @@ def decode(
             415,
             "no_image",
             "This is no picture",
-            f"The upload is no {', '.join(images.FORMATS)} file, whatever its name "
-            "says; save the picture as PNG or JPEG.",
+            f"The upload is no {', '.join(images.FORMATS[:-1])} or "
+            f"{images.FORMATS[-1]} file, whatever its name says; save the picture as "
+            "PNG or JPEG.",
         )
     if kind:
         _check_size(width, height, limits)
@@ -68,10 +70,9 @@ def decode(
     files.write_bytes(values, _npy(picture.values))
     if picture.metadata.profile:
         files.write_bytes(profile, picture.metadata.profile)
-    if said is not None:
-        cells.write(source, picture.values, said)
+    told = said is not None and cells.write(source, picture.values, said)
     bits = 16 if picture.values.dtype == np.uint16 else 8
-    return Decoded(width, height, channels, bits, channels in (2, 4), kind)
+    return Decoded(width, height, channels, bits, channels in (2, 4), kind, told)
 
 
 def decode_mask(source: Path, values: Path, width: int, height: int) -> float:

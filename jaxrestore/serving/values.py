@@ -50,6 +50,8 @@ class Image:
     of what was uploaded, `bytes` and `sha256` are of that; `stem` is the name it had
     there, without suffix and harmless, for downloads; it stays in the spool. `notices`
     are sentences on what should be known, such as a profile that could not be used.
+    `cells`: whether it was a JPEG file that says what its original may be; see
+    `cells.write`.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Image:
     created: float
     expires: float
     notices: tuple[str, ...] = ()
+    cells: bool = False
 
     @property
     def pixels(self) -> int:

@@ -12,7 +12,7 @@ from jaxrestore.weights import weight_files
 
 SCALES = (2, 3, 4)
 
-# Every option there is, as JSON Schema has it.
+# Every option there is, as JSON Schema has it; `x-cells`: for `Image.cells` alone.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "strength": {
         "type": "number",
@@ -31,7 +31,9 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "type": "boolean",
         "default": False,
         "title": "Keep to the JPEG file",
-        "description": "What the file says for certain of its original is kept.",
+        "description": "What the file says for certain of its original is kept; files "
+        "of other kinds say nothing.",
+        "x-cells": True,
     },
     "level": {
         "type": "number",
@@ -72,6 +74,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "description": "At most so many; left empty, it ends by itself.",
     },
 }
+
+CONFINED = "jpeg"  # the task whose `confine` is on if nothing is said, as in `restore`
 
 
 class Offer(NamedTuple):
@@ -210,7 +214,9 @@ def _info(name, card, lacking):
     else:
         why_not["network"] = lacking.format(name=name)
         options.pop("network", None)
-    asked = {one: _schema(one, options) for names in options.values() for one in names}
+    asked = {
+        one: _schema(name, one, options) for names in options.values() for one in names
+    }
     return values.TaskInfo(
         name=name,
         label=offer.label,
@@ -231,10 +237,11 @@ def _info(name, card, lacking):
     )
 
 
-def _schema(option, options):
-    """The schema of an option, with the methods that take it."""
+def _schema(task, option, options):
+    """The schema of a task's option, with the methods that take it."""
     methods = [method for method, names in options.items() if option in names]
-    return {**OPTIONS[option], "x-methods": methods}
+    default = {"default": True} if option == "confine" and task == CONFINED else {}
+    return {**OPTIONS[option], **default, "x-methods": methods}
 
 
 def _of_card(card):

@@ -20,7 +20,7 @@ from jaxrestore.inference import crops, inpainting, restorer
 from jaxrestore.ops import no_reference
 from jaxrestore.prior import pictures
 from jaxrestore.serving import cells, values
-from jaxrestore.serving.engine import failures, methods, shelf, turns
+from jaxrestore.serving.engine import failures, methods, offers, shelf, turns
 
 
 @dataclasses.dataclass
@@ -99,14 +99,14 @@ def _network(work, picture, hole, options):
     order = work.order
     network = work.networks.take(order.task, order.owner, work.check, work.batch)
     work.numbers |= {"model": network.name, "weights": network.sha256}
-    return restorer.restore_image(
-        network, picture, mask=hole, **_restoring(work, options)
-    )
+    able = network.scale == 1 and hole is None
+    asked = _restoring(work, options, confine=able and order.task == offers.CONFINED)
+    return restorer.restore_image(network, picture, mask=hole, **asked)
 
 
-def _restoring(work, options):
+def _restoring(work, options, confine=False):
     """What a network's restorer is asked, and a classical one."""
-    confine = options.take("confine", False)
+    confine = options.take("confine", confine)
     chosen = {name: options.take(name) for name in ("level", "strength")}
     chosen["ensemble"] = bool(options.take("ensemble", False))
     options.end(work.order)

@@ -120,7 +120,7 @@ class _Body:
     async def refuse(self) -> None:
         """Sends the refusal."""
         assert self.refusal is not None
-        answer = problems.answer(self.refusal)
+        answer = problems.before_routes(self._scope, self.refusal)
         await answer(self._scope, self._receive, self._sending)
 
     async def send(self, message: Message) -> None:

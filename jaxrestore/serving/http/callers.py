@@ -13,8 +13,9 @@ from jaxrestore.serving.http.sessions import Session, Sessions
 from jaxrestore.serving.http.tokens import Token
 from jaxrestore.serving.refusals import Refusal
 
+_STUDY = ("/study",)  # raters have no token, and no pictures to find again
 # What everyone may ask for where tokens are needed.
-_OPEN = ("/healthz", "/readyz", "/login", "/favicon.ico")
+_OPEN = ("/healthz", "/readyz", "/login", "/favicon.ico", "/static", *_STUDY)
 _ADMIN = ("/metrics", "/records", "/api/v1/records")
 
 
@@ -56,13 +57,13 @@ class Callers:
         session = self.sessions.read("; ".join(headers.getlist("cookie")))
         caller = self._caller(scope, headers, session)
         page = problems.wants_page(path, headers.get("accept"))
-        if not caller.known and not _begins(path, (*_OPEN, "/static")):
+        if not caller.known and not _begins(path, _OPEN):
             if page and scope["method"] in ("GET", "HEAD"):
-                return await _redirect(f"/login?next={quote(path)}", send)
+                return await _redirect(f"/login?next={_asked(scope)}", send)
             return await refuse(scope, receive, send, _unknown(headers))
         if not caller.admin and _begins(path, _ADMIN):
             return await refuse(scope, receive, send, _no_admin())
-        if session is None and page:
+        if session is None and page and not _begins(path, _STUDY):
             session = self.sessions.new()
             send = _with_cookie(send, self.sessions.cookie(session))
             if not self.known:
@@ -89,6 +90,12 @@ class Callers:
             admin=token.scope == "admin" if token else self.local and not self.known,
             known=token is not None or not self.known,
         )
+
+
+def _asked(scope: Scope) -> str:
+    """The address that was asked for, with its query, as the value in another query."""
+    query = scope["query_string"]
+    return quote(quote(scope["path"]).encode() + (b"?" + query if query else b""))
 
 
 def _begins(path: str, places: tuple[str, ...]) -> bool:

@@ -10,8 +10,9 @@ _PAGE = f"""<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>jaxrestore: the API</title>
+<title>The API · jaxrestore</title>
 <link rel="stylesheet" href="{_VENDOR}/swagger-ui.css">
+<link rel="stylesheet" href="/static/docs.css">
 <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
 <script src="{_VENDOR}/swagger-ui-bundle.js" defer></script>
 <script src="/docs/start.js" defer></script>
@@ -22,10 +23,15 @@ _PAGE = f"""<!doctype html>
 </body>
 </html>
 """
-_START = """SwaggerUIBundle({
+_START = """const dark = matchMedia("(prefers-color-scheme: dark)");
+const { classList } = document.documentElement;
+const paint = () => classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", paint);
+paint();
+SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#api",
-  deepLinking: true,
+  deepLinking: false, // true puts a link into every button
   validatorUrl: null,
 });
 """

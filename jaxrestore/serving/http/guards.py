@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers as HeaderValues
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jaxrestore.serving import refusals
@@ -45,12 +45,8 @@ async def refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -
 
     `Watching` counts what is noted in the scope's state.
     """
-    state, closes = scope.setdefault("state", {}), {"connection": "close"}
-    state["refused"] = refusal
-    if "caller" in state and "app" in scope:  # so that pages know whose they are
-        answer = problems.told(Request(scope), refusal, closes)
-    else:
-        answer = problems.answer(refusal, closes)
+    scope.setdefault("state", {})["refused"] = refusal
+    answer = problems.before_routes(scope, refusal, {"connection": "close"})
     await answer(scope, receive, send)
 
 

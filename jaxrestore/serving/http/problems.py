@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
 from jaxrestore import errors
 from jaxrestore.serving.refusals import Refusal
@@ -126,7 +127,7 @@ def ends() -> Refusal:
     return Refusal(503, "draining", "The server restarts", why, retry_after=5.0)
 
 
-def allowed(app: FastAPI, scope: Any) -> list[str]:
+def allowed(app: FastAPI, scope: Scope) -> list[str]:
     """Returns the methods that a path has, over all its routes."""
 
     def known(method: str) -> bool:
@@ -145,6 +146,15 @@ def told(
         response = page(request, refusal)
         response.headers.update({**headers(refusal), **(more or {})})
         return response
+    return answer(refusal, more)
+
+
+def before_routes(
+    scope: Scope, refusal: Refusal, more: dict[str, str] | None = None
+) -> Response:
+    """Returns a refusal as `told` does, from middleware: there may be no app in it."""
+    if "app" in scope:
+        return told(Request(scope), refusal, more)
     return answer(refusal, more)
 
 

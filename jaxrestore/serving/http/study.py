@@ -2,7 +2,8 @@
 
 No path of a request becomes a path of a file: the page is read once, at the start, and
 the key stays where it is. Nothing is kept of raters but their answers. There is no
-password: whoever reaches the addresses can answer.
+password: whoever reaches the addresses can answer, also where the web app that hands
+them out wants tokens for its own.
 """
 
 import asyncio

@@ -23,9 +23,9 @@ _SPEED = {
     "size": "Size",
     "jobs": "Jobs",
     "queued_p50": "Waited, median",
-    "queued_p95": "95 %",
+    "queued_p95": "95\N{NO-BREAK SPACE}%",
     "run_p50": "Computed, median",
-    "run_p95": "95 %",
+    "run_p95": "95\N{NO-BREAK SPACE}%",
     "fill": "Batches filled",
 }
 _MODELS = {

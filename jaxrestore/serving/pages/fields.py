@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jaxrestore.serving.values import TaskInfo
+from jaxrestore.serving.values import Image, TaskInfo
 
 _SHARES = tuple((f"{n / 10:g}", f"{10 * n} %") for n in range(10, 0, -1))
 
@@ -32,31 +32,41 @@ class Field:
     methods: tuple[str, ...] = ()
 
 
-def of_task(task: TaskInfo) -> list[Field]:
-    """Returns the fields of a task's options, in the order of its schema."""
-    return [_field(task, name, rule) for name, rule in _properties(task).items()]
+def of_task(task: TaskInfo, image: Image | None = None) -> list[Field]:
+    """Returns the fields of a task's options, in the order of its schema.
+
+    Those that do nothing for the `image` are left out, where there is one already.
+    """
+    return [
+        _field(task, name, rule)
+        for name, rule in _properties(task).items()
+        if image is None or image.cells or not rule.get("x-cells")
+    ]
 
 
 def options(
-    task: TaskInfo, form: Mapping[str, Any], method: str | None = None
+    task: TaskInfo,
+    form: Mapping[str, Any],
+    method: str | None = None,
+    image: Image | None = None,
 ) -> dict[str, Any]:
     """Returns the options that a filled form names; what was left alone is left out.
 
-    So is what the `method`, the task's first if None, does not take. Numbers are read
-    as numbers; a text that is none stays a text, so that whoever checks options says
-    what is wrong with it.
+    So is what the `method`, the task's first if None, does not take, and what does
+    nothing for the `image`. Numbers are read as numbers; a text that is none stays a
+    text, so that whoever checks options says what is wrong with it.
 
     Example: a form {"denoise.level": "25"} gives {"level": 25}.
     """
     method = method or next(iter(task.methods), "")
     found: dict[str, Any] = {}
-    for field in of_task(task):
+    for field in of_task(task, image):
         given = form.get(field.name)
         if field.methods and method not in field.methods:
             continue
         if field.kind == "switch":
-            if given is not None:
-                found[field.option] = True
+            if (given is not None) != bool(field.default):
+                found[field.option] = given is not None
         elif isinstance(given, str) and given.strip() not in ("", field.default):
             found[field.option] = _number(given.strip())
     return found

@@ -163,6 +163,7 @@ async def _job(
             "original": addresses.original(image.id, max(image.width, image.height)),
             "result": addresses.result(job.id, max(width, height)),
             "lossless": shown.lossless(width * height),
+            "notices": shown.notices(job, image),
             "downloads": addresses.downloads(job.id, image),
             "task": shown.known(job.task, tasks),
             "others": others,

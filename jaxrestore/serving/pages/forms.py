@@ -8,10 +8,11 @@ from starlette.datastructures import FormData, UploadFile
 from jaxrestore.serving.pages import fields
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.service import Service
-from jaxrestore.serving.values import TaskInfo
+from jaxrestore.serving.values import Image, TaskInfo
 
 _CHUNK = 2**18
-ACCEPTED = "image/jpeg,image/png,image/webp,image/bmp,image/tiff"
+# All formats that are read. Safari makes of HEIC, which is not, the first of them.
+ACCEPTED = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,image/avif"
 
 
 def files(form: FormData, *names: str) -> list[UploadFile]:
@@ -65,9 +66,14 @@ def method(task: TaskInfo, form: FormData) -> str | None:
     return chosen if isinstance(chosen, str) and chosen else None
 
 
-def options(task: TaskInfo, form: FormData) -> dict[str, Any]:
-    """Returns the options of the chosen task that the chosen method takes."""
-    return fields.options(task, form, method(task, form))
+def options(
+    task: TaskInfo, form: FormData, image: Image | None = None
+) -> dict[str, Any]:
+    """Returns the options of the chosen task that the chosen method takes.
+
+    Without those that do nothing for the `image`, where there is one already.
+    """
+    return fields.options(task, form, method(task, form), image)
 
 
 async def mask(

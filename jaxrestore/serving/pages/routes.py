@@ -57,12 +57,13 @@ async def restore(request: Request, image_id: str) -> Response:
         async with request.form(max_files=1, max_fields=200) as form:
             task = forms.task(service, form)
             chosen = task.name
+            image = await service.image(image_id)
             job = await service.add_job(
                 owner,
                 image_id,
                 task.name,
                 method=forms.method(task, form),
-                options=forms.options(task, form),
+                options=forms.options(task, form, image),
                 mask_id=await forms.mask(service, owner, image_id, task, form),
                 source="web",
             )
@@ -145,6 +146,7 @@ async def _edit(
         "tasks": tasks,
         "chosen": chosen if chosen in able else next(iter(able), None),
         "problem": problem,
+        "accepted": forms.ACCEPTED,
         "others": others,
         "titles": {job.id: shown.title(job, tasks) for job in others},
     }

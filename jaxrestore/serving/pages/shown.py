@@ -41,12 +41,28 @@ def title(job: Job, tasks: Sequence[TaskInfo]) -> str:
     task = known(job.task, tasks)
     said = [] if job.method == "network" else [words.METHODS[job.method].lower()]
     for option, value in job.options.items():
-        name = fields.label(option, task).lower()
-        said.append(
-            name if value is True else f"{name} {fields.written(option, value)}"
-        )
+        name = fields.label(option, task)
+        name = name[:1].lower() + name[1:]
+        between = ": " if value is False else " "
+        value = "" if value is True else f"{between}{fields.written(option, value)}"
+        said.append(f"{name}{value}")
     name = task.label if task else job.task
     return f"{name} ({', '.join(said)})" if said else name
+
+
+def notices(job: Job, image: Image) -> list[str]:
+    """Returns what should be known of a finished job, as sentences."""
+    said = []
+    if job.numbers.get("went_bad"):
+        said.append(f"{job.numbers['went_bad']} What you see is the best before that.")
+    if job.numbers.get("confined") == 0 and image.format == "JPEG":
+        said.append(
+            "JPEG files that are turned, of inks or of RGB, or are converted to sRGB, "
+            "are restored without the limits that they set."
+        )
+    elif job.numbers.get("confined") == 0 and job.options.get("confine"):
+        said.append("The upload was no JPEG file: there was nothing to keep to.")
+    return said
 
 
 def lossless(pixels: int) -> bool:

@@ -44,9 +44,29 @@ TASKS = (
         methods=(),
         why_not={"network": "No weights for it ship."},
     ),
+    dataclasses.replace(
+        fake_engine.DENOISE,
+        name="own",
+        options=fake_engine.INPAINT.options,
+        label="Scans_of_the_archive_by_a_network_with_the_longest_of_all_names",
+        help="networks/of_whoever_runs_this_server_and_likes_folders/" * 3,
+    ),
 )
 LAN = "lan.test"  # a name of the server without TLS, as in a local network
 HEIGHT, WIDTH = 120, 160
+SUMMARY = {  # what a server remembers, of which the pages know no more than this
+    "since": "2026-11-27",
+    "until": "2026-11-28",
+    "jobs": 5,
+    "days": [
+        {"day": "2026-11-27", "done": 3, "failed": 1, "refused": 1},
+        {"day": "2026-11-28", "done": 2, "failed": 0, "refused": 0},
+    ],
+    "errors": [{"code": "device_oom", "jobs": 1, "share": 0.2}],
+    "refusals": [
+        {"code": 429, "why": "too_many_uploads_of_one_client", "count": 12, "share": 1}
+    ],
+}
 
 
 def picture(seed=0):

@@ -1,6 +1,7 @@
 """All flows in Chromium, on a desktop and on a phone; slow, for the browser is."""
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -8,51 +9,9 @@ import pytest
 from serving.browser import browsing
 from serving.browser.browsing import HEIGHT, WIDTH
 
+from jaxrestore import images
+
 pytestmark = pytest.mark.slow
-
-DROPPED = """async ([name, bytes]) => {
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([new Uint8Array(bytes)], name, { type: 'image/png' }));
-  const data = { bubbles: true, cancelable: true };
-  if (KIND === 'paste') {
-    const event = new ClipboardEvent('paste', { ...data, clipboardData: transfer });
-    document.body.dispatchEvent(event);
-    return;
-  }
-  for (const kind of ['dragenter', 'dragover', 'drop']) {
-    const event = new DragEvent(kind, { ...data, dataTransfer: transfer });
-    document.getElementById('upload').dispatchEvent(event);
-  }
-}"""
-
-
-@pytest.mark.parametrize("kind", ["drop", "paste"])
-def test_a_picture_comes_by_drop_or_paste(desktop, kind):
-    desktop.goto("/")
-    script = DROPPED.replace("KIND", f"'{kind}'")
-    desktop.evaluate(script, ["a.png", list(browsing.picture())])
-    desktop.wait_for_url("**/edit/*")
-
-
-def test_a_phone_offers_its_camera(phone):
-    phone.goto("/")
-    camera = phone.locator("input[name=camera]")
-    assert camera.get_attribute("capture") == "environment"
-    assert phone.get_by_text("Take a photo").is_visible()
-    camera.set_input_files(browsing.file(browsing.picture()))
-    phone.wait_for_url("**/edit/*")
-
-
-def test_what_is_no_picture_or_too_large_is_said_beside_the_button(page, made):
-    page.goto("/")
-    field = page.locator("input[name=file]")
-    field.set_input_files(browsing.file(b"no picture", "notes.png"))
-    page.get_by_text("This is no picture. The upload is no PNG").wait_for()
-    large = b"\x89PNG" + bytes(made.state.settings.max_bytes)
-    field.set_input_files(browsing.file(large, "large.png"))
-    page.get_by_text("is more than the").wait_for()
-    assert page.url.endswith("/")
-    page.bad[:] = [said for said in page.bad if "415" not in said]  # it is meant
 
 
 def test_a_task_without_weights_is_shown_with_the_reason(page):
@@ -105,6 +64,21 @@ def test_a_job_waits_in_line_works_and_is_cancelled(page, made):
         page.get_by_role("button", name="Cancel").click()
         page.get_by_text("Cancelled.").wait_for()
         page.goto(f"/jobs/{first}")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_text("Cancelled.").wait_for()
+
+
+def test_a_job_says_how_much_is_done_and_an_honest_time_left(page, made):
+    browsing.upload(page)
+    browsing.choose(page, "Remove noise")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made.state.service.engine, "delay", 20)
+        patch.setattr(made.state.service.engine, "steps", 20)
+        browsing.restore(page)
+        told = re.compile(r"Working: (5|10|15) % done, about (15|20) s left\.")
+        page.get_by_text(told).wait_for()
+        share = page.get_by_role("progressbar").evaluate("bar => bar.value")
+        assert 0.05 <= share <= 0.15
         page.get_by_role("button", name="Cancel").click()
         page.get_by_text("Cancelled.").wait_for()
 
@@ -182,6 +156,41 @@ def _middle(box):
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def test_fingers_move_the_boundary_and_zoom(phone):
+    browsing.upload(phone)
+    browsing.choose(phone, "Remove noise")
+    browsing.restore(phone)
+    browsing.done(phone)
+    box = phone.locator(".panes").bounding_box()
+    fingers = browsing.Fingers(phone)
+    start = _middle(phone.locator(".divider").bounding_box())
+    fingers.line(start, (box["x"] + box["width"] / 4, start[1]))
+    slider = phone.get_by_role("slider", name="Boundary")
+    assert abs(float(slider.input_value()) - 25) < 2
+    scale = "document.querySelector('.after img').getBoundingClientRect().width"
+    before, (x, y) = phone.evaluate(scale), _middle(box)
+    fingers.put("touchStart", (x - 30, y + 40), (x + 30, y + 40))
+    for far in range(38, 80, 8):
+        fingers.put("touchMove", (x - far, y + 40), (x + far, y + 40))
+    fingers.put("touchEnd")
+    assert phone.evaluate(scale) > 1.5 * before
+
+
+def test_16_bits_come_back_where_the_upload_had_them(page):
+    values = browsing.pictures_of.array(0, HEIGHT, WIDTH, 1, dtype=np.uint16) * 257
+    deep = images.encoded(values, ".png")
+    browsing.upload(page, deep)
+    browsing.choose(page, "Remove noise")
+    browsing.restore(page)
+    browsing.done(page)
+    for label in ("PNG, 16 bits", "TIFF, 16 bits"):
+        with page.expect_download() as coming:
+            page.get_by_role("link", name=label, exact=True).click()
+        found = images.read(coming.value.path()).values
+        assert found.dtype == np.uint16
+        np.testing.assert_array_equal(found, 65535 - values)
+
+
 def test_any_two_results_of_a_picture_are_compared(page):
     image = browsing.upload(page)
     browsing.choose(page, "Remove noise")
@@ -236,40 +245,6 @@ def test_a_batch_shows_each_file_and_is_one_download(page):
         page.get_by_role("link", name="Download result.zip").click()
     names = zipfile.ZipFile(coming.value.path()).namelist()
     assert len(names) == 4 and "manifest.csv" in names
-
-
-def test_without_scripts_a_picture_is_restored_and_downloaded(chromium, server):
-    more = {"java_script_enabled": False}
-    for device in browsing.DEVICES:
-        with browsing.opened(chromium, server, device, **more) as page:
-            page.goto("/")
-            field = page.locator("input[name=file]")
-            field.set_input_files(browsing.file(browsing.picture()))
-            page.get_by_role("button", name="Upload").click()
-            page.wait_for_url("**/edit/*")
-            browsing.choose(page, "Fill holes")
-            mask = browsing.file(browsing.mask(), "mask.png")
-            page.locator("input[name=mask]").set_input_files(mask)
-            page.get_by_role("button", name="Restore", exact=True).click()
-            page.get_by_role("link", name="PNG", exact=True).wait_for()  # by refresh
-            with page.expect_download() as coming:
-                page.get_by_role("link", name="PNG", exact=True).click()
-            found = np.asarray(browsing.Image.open(coming.value.path()))
-            assert found.shape == (HEIGHT, WIDTH, 3)
-
-
-def test_forms_are_taken_also_without_tls_from_a_local_network(chromium, server):
-    # There browsers send no Sec-Fetch-Site, and Origin as the page's policy has it.
-    there = server.replace("127.0.0.1", browsing.LAN)
-    more = {"java_script_enabled": False}
-    with browsing.opened(chromium, there, "desktop", **more) as page:
-        page.goto("/")
-        field = page.locator("input[name=file]")
-        field.set_input_files(browsing.file(browsing.picture()))
-        page.get_by_role("button", name="Upload").click()
-        page.wait_for_url("**/edit/*")
-        meant = "Cross-Origin-Opener-Policy"  # which counts with TLS alone
-        page.bad[:] = [said for said in page.bad if meant not in said]
 
 
 def test_true_pixels_of_a_large_picture(desktop):

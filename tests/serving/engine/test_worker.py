@@ -201,7 +201,9 @@ def test_a_jpeg_file_is_kept_to_as_the_command_line_does(desk, models, tmp_path)
     folders.restore_file(network, file, tmp_path / "out.png", confine=True)
     np.testing.assert_array_equal(made, images.decode_as_stored(tmp_path / "out.png"))
     assert numbers["confined"] == 1
-    free, _ = desk.made(picture, "jpeg", cells=said)
+    alone, _ = desk.made(picture, "jpeg", cells=said)
+    np.testing.assert_array_equal(alone, made)  # as `restore --task jpeg` does it
+    free, _ = desk.made(picture, "jpeg", cells=said, confine=False)
     assert (free != made).any()
     # Of what is no JPEG file nothing is said, and nothing asked.
     images.encode(picture, tmp_path / "in.png")

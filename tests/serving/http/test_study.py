@@ -226,6 +226,40 @@ def test_a_whole_server_hands_it_out_beside_its_own_pages(folder, tmp_path):
     assert [path.name for path in (folder / "answers").iterdir()] == ["ann-1-1.json"]
 
 
+def test_raters_need_no_token_of_the_server_and_see_no_more_than_the_study(
+    folder, tmp_path
+):
+    known = tmp_path / "tokens"
+    known.write_text(f"{hashlib.sha256(b'secret').hexdigest()} user\n")
+    page = {"accept": "text/html"}
+
+    async def ask():
+        made = whole.app(whole.settings(tmp_path / "server", tokens_file=known))
+        made.include_router(study.router(folder), prefix="/study")
+        async with whole.client(made) as to:
+            shown = await to.get("/study/", headers=page)
+            kind = {"content-type": "application/json"}
+            sent = await to.post("/study/answers", content=_answers(), headers=kind)
+            short = await to.get("/study", headers=page)
+            others = [
+                await to.get(place, headers=page)
+                for place in ("/", "/studying", "/api/v1/tasks", "/records", "/docs")
+            ]
+            hidden = [
+                await to.get(f"/study/{name}")
+                for name in ("study.json", "answers/ann-1-1.json")
+            ]
+        return shown, sent, short, others, hidden
+
+    shown, sent, short, others, hidden = asyncio.run(ask())
+    assert shown.content == PAGE and "set-cookie" not in shown.headers
+    assert sent.status_code == 200
+    assert [path.name for path in (folder / "answers").iterdir()] == ["ann-1-1.json"]
+    assert short.headers["location"].endswith("/study/")
+    assert {answer.status_code for answer in others} <= {303, 401}
+    assert [answer.status_code for answer in hidden] == [404, 404]
+
+
 def test_the_command_says_where_it_is_and_ends_with_ctrl_c(folder):
     command = [sys.executable, "-m", "jaxrestore", "study", "serve", folder]
     serving = subprocess.Popen(

@@ -24,7 +24,7 @@ def visitor(made):
     """Yields a client that asks for pages and keeps its cookie, but runs no scripts."""
     with live.served(made.state.settings, made) as port:
         place = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=place, headers=HTML) as client:
+        with httpx.Client(base_url=place, headers=HTML, timeout=30) as client:
             yield client
 
 

@@ -1,7 +1,6 @@
 """The pages without scripts: every flow but painting, by forms and links alone."""
 
 import dataclasses
-import hashlib
 import io
 import re
 import time
@@ -199,6 +198,26 @@ def test_pages_say_what_settings_are(client):
     assert "24 h" in privacy.text
 
 
+def test_the_page_on_privacy_names_a_study_where_there_is_one(client, tmp_path):
+    made = paged.app(whole.settings(tmp_path, study=tmp_path))
+    with paged.visitor(made) as other:
+        assert "Answers to the" in other.get("/privacy").text
+    assert "Answers to the" not in client.get("/privacy").text
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 90, 366])
+def test_the_plot_of_records_holds_any_number_of_days(served, count):
+    made, client = served
+    days = [{"day": f"2026-01-{n:02}", "done": n, "failed": 1} for n in range(count)]
+    found = {"since": "a", "until": "b", "jobs": 3, "days": days}
+    made.state.records = lambda asked: found
+    page = client.get("/records").text
+    (wide,) = re.findall(r'viewBox="0 0 (\d+) 132"', page)
+    bars = re.findall(r'<rect class="done" x="([\d.]+)" [^>]*width="([\d.]+)"', page)
+    assert len(bars) == count and all(float(width) >= 1 for _, width in bars)
+    assert max(float(x) + float(width) for x, width in bars) <= int(wide) == 766
+
+
 def test_16_bits_are_offered_where_the_upload_had_them(client):
     deep = pictures_of.png(2, dtype="uint16")
 
@@ -239,30 +258,6 @@ def test_no_page_holds_inline_scripts_or_styles_or_asks_elsewhere(client):
         assert not found, (page.url, found)
 
     assert INLINE.search('<p style="x">') and INLINE.search("<script>1</script>")
-
-
-def test_a_token_is_asked_for_and_remembered(tmp_path):
-    known = tmp_path / "tokens"
-    known.write_text(f"{hashlib.sha256(b'secret').hexdigest()} user\n")
-    settings = whole.settings(tmp_path, tokens_file=known)
-    with paged.visitor(paged.app(settings)) as client:
-        _log_in_and_out(client)
-
-
-def _log_in_and_out(client):
-    asked = client.get("/history")
-    assert asked.headers["location"] == "/login?next=/history"
-    wrong = client.post("/login", data={"token": "no", "next": "/history"})
-    assert wrong.status_code == 401 and "not known" in wrong.text
-    right = {"token": "secret", "next": "/history"}
-    entered = client.post("/login", data=right)
-    assert entered.headers["location"] == "/history"
-    assert client.get("/history").status_code == 200
-    assert client.get("/records").status_code == 403
-    foreign = client.post("/login", data={**right, "next": "//x.org"})
-    assert foreign.headers["location"] == "/"
-    client.post("/logout")
-    assert client.get("/history").status_code == 303
 
 
 @pytest.mark.parametrize("name", ["../routes.py", "%2e%2e/routes.py", "/etc/passwd"])

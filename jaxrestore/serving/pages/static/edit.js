@@ -57,8 +57,7 @@ chosen();
 /** Without the tools, one finger or the mouse moves what is larger than the frame. */
 let last = null;
 frame.addEventListener("pointerdown", (event) => {
-  if (painter?.active && event.button === 0 && !painter.moving) return;
-  if (event.button === 2) return;
+  if (painter?.draws(event) || event.button === 2) return;
   event.preventDefault();
   frame.setPointerCapture(event.pointerId);
   last = [event.clientX, event.clientY];

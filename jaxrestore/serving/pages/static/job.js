@@ -32,8 +32,9 @@ async function show(html) {
 async function poll() {
   try {
     const answer = await fetch(ask, { headers: { accept: "text/html" } });
-    if (answer.ok) await show(await answer.text());
-    else if (answer.status === 404 || answer.status === 410) location.reload();
+    const elsewhere = answer.redirected; // to the login: the session has ended
+    if (elsewhere || answer.status === 404 || answer.status === 410) location.reload();
+    else if (answer.ok) await show(await answer.text());
   } catch {
     // The network is away; it is asked again.
   }

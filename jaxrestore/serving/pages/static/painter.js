@@ -105,17 +105,23 @@ export class Painter {
     event.preventDefault();
   }
 
+  /** Whether a pointer that comes down draws: a main button, or the other end of a pen. */
+  draws(event) {
+    return this.active && !this.moving && (event.button === 0 || erases(event));
+  }
+
   down(event) {
-    if (!this.active || this.moving || event.button !== 0) return;
+    if (!this.draws(event)) return;
     event.preventDefault();
     if (this.pinching()) {
       this.stroke = null; // what the first finger drew was the begin of a gesture
       this.redraw();
       return;
     }
+    if (this.stroke) return; // a hand that rests beside the pen
     this.frame.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;
-    const erase = this.erasing || (event.buttons & 32) > 0; // the other end of a pen
+    const erase = this.erasing || erases(event);
     this.stroke = { kind: "stroke", erase, size: this.size, points: [] };
     this.extend([event]);
   }
@@ -148,4 +154,9 @@ export class Painter {
     this.cursor.style.setProperty("--x", `${event.clientX - box.left - this.frame.clientLeft}px`);
     this.cursor.style.setProperty("--y", `${event.clientY - box.top - this.frame.clientTop}px`);
   }
+}
+
+/** Pointer Events: the eraser of a pen is button 5, which is 32 of `buttons`. */
+function erases(event) {
+  return event.button === 5 || (event.buttons & 32) > 0;
 }

@@ -9,8 +9,8 @@ const input = inputs[0];
 const most = Number(form.dataset.most);
 const many = form.dataset.many; // where several files are taken, if not here
 
-function megabytes(bytes) {
-  return `${(bytes / 2 ** 20).toFixed(1)} MB`;
+function size(bytes) {
+  return bytes < 2 ** 20 ? `${Math.ceil(bytes / 2 ** 10)} kB` : `${(bytes / 2 ** 20).toFixed(1)} MB`;
 }
 
 function say(text, wrong = false) {
@@ -22,15 +22,15 @@ function say(text, wrong = false) {
 function chosen(source) {
   const files = [...source.files];
   if (!files.length) return;
-  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const sum = files.reduce((bytes, file) => bytes + file.size, 0);
   const name = files.length === 1 ? files[0].name || "The picture" : `${files.length} files`;
-  if (size > most) {
-    say(`${name}: ${megabytes(size)} is more than the ${megabytes(most)} that are taken.`, true);
+  if (sum > most) {
+    say(`${name}: ${size(sum)} is more than the ${size(most)} that are taken.`, true);
     source.value = "";
     return;
   }
   if (!many) {
-    say(`${name}, ${megabytes(size)}`);
+    say(`${name}, ${size(sum)}`);
     return;
   }
   upload(name, new FormData(form));
