@@ -76,7 +76,7 @@ class Children:
         503 where too many calls wait, 507 where the disk is full.
         """
         if self._calls >= self._most:
-            raise _busy(self._most)
+            raise refusals.busy(self._most)
         self._calls += 1
         loop = asyncio.get_running_loop()
         try:
@@ -156,7 +156,7 @@ class _Child:
             theirs.close()
             self._receive(_START_S)  # it says once that it is there
         except (OSError, Refusal) as error:
-            raise _busy(None) from error
+            raise refusals.busy(None) from error
 
     @property
     def alive(self) -> bool:
@@ -166,7 +166,7 @@ class _Child:
         try:
             self._pipe.send((function, arguments, seconds))
         except OSError as error:
-            raise _died() from error
+            raise refusals.died() from error
         return self._receive(seconds)
 
     def _receive(self, seconds) -> _Said:
@@ -178,7 +178,7 @@ class _Child:
             return said._replace(value=self._message(seconds, most))
         except (EOFError, OSError, ValueError, TypeError) as error:
             self.kill()
-            raise _died() from error
+            raise refusals.died() from error
 
     def _message(self, seconds, most) -> bytes:
         if not self._pipe.poll(seconds):
@@ -203,37 +203,6 @@ class _Child:
         self._process.join(_ENDING_S)
         if self._process.is_alive():
             self._process.kill()
-
-
-def _busy(limit: int | None) -> Refusal:
-    return Refusal(
-        503,
-        "busy",
-        "The server is busy",
-        "Too many pictures are being read and written at once; try again in a few "
-        "seconds.",
-        limit,
-        retry_after=5,
-    )
-
-
-def _died() -> Refusal:
-    return Refusal(
-        422,
-        "unreadable",
-        "The picture cannot be read",
-        "Its file ended the process that read it, so it was given up; save the picture "
-        "anew, as PNG for example.",
-    )
-
-
-def _no_memory() -> Refusal:
-    return Refusal(
-        413,
-        "too_much_memory",
-        "The picture needs too much memory",
-        "It needs more memory than one picture may take here; make it smaller.",
-    )
 
 
 def _nothing() -> None:
@@ -270,7 +239,7 @@ def _called(function, arguments) -> _Said:
             if not isinstance(value, bytes):
                 json.dumps(value)  # else it is a bug, and told so
         except (MemoryError, errors.OutOfMemoryError):
-            return _Said(refusal=_no_memory().arguments, spent=True)
+            return _Said(refusal=refusals.no_memory().arguments, spent=True)
         except Exception as error:
             refused = _refused(error)
             if refused is None:

@@ -68,3 +68,37 @@ def gone(what: str) -> Refusal:
         f"The {what} is gone",
         f"This {what} was deleted when its time was over; upload the picture again.",
     )
+
+
+def busy(limit: int | None) -> Refusal:
+    """Returns the refusal of a file while all children have one, and others wait."""
+    return Refusal(
+        503,
+        "busy",
+        "The server is busy",
+        "Too many pictures are being read and written at once; try again in a few "
+        "seconds.",
+        limit,
+        retry_after=5,
+    )
+
+
+def died() -> Refusal:
+    """Returns the refusal of a file that ended the process that read it."""
+    return Refusal(
+        422,
+        "unreadable",
+        "The picture cannot be read",
+        "Its file ended the process that read it, so it was given up; save the picture "
+        "anew, as PNG for example.",
+    )
+
+
+def no_memory() -> Refusal:
+    """Returns the refusal of a picture that more memory would be needed for."""
+    return Refusal(
+        413,
+        "too_much_memory",
+        "The picture needs too much memory",
+        "It needs more memory than one picture may take here; make it smaller.",
+    )

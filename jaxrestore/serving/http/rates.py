@@ -1,6 +1,8 @@
 """How often a client may ask; and its open streams."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -72,9 +74,22 @@ class Streams:
         client = scope["state"]["caller"].client
         if self._open[client] >= self._most:
             return await refuse(scope, receive, send, _too_many_streams(self._most))
+        place = contextlib.ExitStack()
+        place.enter_context(self._place(client))
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                place.close()  # before it is known: who hears of it may ask again
+            await send(message)
+
+        with place:
+            await self._until_it_ends(scope, receive, sending)
+
+    @contextlib.contextmanager
+    def _place(self, client: str) -> Iterator[None]:
         self._open[client] += 1
         try:
-            await self._until_it_ends(scope, receive, send)
+            yield
         finally:
             self._open[client] -= 1
             if not self._open[client]:

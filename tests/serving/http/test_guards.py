@@ -303,6 +303,32 @@ def test_streams_are_counted_and_end_with_the_server():
     assert ended.content == b"data: 1\n\n" and left == 0
 
 
+def test_whoever_hears_the_end_of_a_stream_may_follow_another():
+    async def follow():
+        life, counted = Lifetime(), []
+
+        async def parts():
+            yield b"data: 1\n\n"
+
+        async def streaming(scope, receive, send):
+            await StreamingResponse(parts())(scope, receive, send)
+
+        async def seen(scope, receive, send):
+            async def sending(message):
+                counted.append((message.get("more_body"), life.streams.total()))
+                await send(message)
+
+            await rates.Streams(streaming, 1, life)(scope, receive, sending)
+
+        app, _ = known(seen)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://a") as to:
+            await to.get("/jobs/1/events")
+        return counted
+
+    assert asyncio.run(follow()) == [(None, 1), (True, 1), (False, 0)]
+
+
 def test_a_page_gives_a_session_that_only_this_key_can_have_signed():
     app, signed = known(whoami)
     answer = ask(app, headers={"accept": "text/html"})
