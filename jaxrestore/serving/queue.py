@@ -148,8 +148,8 @@ class Queue:
 
     def forecast(self, job: str, now: float) -> Forecast:
         """Returns when a job begins and ends, in seconds by the clock of `now`."""
-        self._pass(now)
         if self._forecast is None:
+            self._pass(now)
             self._forecast = {job: found for job, found in self._simulated(now)}
         return self._forecast.get(job, Forecast(None, None))
 

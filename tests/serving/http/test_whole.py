@@ -166,7 +166,8 @@ CHECKS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("examples", [50])
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("examples", [200])
 def test_the_app_does_as_its_description_says(tmp_path, examples):
     """Schemathesis sends what the description allows, and what it does not."""
     many = dict.fromkeys(("owner_uploads", "address_uploads", "owner_jobs"), 10**6)
