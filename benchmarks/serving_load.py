@@ -20,7 +20,6 @@ import http.client
 import io
 import json
 import multiprocessing
-import multiprocessing.dummy
 import os
 import re
 import subprocess
@@ -74,29 +73,23 @@ def served(folder: Path, people: Sequence[Person]) -> Iterator[tuple[Any, str]]:
     limits = {**dict.fromkeys(_MANY, 10**9), "max_jobs": max(len(people) // 2, 1)}
     for key, value in limits.items():
         command += ["--set", f"{key}={value}"]
+    place = folder / "log"
     with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True
-        ) as process,
+        place.open("w") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, text=True) as process,
     ):
-        assert process.stdout is not None
         try:
-            yield process, _ready(process)
+            yield process, _ready(process, place)
         finally:
             process.terminate()
 
 
-def _ready(process):
-    """The address, which the first line names; what is printed later is read away."""
-    for line in process.stdout:
-        if found := re.search(r"serving at (http://[\w.:]+)", line):
-            break
-    else:
-        raise RuntimeError("the server did not start")
-    drain = multiprocessing.dummy.Process(target=lambda: [*process.stdout])
-    drain.daemon = True
-    drain.start()
+def _ready(process, log):
+    """The address, which the server says in its log."""
+    while not (found := re.search(r"serving at (http://[\w.:]+)", log.read_text())):
+        if process.poll() is not None:
+            raise RuntimeError(f"the server did not start: {log.read_text()}")
+        time.sleep(0.1)
     while httpx.get(f"{found[1]}/readyz").status_code != 200:
         time.sleep(0.5)
     return found[1]

@@ -1,6 +1,7 @@
 """Whether what a job asks for is what a task can do."""
 
 import difflib
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,16 +45,21 @@ def method_of(task: TaskInfo, method: str | None) -> str:
 
 def checked(task: TaskInfo, options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the options of a job; raises 422 with what the task's schema says."""
-    # Imported here: the values and the queue are used without it.
-    import jsonschema_rs
-
     given = _plain(dict(options))
     schema = dict(task.options) or {"type": "object", "additionalProperties": False}
-    for error in jsonschema_rs.iter_errors(schema, given):
+    for error in _validator(json.dumps(schema)).iter_errors(given):
         where = ".".join(map(str, error.instance_path))
         said = f"{where}: {error.message}" if where else error.message
         raise _unfit("options", f"The options of {task.label!r} are wrong: {said}.")
     return given
+
+
+@functools.lru_cache(64)
+def _validator(schema: str) -> Any:
+    # Imported here: the values and the queue are used without it.
+    import jsonschema_rs
+
+    return jsonschema_rs.validator_for(json.loads(schema))
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,10 @@ def classical(task: str, picture: np.ndarray, take: Take) -> Way:
     if task == "pixel_shuffle":
         median = functions.vector_median
         return Way(picture, restorer.Restorer(median, 1, 1, "vector median", reach=1))
+    if task == "deblur":
+        # Its Gaussian of 2 px is 8 px to each side.
+        mask = functions.unsharp_mask
+        return Way(picture, restorer.Restorer(mask, 1, 1, "unsharp mask", reach=8))
     if task == "sr":
         return Way(picture, _bicubic(_number(take, "scale")))
     if task == "pixelate":

@@ -140,9 +140,8 @@ _OFFERS = {
     ),
     "deblur": Offer(
         "Sharpen a blurred picture",
-        "An even, round blur, of which you say how wide it is.",
-        {"prior": ("blur", *_FIT)},
-        {"classical": "No classical method here knows of a blur."},
+        "An even, round blur; a fit is told how wide it is.",
+        {"prior": ("blur", *_FIT), "classical": ("strength",)},
     ),
     "pixelate": Offer(
         "Undo pixelation",

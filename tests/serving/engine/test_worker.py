@@ -219,9 +219,10 @@ def test_classical_methods_are_those_of_the_library(desk):
     for task, function in (
         ("denoise", classical.non_local_means),
         ("pixel_shuffle", classical.vector_median),
+        ("deblur", classical.unsharp_mask),
     ):
         made, _ = desk.made(picture, task, "classical")
-        inside = np.s_[2:-2, 2:-2]  # of tiles the border is mirrored
+        inside = np.s_[9:-9, 9:-9]  # of tiles the border is mirrored
         expected = np.rint(255 * np.asarray(function(small))[0])
         np.testing.assert_allclose(made[inside], expected[inside], atol=1)
     made, _ = desk.made(picture, "sr", "classical", scale=3)
@@ -464,7 +465,7 @@ def test_own_weights_serve_tasks_by_their_files_names(tmp_path, models, restore)
     desk.worker._networks.warm = dict
     desk.worker.warm()
     tasks = {one.name: one for one in desk.told.get().tasks}
-    assert tasks["deblur"].methods == ("network", "prior")
+    assert tasks["deblur"].methods == ("network", "prior", "classical")
     assert tasks["my-own"].methods == ("network",) and tasks["my-own"].label == "My own"
     assert tasks["photo"].sha256 == shipped.card("photo")["sha256"]
     assert tasks["denoise"].sha256 == weight_files.read_card(source)["sha256"]
