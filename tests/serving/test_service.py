@@ -391,7 +391,7 @@ def test_what_fails_says_why(tmp_path, monkeypatch, ended, code):
         async with running(tmp_path, engine=Broken) as service:
             image = await service.add_image("me", chunks(png(1)))
             job = await service.add_job("me", image.id, "denoise")
-            job = await service.wait(job.id, 5)
+            job = await service.wait(job.id, 30)
             assert (job.status, job.code) == (Status.FAILED, code)
             assert job.detail.endswith(".")
             assert (await refused(service.result(job.id))).detail == job.detail
@@ -730,7 +730,8 @@ async def test_all_that_is_in_the_spool_is_counted(service):
     await service.result(job.id, "webp")
     assert is_counted()
     asked = asyncio.ensure_future(service.result(job.id, "tiff"))
-    await until(lambda: service._renders._making)
+    while not service._renders._making:  # a glance, which `until` may miss
+        await asyncio.sleep(0)
     asked.cancel()
     await until(lambda: not service._renders._making)
     assert [*service.settings.spool_folder.rglob("*.tif")] and is_counted()
