@@ -4,6 +4,7 @@ No line has a file's name, an address, who asked, or more of an id than its firs
 digits, with which nothing can be fetched. On a terminal lines are for people.
 """
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -22,8 +23,9 @@ _MOST_FRAMES = 20
 class Log:
     """Writes lines to a stream, standard output if none is given.
 
-    `console` says whether they are for people; if it is not given, they are where the
-    stream is a terminal.
+    A stream that takes nothing any more, as a pipe whose reader has gone, loses lines,
+    and nothing else. `console` says whether they are for people; if it is not given,
+    they are where the stream is a terminal.
 
     >>> log = logs.Log()
     >>> log.request("c0ffee", route="/healthz", method="GET", code=200, ms=0.4, size=2)
@@ -34,7 +36,7 @@ class Log:
         stream = stream or sys.stdout
         people = bool(stream.isatty() if console is None else console)
         self._log = structlog.wrap_logger(
-            structlog.WriteLogger(stream),
+            structlog.WriteLogger(_Lossy(stream)),
             wrapper_class=structlog.BoundLogger,
             processors=[
                 structlog.processors.add_log_level,
@@ -79,6 +81,22 @@ class Log:
     def handler(self) -> logging.Handler:
         """Returns what hands the lines of other libraries to this log, by `logging`."""
         return _Handler(self)
+
+
+class _Lossy:
+    """A stream whose failures are nobody's."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        # Of a closed file it is a ValueError.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _Handler(logging.Handler):

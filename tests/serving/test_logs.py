@@ -1,8 +1,10 @@
 """Lines of the log: what is in them, and what never is."""
 
+import contextlib
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 from serving.records import kept
@@ -92,3 +94,18 @@ def test_on_a_terminal_lines_are_for_people():
     logs.Log(stream).request("a", route="/", method="GET", code=200, ms=1.0, size=2)
     line = stream.getvalue()
     assert "request" in line and "route=/" in line and not line.startswith("{")
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_stream_that_takes_nothing_stops_nobody(closed, tmp_path):
+    """As of `jaxrestore serve | head`, or on a full disk."""
+    place = tmp_path / "log" if closed else Path("/dev/full")
+    stream = place.open("w")
+    log = logs.Log(stream, console=False)
+    if closed:
+        stream.close()
+    for _ in range(3):
+        log.note("a bug", ValueError("of ours"))
+    if not closed:
+        with contextlib.suppress(OSError):
+            stream.close()

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections.abc import Callable
 
 from fastapi import FastAPI
 
@@ -49,12 +50,19 @@ def assembled(settings: Settings, log: Log | None = None) -> FastAPI:
     if settings.study is not None:
         app.include_router(study.router(settings.study), prefix="/study")
     if log is not None:
-        _lead(log)
+        app.state.closing.append(_leading(log))
     return app
 
 
-def _lead(log: Log) -> None:
-    """Has warnings of ours and of uvicorn told by the log alone."""
-    for name in ("jaxrestore", "uvicorn"):
-        logger = logging.getLogger(name)
+def _leading(log: Log) -> Callable[[], None]:
+    """Has warnings of ours and of uvicorn told by the log alone, until it is called."""
+    loggers = [logging.getLogger(name) for name in ("jaxrestore", "uvicorn")]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
+
+    def back() -> None:
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+
+    for logger in loggers:
         logger.handlers, logger.propagate = [log.handler()], False
+    return back
