@@ -35,8 +35,9 @@ class Log:
         """Makes a logger of its own; structlog's global settings stay as they are."""
         stream = stream or sys.stdout
         people = bool(stream.isatty() if console is None else console)
+        lossy: Any = _Lossy(stream)
         self._log = structlog.wrap_logger(
-            structlog.WriteLogger(_Lossy(stream)),
+            structlog.WriteLogger(lossy),
             wrapper_class=structlog.BoundLogger,
             processors=[
                 structlog.processors.add_log_level,
