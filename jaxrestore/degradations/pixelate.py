@@ -44,10 +44,10 @@ def degrade(
 
     `random_grid`: whether, or how probably, the first blocks begin somewhere above and
     left of the image, as in a crop of a pixelated picture; what lies there is the edge,
-    continued. Blocks are then 32 px or less.
+    continued.
 
-    Raises `ValueError` for blocks below a pixel, more blocks than pixels, and `side`
-    together with `sides`. A traced number cannot be looked at: it is clipped.
+    Raises `ValueError` for blocks below a pixel, more blocks than pixels, blocks above
+    32 px on a random grid, and `side` together with `sides`. A traced number cannot be looked at: it is clipped.
 
     Source: the data of the project github.com/PieterBijl/Group28 (pix2pix on pixelated
     photographs), made with Pillow: `resize` with BILINEAR, then NEAREST.
@@ -64,6 +64,7 @@ def degrade(
     if not random_grid:
         small = _shrunk(image, scale)
         return small[_nearest(height, rows)[:, None], _nearest(width, columns)]
+    _check_grid(min(height, width), block, side, sides)
     down, right = _before(key, 1 / scale, random_grid)
     small = _shrunk(_moved(image, down, right), scale)
     return small[_nearest(height, rows, down)[:, None], _nearest(width, columns, right)]
@@ -163,6 +164,20 @@ def _check(name, counts, shorter):
         raise ValueError(
             f"{name} is {counts}, on an image whose shorter side is {shorter} px; "
             f"give numbers of blocks from 1 to {shorter}"
+        )
+
+
+def _check_grid(shorter, block, side, sides):
+    """Refuses blocks that are larger than there is room for beside the image."""
+    counts = sides or side
+    given = counts or block
+    if isinstance(given, jax.Array):  # as in `_check`
+        return
+    largest = shorter / np.min(given) if counts else np.max(given)
+    if largest > _GRID:
+        raise ValueError(
+            f"random_grid takes blocks of {_GRID} px at most, and the largest would be "
+            f"of {largest:g} px; give smaller ones, or leave random_grid out"
         )
 
 

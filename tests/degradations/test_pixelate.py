@@ -180,6 +180,16 @@ def test_blocks_may_begin_outside_of_the_image():
     assert 12 <= sum(same) <= 23
 
 
+@pytest.mark.parametrize(
+    "how", [{"block": (4.0, 33.0)}, {"side": 1}, {"sides": (1, 9)}]
+)
+def test_blocks_that_are_too_large_for_a_random_grid_are_refused(how):
+    image = jnp.asarray(_random(40, 48))
+    pixelate.degrade(jax.random.key(0), image, **how)
+    with pytest.raises(ValueError, match="32 px at most"):
+        pixelate.degrade(jax.random.key(0), image, random_grid=0.5, **how)
+
+
 def test_a_block_that_lies_inside_has_the_same_colour_wherever_the_others_begin():
     image = _random(32, 32)
     made = _degrade(image, 3, block=4.0, random_grid=1)
