@@ -47,7 +47,8 @@ def degrade(
     continued.
 
     Raises `ValueError` for blocks below a pixel, more blocks than pixels, blocks above
-    32 px on a random grid, and `side` together with `sides`. A traced number cannot be looked at: it is clipped.
+    32 px on a random grid, and `side` together with `sides`. A traced number cannot be
+    looked at: it is clipped.
 
     Source: the data of the project github.com/PieterBijl/Group28 (pix2pix on pixelated
     photographs), made with Pillow: `resize` with BILINEAR, then NEAREST.
