@@ -6,7 +6,8 @@ Tiles of random numbers, from arrays of the host to arrays of the host, of each 
 that pictures are cut into and for each network that ships; those that are one program
 with other weights run once. `ms` is of a call, and `of one` a tile's time in a batch by
 its time alone. `differs by` is how far a batch is from its tiles alone, of values in
-[0, 1]. It decides `serving.engine.turns.MOST`, and that CPUs have no batches.
+[0, 1]. What `serving.engine.turns.MOST` should be, and whether batches pay on CPUs, is
+read off it.
 """
 
 import functools
