@@ -37,7 +37,8 @@ class Register:
         """
         self.clerk = Clerk()
         self._jobs: dict[str, Job] = {}
-        self._bells: dict[str, asyncio.Event] = {}
+        self._bells: dict[str, asyncio.Event] = {}  # of any change
+        self._ends: dict[str, asyncio.Event] = {}  # of the last one
         self._spool, self._ledger = spool, ledger
         self._watch, self._seen = watch, seen
 
@@ -75,6 +76,20 @@ class Register:
                 return
             last = job
             await bell.wait()
+
+    async def ended(self, id: str) -> Job:
+        """Returns a job once it is final; raises 404 and 410."""
+        while True:
+            end = self._ends.setdefault(id, asyncio.Event())
+            try:
+                job = await self.get(id)
+            except Refusal:
+                self._ends.pop(id, None)
+                raise
+            if job.final:
+                self._ends.pop(id, None)
+                return job
+            await end.wait()
 
     async def add(self, job: Job, facts: Mapping[str, Any]) -> None:
         """Takes a new job, and returns once it is written down.
@@ -128,9 +143,12 @@ class Register:
 
     def ring(self, id: str) -> None:
         """Lets those that wait for a change of a job look again."""
-        bell = self._bells.pop(id, None)
-        if bell is not None:
-            bell.set()
+        job, bells = self._jobs.get(id), [self._bells]
+        if job is None or job.final:
+            bells.append(self._ends)
+        for those in bells:
+            if (bell := those.pop(id, None)) is not None:
+                bell.set()
 
     def ring_waiting(self) -> None:
         """Lets those look again who wait for jobs that wait: each has another place."""

@@ -170,8 +170,7 @@ class Restorations(Lifecycle):
         """Returns a job once it is final, or as it stands after so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, self.settings.max_wait_s)):
-                async for _ in self.events(id):
-                    pass
+                return await self._jobs.register.ended(id)
         return await self.job(id)
 
     def events(self, id: str) -> AsyncIterator[Job]:

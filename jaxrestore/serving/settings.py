@@ -82,7 +82,7 @@ class Settings:
     heartbeat_s: float | int = 10.0  # without one it is not ready
     run_s: float | int = 1800.0  # of a job, then it fails
     idle_release_s: float | int | None = None
-    priority: int = 5  # how nice its process is
+    priority: int = 10  # how nice its process is
 
     # How long things last.
     kept_s: float | int = 1800.0

@@ -1,6 +1,7 @@
 """The web app without HTTP, on an engine that inverts."""
 
 import asyncio
+import collections
 import contextlib
 import functools
 import io
@@ -331,6 +332,30 @@ async def test_before_the_engine_is_warm_jobs_wait(service):
     service.engine.warmed()
     assert service.ready() == (True, [])
     assert (await service.wait(job.id, 5)).status == Status.DONE
+
+
+@with_service(engine_options={"delay": 0.2}, slots=1)
+async def test_who_waits_for_a_job_is_called_at_its_end_alone(service):
+    image = await service.add_image("me", chunks(png(1)))
+    jobs = [await service.add_job("me", image.id, "denoise") for _ in range(3)]
+    waiting = [asyncio.ensure_future(service.wait(job.id, 20)) for job in jobs]
+    register, asked = service._jobs.register, collections.Counter()
+    get = register.get
+
+    async def counted(id):
+        asked[id] += 1
+        return await get(id)
+
+    register.get = counted
+    first, second = await waiting[0], await waiting[1]
+    assert first.status == second.status == Status.DONE
+    await service.delete_job(jobs[2].id)
+    with pytest.raises(Refusal) as told:
+        await waiting[2]
+    assert told.value.status == 410
+    # Before it waits, at its end, and for its answer; not as places and shares change.
+    assert max(asked.values()) <= 3
+    assert not register._ends and not register._bells
 
 
 @with_service(engine_options={"delay": 0.2}, slots=4)

@@ -154,7 +154,9 @@ class Engine:
             stdout=asyncio.subprocess.PIPE,
             env=_environment(settings, self._device),
             limit=messages.LONGEST,
-            start_new_session=True,  # an interrupt at the terminal is the server's
+            # An interrupt at the terminal is the server's. A session of its own would
+            # be a group of Linux's autogroup, with half of the processors however nice.
+            process_group=0,
         )
         self._alive, self._heard = True, time.monotonic()
         begin = messages.Begin(

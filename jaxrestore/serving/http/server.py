@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -58,8 +59,14 @@ def serve(
     """
     check(settings)
     with listening(settings) as ear:
-        where = lambda: told(_where(settings, ear))
-        server = Server(configured(settings, app), app, where)
+
+        def ready():
+            # What is here stays: looking through it again would stop all answers.
+            gc.collect()
+            gc.freeze()
+            told(_where(settings, ear))
+
+        server = Server(configured(settings, app), app, ready)
         asyncio.run(server.serve(sockets=[ear]))
     said = _farewell(server.hurried, app.state.service.unfinished)
     raise errors.Interrupted(said, server.signal)

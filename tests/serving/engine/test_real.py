@@ -107,6 +107,7 @@ def test_killed_twenty_times_every_job_is_accounted_for(tmp_path):
             await house.until(lambda job=large: job in house.began)
             await asyncio.sleep(chance.uniform(0, 0.5))
             begun, before = time.monotonic(), house.engine.pid
+            assert os.getpriority(os.PRIO_PROCESS, before) == min(os.nice(0) + 10, 19)
             os.kill(before, signal.SIGKILL)
             await house.until(
                 lambda pid=before: house.engine.status.ready and house.engine.pid != pid

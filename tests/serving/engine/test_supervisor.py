@@ -38,6 +38,15 @@ def test_orders_end_and_the_status_says_how_it_is(tmp_path):
     assert (tmp_path / "programs").stat().st_mode & 0o777 == 0o700
 
 
+def test_the_process_yields_to_its_server_and_not_to_its_terminal(tmp_path):
+    async def steps(watched):
+        # Linux's autogroup weighs sessions against each other, not by niceness.
+        assert os.getsid(watched.engine.pid) == os.getsid(0)
+        assert os.getpgid(watched.engine.pid) != os.getpgid(0)
+
+    scenario(tmp_path, steps)
+
+
 def test_more_than_the_slots_wait_and_can_be_cancelled_there(tmp_path):
     async def steps(watched):
         watched.order("runs", seconds=30)
