@@ -135,14 +135,24 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Network:
+    """A network of a task, by the name of its weights; sides grow by its `scale`."""
+
+    name: str
+    architecture: str
+    license: str
+    sha256: str
+    scale: int = 1
+
+
+@dataclass(frozen=True)
 class TaskInfo:
     """What can be done to a picture, and by what.
 
     `methods` are those of `METHODS` that are at hand, the best one first; `why_not` has
     a sentence for each of the others. `options` is a JSON Schema of the object that a
-    job's `options` are; `scales` are what sides may grow by. `architecture`,
-    `license` and `sha256` are of the network and its weights, where there are some;
-    `model` is its name.
+    job's `options` are; `scales` are what sides may grow by. Of several `networks` each
+    has another scale.
     """
 
     name: str
@@ -153,10 +163,7 @@ class TaskInfo:
     options: Mapping[str, Any] = field(default_factory=dict)
     scales: tuple[int, ...] = (1,)
     needs_mask: bool = False
-    model: str | None = None
-    architecture: str | None = None
-    license: str | None = None
-    sha256: str | None = None
+    networks: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,7 @@ DENOISE = values.TaskInfo(
         "properties": {"strength": {"type": "number", "minimum": 0, "maximum": 1}},
         "additionalProperties": False,
     },
-    model="fake",
-    architecture="inverter",
-    license="CC0-1.0",
-    sha256="5e" * 32,
+    networks=(values.Network("fake", "inverter", "CC0-1.0", "5e" * 32),),
 )
 INPAINT = values.TaskInfo(
     name="inpaint",
@@ -148,7 +145,8 @@ class FakeEngine:
         numbers = {"run_s": time.monotonic() - began, "tiles": self.steps}
         if order.method == "network":
             (task,) = (one for one in self.tasks if one.name == order.task)
-            numbers |= {"model": task.model, "weights": task.sha256}
+            for network in task.networks:
+                numbers |= {"model": network.name, "weights": network.sha256}
         self.told(values.Ended(order.job, values.Status.DONE, numbers=numbers))
 
 
@@ -179,7 +177,7 @@ class MemoryLedger:
         self.batches: dict[str, values.Batch] = {}
         self.ratings: dict[str, tuple[int, str | None]] = {}
         self.refused: list[tuple[int, str]] = []
-        self.models: dict[str, values.TaskInfo] = {}
+        self.models: dict[str, values.Network] = {}
 
     def add(self, job: values.Job, facts: Mapping[str, Any]) -> None:
         self.jobs[job.id], self.facts[job.id] = job, facts
@@ -206,7 +204,7 @@ class MemoryLedger:
         self.refused.append((status, code))
 
     def networks(self, tasks: Iterable[values.TaskInfo]) -> None:
-        self.models |= {task.model: task for task in tasks if task.model}
+        self.models |= {one.name: one for task in tasks for one in task.networks}
 
     def tidy(self) -> None:
         pass

@@ -1,5 +1,6 @@
 """What can be done to a picture here, by which methods, and why not by others."""
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from jaxrestore.serving import settings, values
 from jaxrestore.weights import weight_files
 
 SCALES = (2, 3, 4)
+ENLARGE = "sr"
+_ENLARGES = re.compile("sr(_x[0-9]+)?")
 
 # Every option there is, as JSON Schema has it; `x-cells`: for `Image.cells` alone.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -132,10 +135,14 @@ _OFFERS = {
         {"network": _NETWORK, "classical": ("strength",)},
         {"prior": "A fit does not know of pixels that have moved."},
     ),
-    "sr": Offer(
+    ENLARGE: Offer(
         "Enlarge",
         "Two to four times as many pixels a side; fine detail is guessed.",
-        {"prior": ("scale", *_FIT), "classical": ("scale",)},
+        {
+            "network": ("scale", "ensemble"),
+            "prior": ("scale", *_FIT),
+            "classical": ("scale",),
+        },
         scales=SCALES,
     ),
     "deblur": Offer(
@@ -151,11 +158,20 @@ _OFFERS = {
 }
 
 
+def task_of(network: str) -> str:
+    """Returns the task of a network by its name: of each that enlarges it is `sr`.
+
+    >>> task_of("sr_x4"), task_of("denoise")
+    ('sr', 'denoise')
+    """
+    return ENLARGE if _ENLARGES.fullmatch(network) else network
+
+
 def files(models: Path | None) -> dict[str, Path]:
-    """Returns the file of weights of each task that has a network.
+    """Returns the file of weights of each network, by its name.
 
     Those of the folder `models` come before those that ship; the name of a file is that
-    of its task. Raises as `settings.own_weights`.
+    of its network, of which `task_of` tells the task. Raises as `settings.own_weights`.
     """
     found = {name: shipped.path(name) for name in shipped.names()}
     if models is not None:
@@ -166,18 +182,19 @@ def files(models: Path | None) -> dict[str, Path]:
 def offered(
     weights: Mapping[str, Path], broken: Collection[str] = ()
 ) -> tuple[values.TaskInfo, ...]:
-    """Returns all tasks, of which those in `weights`, but `broken`, have a network.
+    """Returns all tasks, with the networks that are in `weights`, but not `broken`.
 
     Raises as `weight_files.read_card`.
     """
-    cards = {
-        name: weight_files.read_card(file)
-        for name, file in weights.items()
-        if name not in broken
-    }
+    cards: dict[str, dict[str, Any]] = {name: {} for name in _OFFERS}
+    for name, file in sorted(weights.items()):
+        of_task = cards.setdefault(task_of(name), {})
+        if name not in broken:
+            of_task[name] = weight_files.read_card(file)
+    lacking = {task_of(name): _BROKEN for name in broken}
     return tuple(
-        _info(name, cards.get(name), _BROKEN if name in broken else _NO_WEIGHTS)
-        for name in dict.fromkeys([*_OFFERS, *sorted(weights)])
+        _info(name, of_task, lacking.get(name, _NO_WEIGHTS))
+        for name, of_task in cards.items()
     )
 
 
@@ -202,14 +219,15 @@ def checked(name: str, value: Any) -> Any:
     return value
 
 
-def _info(name, card, lacking):
-    offer = _OFFERS.get(name) or _own(name, card)
+def _info(name, cards, lacking):
+    offer = _OFFERS.get(name) or _own(name, cards)
     options = dict(offer.options)
     why_not = dict(offer.why_not)
     scales = offer.scales
-    if card is not None:
-        options = {"network": _of_card(card), **options}
-        scales = tuple(dict.fromkeys((card["scale"], *scales)))
+    if cards:
+        options = {"network": _of_cards(name, [*cards.values()]), **options}
+        of_cards = (card["scale"] for card in cards.values())
+        scales = tuple(dict.fromkeys((*of_cards, *scales)))
     else:
         why_not["network"] = lacking.format(name=name)
         options.pop("network", None)
@@ -228,11 +246,18 @@ def _info(name, card, lacking):
             "additionalProperties": False,
         },
         scales=scales,
-        needs_mask=offer.needs_mask or (card is not None and "mask" in card["takes"]),
-        model=name if card else None,
-        architecture=card and card["generator"]["name"],
-        license=card and card["license"],
-        sha256=card and card["sha256"],
+        needs_mask=offer.needs_mask
+        or any("mask" in card["takes"] for card in cards.values()),
+        networks=tuple(
+            values.Network(
+                name,
+                card["generator"]["name"],
+                card["license"] or "",
+                card["sha256"],
+                card["scale"],
+            )
+            for name, card in cards.items()
+        ),
     )
 
 
@@ -243,20 +268,22 @@ def _schema(task, option, options):
     return {**OPTIONS[option], **default, "x-methods": methods}
 
 
-def _of_card(card):
-    """The options of a network."""
-    if card["scale"] > 1:
-        return ("ensemble",) + (("level",) if "level" in card["takes"] else ())
-    if "mask" in card["takes"]:
-        return ("ensemble",)
-    return (*_NETWORK, *(("level",) if "level" in card["takes"] else ()))
+def _of_cards(task, cards):
+    """The options of the networks of a task."""
+    taken = {what for card in cards for what in card["takes"]}
+    own = _NETWORK
+    if task == ENLARGE:
+        own = ("scale", "ensemble")
+    elif "mask" in taken or cards[0]["scale"] > 1:
+        own = ("ensemble",)
+    return (*own, *(("level",) if "level" in taken else ()))
 
 
-def _own(name, card):
+def _own(name, cards):
     """A task that only somebody's own weights do."""
     words = name.replace("_", " ").replace("-", " ")
     what = ""
-    if card is not None:
+    for card in cards.values():
         source = card["source"].get("run") or card["source"].get("file") or name
         what = f": {card['generator']['name']} {source}"
     return Offer(

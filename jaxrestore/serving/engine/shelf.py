@@ -14,33 +14,33 @@ import numpy as np
 
 from jaxrestore import errors
 from jaxrestore.inference import inpainting, restorer, tiles
-from jaxrestore.serving.engine import turns
+from jaxrestore.serving.engine import offers, turns
 from jaxrestore.weights import inputs, weight_files
 
 
 class Shelf:
-    """Networks by the task that they serve, each loaded when it is first asked for."""
+    """Networks by their names, each loaded when it is first asked for."""
 
     def __init__(self, files: Mapping[str, Path], device: turns.Turns):
-        """Takes the file of weights of each task; loads none yet."""
+        """Takes the file of weights of each; loads none yet."""
         self._files, self._device = files, device
         self._loaded: dict[str, restorer.Restorer] = {}
         self._lock = threading.Lock()
 
     def take(
         self,
-        task: str,
+        name: str,
         owner: str,
         check: Callable[[], object],
         told: Callable[[float], object],
     ) -> restorer.Restorer:
-        """Returns the network of a task, which waits for the owner's turns.
+        """Returns a network that waits for the owner's turns.
 
         `check` and `told` are those of `turns.Turns.apply`. What the network makes has
         the bits that it has by itself, where a batch is one tile. Raises as
         `restorer.load_weights`.
         """
-        network = self._network(task)
+        network = self._network(name)
 
         def apply(images):
             images = np.asarray(images)
@@ -48,17 +48,36 @@ class Shelf:
 
         return dataclasses.replace(network, apply=apply)
 
+    def enlarging(self, scale: int) -> str:
+        """Returns the name of the network that enlarges so much, or the next more.
+
+        Raises `ConfigError` where none does.
+        """
+        scales = {
+            name: weight_files.read_card(file)["scale"]
+            for name, file in self._files.items()
+            if offers.task_of(name) == offers.ENLARGE
+        }
+        able = {name: one for name, one in scales.items() if one >= scale}
+        if not able:
+            raise errors.ConfigError(
+                f"no network here makes sides {scale} times as long, but "
+                f"{max(scales.values(), default=1)} times at most; give a smaller "
+                "`scale`, or choose another method"
+            )
+        return min(able, key=lambda name: able[name])
+
     def warm(self) -> dict[str, Exception]:
         """Loads all, and has compiled what pictures of any size need of each.
 
-        Returns by task why others have no network: what is wrong with their files.
-        Raises what is no fault of a file, but of the device or of memory.
+        Returns by name why others cannot be used, and forgets them: what is wrong with
+        their files. Raises what is no fault of a file, but of the device or of memory.
         """
         built, broken = [], {}
-        for task, file in self._files.items():
+        for name, file in self._files.items():
             try:
                 weight_files.check(file)
-                network = self._network(task)
+                network = self._network(name)
                 card = weight_files.read_card(file)
                 how = card["generator"], card["statistics"], network.takes
                 if how not in built:  # else its programs are there
@@ -67,7 +86,8 @@ class Shelf:
             except (RuntimeError, MemoryError):
                 raise
             except Exception as error:
-                broken[task] = error
+                broken[name] = error
+        self._files = {k: v for k, v in self._files.items() if k not in broken}
         return broken
 
     def release(self) -> bool:
@@ -85,14 +105,14 @@ class Shelf:
                 ctypes.CDLL(None).malloc_trim(0)
         return some
 
-    def _network(self, task):
+    def _network(self, name):
         with self._lock:  # one at a time, so that nothing is loaded twice
-            if task not in self._loaded:
-                if task not in self._files:
-                    raise errors.ConfigError(f"there is no network for {task!r}")
-                loaded = restorer.load_weights(self._files[task])
-                self._loaded[task] = dataclasses.replace(loaded, name=task)
-            return self._loaded[task]
+            if name not in self._loaded:
+                if name not in self._files:
+                    raise errors.ConfigError(f"there is no network for {name!r}")
+                loaded = restorer.load_weights(self._files[name])
+                self._loaded[name] = dataclasses.replace(loaded, name=name)
+            return self._loaded[name]
 
     def _compile(self, network):
         for side in sides(network):

@@ -60,15 +60,15 @@ class Worker:
     def warm(self) -> None:
         """Compiles all that pictures need, and tells that it is ready.
 
-        What is wrong with weights that cannot be used goes to the log; their tasks say
-        that they have none.
+        What is wrong with weights that cannot be used goes to the log; a task without
+        others says that it has none.
         """
         from jaxrestore.serving.engine import offers
 
         begun = time.monotonic()
         broken = self._networks.warm()
-        for task, error in broken.items():
-            print(f"no network for {task}: {error}", file=sys.stderr, flush=True)
+        for name, error in broken.items():
+            print(f"no network {name}: {error}", file=sys.stderr, flush=True)
         tasks = offers.offered(self._weights, broken)
         self._last = time.monotonic()
         self._tell(values.Ready(tasks, self.device, self._last - begun))

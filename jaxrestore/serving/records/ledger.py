@@ -173,21 +173,21 @@ class Ledger:
                     connection.execute(sa.insert(table).values(**row, count=count))
 
     def networks(self, tasks: Iterable[values.TaskInfo]) -> None:
-        """Writes down of which networks tasks are; those that are known stay.
+        """Writes down the networks of tasks; those that are known stay.
 
         Each is known by the SHA-256 of its weights, as `numbers` of jobs have it.
         """
-        here = {task.sha256: task for task in tasks if task.sha256 is not None}
+        here = {network.sha256: network for task in tasks for network in task.networks}
         with databases.writing(self.engine) as connection:
             known = {*connection.scalars(sa.select(models.Model.sha256))}
             new = [
                 {
                     "sha256": sha256,
-                    "architecture": task.architecture or "",
-                    "license": task.license or "",
+                    "architecture": network.architecture,
+                    "license": network.license,
                     "added": self._clock(),
                 }
-                for sha256, task in here.items()
+                for sha256, network in here.items()
                 if sha256 not in known
             ]
             if new:

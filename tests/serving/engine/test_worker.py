@@ -103,10 +103,17 @@ class Desk:
 def models(tmp_path_factory):
     """Small networks that take the places of those that ship, but for `photo`."""
     folder = tmp_path_factory.mktemp("models")
-    for seed, name in enumerate(("denoise", "jpeg", "inpaint")):
+    unet = {"name": "unet", "widths": [4, 6], "blocks": [1, 1]}
+    enlarging = {"name": "srvggnet", "width": 4, "convs": 1}
+    generators = {
+        "denoise": unet,
+        "jpeg": unet,
+        "inpaint": {**unet, "fills_holes": True},
+        "sr_x2": {**enlarging, "scale": 2},
+        "sr_x4": {**enlarging, "scale": 4},
+    }
+    for seed, (name, generator) in enumerate(generators.items()):
         channels = 4 if name == "inpaint" else 3
-        generator = {"name": "unet", "widths": [4, 6], "blocks": [1, 1]}
-        generator["fills_holes"] = channels == 4
         model = networks.build("Generator", generator)
         shape = jax.ShapeDtypeStruct((1, 8, 8, channels), jnp.float32)
         drawn = np.random.default_rng(seed).normal
@@ -456,6 +463,23 @@ def test_what_is_not_needed_for_long_is_let_go_and_loaded_again(
     assert kept.worker._networks._loaded
 
 
+def test_enlarging_has_a_network_for_each_scale(desk, restore):
+    picture = noise(20, 24, 4)
+    for scale in (2, 4):
+        made, numbers = desk.made(picture, "sr", scale=scale)
+        np.testing.assert_array_equal(made, restore(picture, f"sr_x{scale}"))
+        assert numbers["model"] == f"sr_x{scale}"
+    assert desk.made(picture, "sr")[0].shape == (40, 48, 4)
+    # What lies between is made from the next larger.
+    flat = np.full((20, 24, 3), 90, np.uint8)
+    made, numbers = desk.made(flat, "sr", scale=3)
+    assert made.shape == (60, 72, 3) and numbers["model"] == "sr_x4"
+    larger = restore(flat, "sr_x4")[8:-8, 8:-8].mean((0, 1))
+    np.testing.assert_allclose(made[6:-6, 6:-6].mean((0, 1)), larger, atol=1)
+    code, detail = desk.failure(picture, "sr", scale=5)
+    assert code == "bad_options" and "but 4 times at most" in detail
+
+
 def test_own_weights_serve_tasks_by_their_files_names(tmp_path, models, restore):
     source = models / "jpeg.safetensors"
     for name in ("deblur", "denoise", "my-own"):
@@ -467,13 +491,14 @@ def test_own_weights_serve_tasks_by_their_files_names(tmp_path, models, restore)
     tasks = {one.name: one for one in desk.told.get().tasks}
     assert tasks["deblur"].methods == ("network", "prior", "classical")
     assert tasks["my-own"].methods == ("network",) and tasks["my-own"].label == "My own"
-    assert tasks["photo"].sha256 == shipped.card("photo")["sha256"]
-    assert tasks["denoise"].sha256 == weight_files.read_card(source)["sha256"]
+    assert tasks["photo"].networks[0].sha256 == shipped.card("photo")["sha256"]
+    (own,) = tasks["denoise"].networks
+    assert own.sha256 == weight_files.read_card(source)["sha256"]
+    assert (own.name, own.architecture, own.scale) == ("denoise", "unet", 1)
     picture = noise(20, 20, 3)
     made, numbers = desk.made(picture, "denoise")
     np.testing.assert_array_equal(made, restore(picture, "jpeg"))
-    assert numbers["weights"] == tasks["denoise"].sha256
-    assert tasks["denoise"].architecture == "unet"
+    assert numbers["weights"] == own.sha256
     with pytest.raises(errors.NoInputError, match="holds no weights"):
         offers.files(tmp_path / "nowhere")
 
@@ -499,13 +524,14 @@ def test_weights_that_cannot_be_used_cost_their_task_its_network_alone(
     for name in ("denoise", "my-own"):
         assert "reason in its log" in tasks[name].why_not["network"]
     told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith(f"no network for denoise: {tmp_path}")
-    assert told[1].startswith("no network for my-own: ") and "takes" in told[1]
+    assert told[0].startswith(f"no network denoise: {tmp_path}")
+    assert told[1].startswith("no network my-own: ") and "takes" in told[1]
 
 
 def test_every_task_says_what_it_takes_and_why_not():
     tasks = offers.offered(offers.files(None))
-    assert {*shipped.names()} < {one.name for one in tasks}
+    known = {network.name for one in tasks for network in one.networks}
+    assert {*shipped.names()} == known
     for one in tasks:
         assert one.methods and {*one.methods, *one.why_not} == {*values.METHODS}
         assert not {*one.methods} & {*one.why_not}
@@ -513,7 +539,7 @@ def test_every_task_says_what_it_takes_and_why_not():
         for option in one.options["properties"].values():
             assert option["title"] and {*option["x-methods"]} <= {*one.methods}
         json.dumps(one.options)
-        shipped_one = one.name in shipped.names()
-        assert bool(one.sha256) == bool(one.license) == shipped_one
-        assert ("network" in one.methods) == shipped_one
+        assert all(offers.task_of(network.name) == one.name for network in one.networks)
+        assert all(network.sha256 and network.license for network in one.networks)
+        assert ("network" in one.methods) == bool(one.networks)
     assert [one.name for one in tasks if one.needs_mask] == ["inpaint"]

@@ -161,9 +161,12 @@ def test_who_reads_does_not_keep_the_server_from_tidying(tmp_path, clock):
 
 def test_networks_are_written_down_once_by_the_hash_of_their_weights(jobs, clock):
     task = values.TaskInfo("denoise", "Remove noise", "", ("network",))
-    known = {"model": "denoise", "architecture": "unet", "license": "Apache-2.0"}
     first, second = (
-        dataclasses.replace(task, sha256=letter * 64, **known) for letter in "ab"
+        dataclasses.replace(
+            task,
+            networks=(values.Network("denoise", "unet", "Apache-2.0", letter * 64),),
+        )
+        for letter in "ab"
     )
     jobs.networks([task, first])
     clock.now += 9

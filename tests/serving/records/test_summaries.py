@@ -63,9 +63,9 @@ def test_an_old_network_is_told_from_a_new_one_of_the_same_name(jobs, clock):
         numbers |= {"sigma_in": 20.0, "sigma_out": 2.0 + number}
         _add(jobs, f"a{number}", {**DONE, "numbers": numbers})
         jobs.feedback(f"a{number}", 1 if weights == new else -1, None)
-    task = values.TaskInfo("denoise", "Remove noise", "", ("network",), sha256=new)
-    card = {"architecture": "unet", "license": "Apache-2.0"}
-    jobs.networks([dataclasses.replace(task, **card)])
+    network = values.Network("denoise", "unet", "Apache-2.0", new)
+    task = values.TaskInfo("denoise", "Remove noise", "", ("network",))
+    jobs.networks([dataclasses.replace(task, networks=(network,))])
     found = _summary(jobs, clock)
     for table, name, told in (
         ("speed", "run_p50", [1.5, 3.0]),

@@ -1,5 +1,6 @@
 """What goes over the wire as JSON: the shapes that OpenAPI describes."""
 
+import dataclasses
 import datetime
 from typing import Annotated, Any, Literal
 
@@ -57,6 +58,16 @@ class Mask(pydantic.BaseModel):
     image_id: str = pydantic.Field(pattern=HEX, examples=[_ID])
 
 
+class Network(pydantic.BaseModel):
+    """A network, by the name and the SHA-256 of its weights."""
+
+    name: str = pydantic.Field(examples=["sr_x4"])
+    scale: int = pydantic.Field(description="What sides grow by.")
+    architecture: str
+    license: str
+    sha256: str
+
+
 class Task(pydantic.BaseModel):
     """What can be done to an image, and by what."""
 
@@ -68,9 +79,7 @@ class Task(pydantic.BaseModel):
     params: dict[str, Any] = pydantic.Field(description="JSON Schema of `params`.")
     scales: list[int] = pydantic.Field(description="What sides may grow by.")
     needs_mask: bool
-    model: str | None
-    license: str | None
-    sha256: str | None = pydantic.Field(description="Of the network's weights.")
+    networks: list[Network]
 
 
 class Tasks(pydantic.BaseModel):
@@ -179,7 +188,7 @@ class Version(pydantic.BaseModel):
     jax: str | None
     python: str
     device: str
-    models: dict[str, str | None] = pydantic.Field(description="And their SHA-256.")
+    models: dict[str, str] = pydantic.Field(description="And their SHA-256.")
 
 
 class Health(pydantic.BaseModel):
@@ -251,9 +260,9 @@ def task(one: values.TaskInfo) -> Task:
         params=dict(one.options),
         scales=[*one.scales],
         needs_mask=one.needs_mask,
-        model=one.model,
-        license=one.license,
-        sha256=one.sha256,
+        networks=[
+            Network(**dataclasses.asdict(network)) for network in one.networks
+        ],
     )
 
 

@@ -58,7 +58,8 @@ def limits(settings: Settings) -> dict[str, int | float]:
 )
 async def version(service: TheService) -> Response:
     """Versions, the device, and the SHA-256 of each network's weights."""
-    models = {one.model: one.sha256 for one in service.tasks() if one.model}
+    known = [network for task in service.tasks() for network in task.networks]
+    models = {network.name: network.sha256 for network in known}
     return answers.json(
         schemas.Version(
             jaxrestore=__version__,
