@@ -7,7 +7,9 @@ from jaxrestore.serving import values
 from jaxrestore.serving.engine import messages
 
 TASK = values.TaskInfo(
-    *("denoise", "Remove noise", "It goes.", ("network", "prior"), {"classical": "No."}),
+    *("denoise", "Remove noise", "It goes."),
+    methods=("network", "prior"),
+    why_not={"classical": "No."},
     networks=(values.Network("denoise", "unet", "Apache-2.0", "5e" * 32),),
 )
 SAID = (
