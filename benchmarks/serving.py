@@ -87,7 +87,7 @@ class Serving:
 def pictures(count: int, most: int) -> list[tuple[str, Any]]:
     """Returns tasks and the pictures for them."""
     generator, made = np.random.default_rng(0), []
-    tasks = [name for name in shipped.names() if name != "inpaint"]
+    tasks = shipped.of_one_size()
     for number in range(count):
         channels, dtype = _KINDS[number % len(_KINDS)]
         shape = (*generator.integers(40, most, 2), channels)

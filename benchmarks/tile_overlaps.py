@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None):
     rows = []
     for name in names:
         network = shipped.load(name)
-        if network.reach is None:
+        if network.reach is None or network.scale > 1:
             continue
         asked = inputs(name, count)
         wholes = [np.asarray(network.apply(image)) for image in asked]

@@ -35,6 +35,12 @@ def names() -> list[str]:
     return sorted(file.stem for file in _folder().glob("*.safetensors"))
 
 
+def of_one_size() -> list[str]:
+    """Returns the names of those that take a picture alone and keep its size."""
+    cards = {name: card(name) for name in names()}
+    return [n for n, c in cards.items() if c["takes"] == ["rgb"] and c["scale"] == 1]
+
+
 def tasks() -> list[str]:
     """Returns the tasks that there are, whether this installation is whole or not."""
     return sorted(trials.TASKS)
