@@ -78,7 +78,7 @@ def read(
     those that another profile than sRGB's belongs to; see `srgb.read`. Else the profile
     of the metadata is empty. Of a file of several pictures the `frame` is read, counted
     from 0. Raises as `decode`, `SeveralFrames` where none is given, and
-    `TooManyPixels`, which are `ImageError`s too.
+    `TooManyPixels`; each is an `ImageError`.
 
     >>> read(encoded(np.full((4, 6, 3), 40_000, np.uint16), ".png")).values[0, 0, 0]
     np.uint16(40000)

@@ -79,7 +79,7 @@ def huber(
     delta: ranges.Positive = 0.1,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
-    """Returns the mean of `d^2 / 2`, of `delta * (|d| - delta / 2)` where |d| > delta.
+    """Returns the mean of `d^2 / 2`, or `delta * (|d| - delta / 2)` if `|d| > delta`.
 
     `d` is the difference of the two. The default is ours: with 1, differences of
     images in [0, 1] never reach the linear part.
@@ -180,7 +180,7 @@ def cosine(
 def gradient(
     restored: Images, target: Images, *, weight: Weight | None = None
 ) -> Float[Array, " b"]:
-    """Returns the mean of |down| + |across|, the errors of the forward differences.
+    """Returns the mean of `|down| + |across|`, the errors of the forward differences.
 
     Blind to brightness; edges that are lost or invented cost. A weight counts at the
     upper or left pixel of a pair.
@@ -291,9 +291,9 @@ def total_variation(
     epsilon: ranges.Positive = 1e-3,
     weight: Weight | None = None,
 ) -> Float[Array, " b"]:
-    """Returns the mean of |down| + |across|, the forward differences of `restored`.
+    """Returns the mean of `|down| + |across|`, the forward differences of `restored`.
 
-    A prior: `target` is ignored, flat images cost nothing. Anisotropic; |x| is
+    A prior: `target` is ignored, flat images cost nothing. Anisotropic; `|x|` is
     `sqrt(x^2 + epsilon^2) - epsilon`, smooth at 0. A weight counts at the upper or left
     pixel of a pair.
 

@@ -44,7 +44,7 @@ PAGES = {
     page.relative_to(ROOT).as_posix(): page.read_text()
     for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 }
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```([\w{}-]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL = ("", "bash", "sh", "console")
 ALTERNATIVES = re.compile(r"\w+(\|\w+)+")
 COMMAND_LINE: Any = typer.main.get_command(app.app)
@@ -52,6 +52,7 @@ COMMAND_LINE: Any = typer.main.get_command(app.app)
 OTHERS = {
     ("python", "-m", "venv"),
     ("python", "-m", "pytest"),
+    ("python", "-m", "sphinx"),
     ("pip", "install", "."),
     ("pip", "install", ".[web]"),
     ("pip", "install", "--editable"),
