@@ -62,6 +62,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.data.leaves = 0.5  # share of dead-leaves images, 0 to 1
     config.data.leaves_bank = 160  # dead-leaves images held at a time
     config.data.leaves_side = 192  # their side
+    config.data.leaves_zoom = 1.0  # all of them larger, more of what shrinking leaves
     config.data.leaves_refresh = 16_000  # leaves drawn until all are new ones
     config.data.evaluation = "embedded"  # or a folder; several with commas between
     config.data.evaluation_crop = 256  # side of the centre crop; 0: the whole image

@@ -31,10 +31,11 @@ class Bank:
         side: int = 192,
         refresh: int,
         drawn: float | int = 0,
+        zoom: float | int = 1,
     ):
         """Paints nothing yet: call `fill`, or let the first reads do it.
 
-        `drawn` is the share of `drawings`; the others are dead leaves.
+        `drawn` is the share of `drawings`; the others are dead leaves of this `zoom`.
         """
         if seed < 0 or min(count, side, refresh) < 1:
             raise ValueError(
@@ -42,7 +43,7 @@ class Bank:
                 f"got {seed=}, {count=}, {side=}, {refresh=}"
             )
         self.seed, self.count, self.side, self.refresh = seed, count, side, refresh
-        self.drawn = drawn
+        self.drawn, self.zoom = drawn, zoom
         # Slot to (generation, image). Loader threads share it without a lock: one
         # assignment is atomic, and at worst two threads paint the same pixels.
         self._painted: dict[int, tuple[int, np.ndarray]] = {}
@@ -63,7 +64,7 @@ class Bank:
         """Returns the arguments."""
         return (
             f"Bank({self.seed}, count={self.count}, side={self.side}, "
-            f"refresh={self.refresh}, drawn={self.drawn})"
+            f"refresh={self.refresh}, drawn={self.drawn}, zoom={self.zoom})"
         )
 
     def fill(self, *, index: int = 0) -> float:
@@ -84,7 +85,10 @@ class Bank:
         generator = np.random.default_rng((self.seed, slot, generation))
         # Without drawings nothing is drawn for the choice: old runs see old images.
         draw = self.drawn > 0 and generator.random() < self.drawn
-        image = (drawings if draw else dead_leaves).paint(generator, self.side)
+        if draw:
+            image = drawings.paint(generator, self.side)
+        else:
+            image = dead_leaves.paint(generator, self.side, self.zoom)
         image.flags.writeable = False
         # Asked again, as another thread may have painted a later generation meanwhile.
         known = self._painted.get(slot)

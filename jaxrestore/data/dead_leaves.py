@@ -19,13 +19,16 @@ _COVERAGE = 5.0  # at five-fold, about 0.6 % of the background shows through
 _OPPONENTS = np.array([[1, 0, -1], [-1, 2, -1]]) / np.sqrt([[2], [6]])
 
 
-def paint(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w 3"]:
+def paint(
+    generator: np.random.Generator, side: int, zoom: float | int = 1
+) -> UInt8[np.ndarray, "h w 3"]:
     """Returns one image of discs, ellipses, boxes and diamonds, painted back to front.
 
-    Radii follow r^-alpha. Each leaf has a colour, a linear gradient and its own piece
-    of a 1/f texture; edges are anti-aliased, and half of the images slightly blurred.
+    Radii follow r^-alpha, above 1.5 to 3 px times `zoom`. Each leaf has a colour, a
+    linear gradient and its own piece of a 1/f texture; edges are anti-aliased, and half
+    of the images slightly blurred.
     """
-    radii = _radii(generator, side)
+    radii = _radii(generator, side, zoom)
     centres = generator.uniform(-radii, side + radii, (2, len(radii)))
     owners = _draw(_outlines(generator, radii, centres), side)
     looks = _looks(generator, radii, centres)
@@ -35,10 +38,13 @@ def paint(generator: np.random.Generator, side: int) -> UInt8[np.ndarray, "h w 3
     return np.rint(image.clip(0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def _radii(generator: np.random.Generator, side: int) -> Float32[np.ndarray, " n"]:
+def _radii(
+    generator: np.random.Generator, side: int, zoom: float | int
+) -> Float32[np.ndarray, " n"]:
     """Returns radii in pixels, as many as cover the image `_COVERAGE` times."""
     alpha = generator.uniform(2.6, 3.2)
-    smallest, largest = generator.uniform(1.5, 3.0), max(0.6 * side, 4.0)
+    smallest = zoom * generator.uniform(1.5, 3.0)
+    largest = max(0.6 * side, 4.0 * zoom)
     low, high = smallest ** (1 - alpha), largest ** (1 - alpha)
 
     def radius(quantile: np.ndarray) -> np.ndarray:  # the inverse of r^-alpha's CDF

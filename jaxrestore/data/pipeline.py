@@ -103,6 +103,7 @@ def _training(data, seed, cut):
             side=data["leaves_side"],
             refresh=data["leaves_refresh"],
             drawn=data["drawings"],
+            zoom=data["leaves_zoom"],
         )
         chosen.append((leaves, share))
     return chosen

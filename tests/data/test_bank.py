@@ -54,9 +54,9 @@ def test_slots_are_repainted_one_after_another_and_never_at_once(monkeypatch):
     painted_at = []
     paint = dead_leaves.paint
 
-    def counted(generator, side):
+    def counted(generator, side, zoom):
         painted_at.append(index)
-        return paint(generator, side)
+        return paint(generator, side, zoom)
 
     monkeypatch.setattr(dead_leaves, "paint", counted)
     for index in range(1000):

@@ -19,11 +19,12 @@ def test_same_generator_paints_the_same_image_and_another_does_not():
     assert (painted(3) != painted(4)).mean() > 0.5
 
 
-def test_leaves_cover_all_but_a_percent():
+@pytest.mark.parametrize("zoom", [1, 3])
+def test_leaves_cover_all_but_a_percent(zoom):
     uncovered = []
     for seed in range(10):
         generator = np.random.default_rng(seed)
-        radii = dead_leaves._radii(generator, 64)
+        radii = dead_leaves._radii(generator, 64, zoom)
         centres = generator.uniform(-radii, 64 + radii, (2, len(radii)))
         outlines = dead_leaves._outlines(generator, radii, centres)
         uncovered.append((dead_leaves._draw(outlines, 64) == 0).mean())
@@ -32,9 +33,11 @@ def test_leaves_cover_all_but_a_percent():
 
 def test_radii_stay_in_their_range():
     for seed in range(10):
-        radii = dead_leaves._radii(np.random.default_rng(seed), 100)
+        radii = dead_leaves._radii(np.random.default_rng(seed), 100, 1)
         assert radii.min() >= 1.49 and radii.max() <= 60.01
         assert np.median(radii) < 6  # small leaves are many
+        larger = dead_leaves._radii(np.random.default_rng(seed), 100, 3)
+        assert larger.min() >= 3 * 1.49 and 6 < np.median(larger) < 18
 
 
 def test_colours_are_as_muted_as_in_photographs():

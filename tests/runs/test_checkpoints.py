@@ -182,6 +182,7 @@ SINCE = {
         "preprocess": "crop",
         "load_size": 286,
         "drawings": 0.0,
+        "leaves_zoom": 1.0,
     },
     "optimizer": {"generator": PLAYER, "discriminator": PLAYER},
     "evaluation": {"statistics": "eval", "consistency": False, "samples": 0},
