@@ -8,34 +8,42 @@ import httpx
 import numpy as np
 from PIL import Image
 
+NETWORK = {"name": "denoise", "scale": 1, "architecture": "unet"}
+NETWORK |= {"license": "Apache-2.0", "sha256": "5e" * 32}
 STRENGTH = {"type": "number", "minimum": 0, "maximum": 1}
 TASKS = [
     {
         "name": "denoise",
         "label": "Remove noise",
+        "help": "Grain goes.",
+        "scales": [1],
         "methods": ["network"],
         "why_not": {},
         "params": {"properties": {"strength": STRENGTH}},
         "needs_mask": False,
-        "sha256": "5e" * 32,
+        "networks": [NETWORK],
     },
     {
         "name": "inpaint",
         "label": "Fill holes",
+        "help": "What is missing is made up.",
+        "scales": [1],
         "methods": ["network", "prior"],
         "why_not": {"classical": "It is not offered."},
         "params": {"properties": {}},
         "needs_mask": True,
-        "sha256": None,
+        "networks": [],
     },
     {
         "name": "deblur",
         "label": "Sharpen",
+        "help": "Blur goes.",
+        "scales": [1],
         "methods": [],
         "why_not": {"network": "No weights ship."},
-        "params": {},
+        "params": {"properties": {}},
         "needs_mask": False,
-        "sha256": None,
+        "networks": [],
     },
 ]
 

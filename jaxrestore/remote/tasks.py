@@ -15,8 +15,8 @@ _LOOK = 2.0  # seconds between two looks at a server that begins
 class Task:
     """A task: the `methods` at hand, the best one first, and `why_not` the others.
 
-    `options` has the JSON Schema of each by its name; `sha256` is that of the network's
-    weights, "" without one.
+    `options` has the JSON Schema of each by its name; `hashes` are the SHA-256 of its
+    networks' weights.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Task:
     why_not: Mapping[str, str]
     options: Mapping[str, Mapping[str, Any]]
     needs_mask: bool
-    sha256: str
+    hashes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _task(one: Mapping[str, Any]) -> Task:
         why_not={printable(n): printable(why) for n, why in one["why_not"].items()},
         options=one["params"].get("properties", {}),
         needs_mask=bool(one["needs_mask"]),
-        sha256=printable(one["sha256"] or ""),
+        hashes=tuple(printable(network["sha256"]) for network in one["networks"]),
     )
 
 
@@ -108,7 +108,7 @@ def check(
         says += " `mask` out" if masked else "missing; give `mask`"
         raise errors.ConfigError(f"{name} {says}")
     for option, value in options.items():
-        _check(task, option, value)
+        _check(task, option, value, method or task.methods[0])
     return task
 
 
@@ -119,15 +119,22 @@ def fingerprint(task: Task, method: str | None) -> str:
     'denoise by prior'
     """
     by = method or task.methods[0]
-    return task.sha256 if by == "network" and task.sha256 else f"{task.name} by {by}"
+    if by == "network" and task.hashes:
+        return "+".join(task.hashes)
+    return f"{task.name} by {by}"
 
 
-def _check(task: Task, option: str, value: Any) -> None:
+def _check(task: Task, option: str, value: Any, method: str) -> None:
     if option not in task.options:
         raise errors.ConfigError(
             f"`{option}` is nothing that {task.name} takes; leave it out"
         )
     rule = task.options[option]
+    if method not in rule.get("x-methods", [method]):
+        raise errors.ConfigError(
+            f"`{option}` is nothing that {task.name} takes with the method {method}; "
+            "leave it out"
+        )
     least, most = rule.get("minimum", value), rule.get("maximum", value)
     choices = rule.get("enum", [value])
     if not least <= value <= most:

@@ -43,14 +43,30 @@ def method_of(task: TaskInfo, method: str | None) -> str:
     raise _unfit("no_method", f"{task.label}: {why}")
 
 
-def checked(task: TaskInfo, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options of a job; raises 422 with what the task's schema says."""
+def checked(task: TaskInfo, options: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Returns the options of a job; raises 422 with what the task's schema says.
+
+    So it does for an option that other methods alone take, and for a `scale` that no
+    network has.
+    """
     given = _plain(dict(options))
     schema = dict(task.options) or {"type": "object", "additionalProperties": False}
     for error in _validator(json.dumps(schema)).iter_errors(given):
         where = ".".join(map(str, error.instance_path))
         said = f"{where}: {error.message}" if where else error.message
         raise _unfit("options", f"The options of {task.label!r} are wrong: {said}.")
+    for name in given:
+        if method not in schema["properties"][name].get("x-methods", [method]):
+            said = (
+                f"{task.label} takes no {name} with the method {method}; leave it out."
+            )
+            raise _unfit("options", said)
+    scales = [network.scale for network in task.networks]
+    if method == "network" and scales and given.get("scale", 1) > max(scales):
+        said = (
+            f"{task.label}: the network makes sides {max(scales)} times as long, and "
+        )
+        raise _unfit("options", said + "not more; choose less, or another method.")
     return given
 
 

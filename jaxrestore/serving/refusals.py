@@ -61,12 +61,13 @@ def no_room(error: Exception) -> Refusal | None:
 
 
 def gone(what: str) -> Refusal:
-    """Returns the refusal of something that was deleted when its time was over."""
+    """Returns the refusal of something that was deleted, by whomever."""
     return Refusal(
         410,
         "expired",
         f"The {what} is gone",
-        f"This {what} was deleted when its time was over; upload the picture again.",
+        f"This {what} was deleted, because its time was over or somebody asked for it; "
+        "upload the picture again.",
     )
 
 

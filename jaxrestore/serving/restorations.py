@@ -114,7 +114,7 @@ class Restorations(Lifecycle):
             image = self._pictures.get(image_id)
             found = asked.task_of(self.tasks(), task)
             method = asked.method_of(found, method)
-            given = asked.checked(found, options or {})
+            given = asked.checked(found, options or {}, method)
             asked.check_mask(found, mask_id is not None)
             asked.check_size(found, method, given, image, self.settings)
             self._jobs.quarantine.check(image.sha256)

@@ -35,7 +35,7 @@ class Service(Restorations):
         with self._counted():
             found = asked.task_of(self.tasks(), task)
             method = asked.method_of(found, method)
-            given = asked.checked(found, options or {})
+            given = asked.checked(found, options or {}, method)
             asked.check_mask(found, masked=False)
 
             async def add_job(image: Image, batch_id: str) -> Job:

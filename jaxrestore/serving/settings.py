@@ -194,10 +194,15 @@ def _check_device(text: str, before: Collection[str]) -> None:
 
 
 def own_weights(folder: Path) -> dict[str, Path]:
-    """Returns the files of weights in a folder of networks, by task.
+    """Returns the files of weights in a folder of networks, by name.
 
     Raises `NoInputError` for a folder that is none or holds none.
     """
+    if not folder.is_dir():
+        raise errors.NoInputError(
+            f"`models` {folder} is no folder; give one of .safetensors files with "
+            "their cards"
+        )
     own = sorted(folder.glob("*.safetensors"))
     if not own:
         raise errors.NoInputError(

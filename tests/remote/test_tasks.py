@@ -2,10 +2,11 @@ import itertools
 
 import httpx
 import pytest
-from distant import Distant, problem
+from distant import TASKS, Distant, problem
 
 from jaxrestore import errors
 from jaxrestore.remote import server, tasks
+from jaxrestore.serving.http.api import schemas
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +24,13 @@ def test_the_tasks_of_a_server_are_those_that_it_tells():
     offer = offered(Distant(max_bytes=5))
     assert [*offer.tasks] == ["denoise", "inpaint", "deblur"] and offer.max_bytes == 5
     task = tasks.check(offer, "denoise", {"strength": 0.5}, masked=False)
-    assert task.sha256 == "5e" * 32 and task.methods == ("network",)
-    assert tasks.check(offer, "inpaint", {}, masked=True).sha256 == ""
+    assert task.hashes == ("5e" * 32,) and task.methods == ("network",)
+    assert tasks.check(offer, "inpaint", {}, masked=True).hashes == ()
+
+
+def test_what_stands_in_for_a_server_says_what_one_says():
+    told = schemas.Tasks(tasks=TASKS, limits={"max_bytes": 1})
+    assert [task.model_dump() for task in told.tasks] == TASKS
 
 
 @pytest.mark.parametrize(
@@ -47,11 +53,19 @@ def test_what_the_server_does_not_do_is_told_before_anything_is_sent(
 
 def test_a_choice_that_is_none_is_told_with_those_that_there_are():
     scale = {"enum": [2, 4]}
-    task = tasks.Task("sr", "Enlarge", ("network",), {}, {"scale": scale}, False, "")
+    steps = {"x-methods": ["prior"]}
+    options = {"scale": scale, "iterations": steps}
+    hashes = ("a", "b")
+    methods = ("network", "prior")
+    task = tasks.Task("sr", "Enlarge", methods, {}, options, False, hashes)
+    assert tasks.fingerprint(task, None) == "a+b"
     offer = tasks.Offer({"sr": task}, 1.0)
     assert tasks.check(offer, "sr", {"scale": 4}, masked=False) == task
     with pytest.raises(errors.ConfigError, match="`scale` is 3; it is 2 or 4"):
         tasks.check(offer, "sr", {"scale": 3}, masked=False)
+    assert tasks.check(offer, "sr", {"iterations": 9}, method="prior") == task
+    with pytest.raises(errors.ConfigError, match="takes with the method network"):
+        tasks.check(offer, "sr", {"iterations": 9})
 
 
 @pytest.mark.parametrize(

@@ -611,10 +611,29 @@ async def test_a_whole_number_may_be_written_with_a_point(service):
     assert isinstance(job.options["scale"], int)
 
 
+def test_an_option_is_of_a_method_and_a_scale_of_a_network():
+    rules = {"scale": {"enum": [2, 3, 4], "x-methods": ["network", "prior"]}}
+    rules["iterations"] = {"type": "integer", "x-methods": ["prior"]}
+    task = values.TaskInfo(
+        *("sr", "Enlarge", "", ("network", "prior")),
+        options={"type": "object", "properties": rules},
+        networks=(values.Network("sr_x2", "srvggnet", "CC0-1.0", "5e" * 32, 2),),
+    )
+    checked = functools.partial(options_of_jobs.checked, task)
+    assert checked({"scale": 4, "iterations": 9}, "prior")["scale"] == 4
+    assert checked({"scale": 2}, "network") == {"scale": 2}
+    with pytest.raises(Refusal) as found:
+        checked({"iterations": 9}, "network")
+    assert "takes no iterations with the method network" in found.value.detail
+    with pytest.raises(Refusal) as found:
+        checked({"scale": 3}, "network")
+    assert "2 times as long, and not more" in found.value.detail
+
+
 @pytest.mark.parametrize("options", [{"\ud800": 1}, {"strength": "\ud800"}])
 def test_options_that_are_no_text_are_refused(options):
     with pytest.raises(Refusal) as found:
-        options_of_jobs.checked(fake_engine.DENOISE, options)
+        options_of_jobs.checked(fake_engine.DENOISE, options, "network")
     assert (found.value.status, found.value.code) == (422, "options")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from jaxrestore.serving import values
 from jaxrestore.serving.engine import messages
 from jaxrestore.serving.settings import Settings
 
+_LOG = logging.getLogger(__name__)
 _FIRST_S, _LONGEST_S = 0.2, 30.0  # before a start after a death
 _DEAF = 6  # heartbeats' time without one, and the process is killed
 _WORKER = "jaxrestore.serving.engine.worker"
@@ -140,6 +142,7 @@ class Engine:
                 self._bury()
             if self._ending:
                 return
+            _LOG.warning("the engine's process has ended, and another one begins")
             self._restarts += 1
             delay = _FIRST_S if self._useful else min(2 * delay, _LONGEST_S)
             await asyncio.sleep(delay)

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import os
+import re
 import signal
 import socket
 import threading
@@ -26,7 +27,8 @@ _LAST = 5  # seconds for answers that are under way when all jobs have ended
 _KEEP_ALIVE = 20
 _NOTICE = 1.0  # seconds in which balancers see that it is not ready
 _BACKLOG = 1024
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SCALED = re.compile("sr_x([0-9]+)")  # networks that say how much they enlarge
 
 
 def check(settings: Settings) -> None:
@@ -36,8 +38,14 @@ def check(settings: Settings) -> None:
     `weight_files.check`.
     """
     if settings.models is not None:
-        for file in own_weights(settings.models).values():
+        for name, file in own_weights(settings.models).items():
             weight_files.check(file)
+            said, scale = _SCALED.fullmatch(name), weight_files.read_card(file)["scale"]
+            if said is not None and int(said[1]) != scale:
+                raise errors.ConfigError(
+                    f"`models` {file} makes sides {scale} times as long; call it "
+                    f"sr_x{scale}.safetensors"
+                )
     if apps.is_local(settings) or settings.socket or settings.tokens_file:
         return
     if not settings.insecure_public:
@@ -51,7 +59,7 @@ def check(settings: Settings) -> None:
 def serve(
     settings: Settings, app: FastAPI, told: Callable[[str], object] = print
 ) -> None:
-    """Serves the app until SIGTERM or Ctrl-C, then ends as `Server` does.
+    """Serves the app until SIGTERM, SIGHUP or Ctrl-C, then ends as `Server` does.
 
     `told` is called with one line, where the server is, once it takes requests. Raises
     `Interrupted` at the end; `ConfigError` for an address that cannot be had; and what
@@ -112,6 +120,8 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # as nohup has it
                 loop.add_signal_handler(number, self.handle_exit, number, None)
         async with self._app.router.lifespan_context(self._app):
             await self._serve(sockets)

@@ -70,7 +70,7 @@ def test_other_machines_come_in_only_with_a_token_or_if_all_may(tmp_path):
         (["--device", "0", "--device", "0"], 2, "--device 0 is given twice"),
         (["--name", "http://x.org/"], 2, "--name http://x.org/ is no host name"),
         (["--origin", "x.org"], 2, "--origin x.org is no site"),
-        (["--models", "missing"], 3, "--models missing holds no weights"),
+        (["--models", "missing"], 3, "--models missing is no folder"),
         (["--set", "max_pixels"], 2, "KEY=VALUE"),
         (["--set", "max_pixels=1e999"], 2, "a whole number"),
         (["--set", "kept_s=1e12"], 2, "1,000,000,000 at most"),
@@ -125,3 +125,8 @@ def test_weights_that_are_not_whole_are_told_at_the_start(tmp_path):
     (models / "jpeg.json").write_bytes(card)
     code, told = refused(tmp_path, "--models", str(models))
     assert code == 66 and "its SHA-256 is another" in told
+    (models / "jpeg.safetensors").unlink()
+    (models / "sr_x3.safetensors").write_bytes(weights)
+    (models / "sr_x3.json").write_bytes(card)
+    code, told = refused(tmp_path, "--models", str(models))
+    assert code == 2 and "makes sides 1 times as long; call it sr_x1" in told

@@ -260,9 +260,7 @@ def task(one: values.TaskInfo) -> Task:
         params=dict(one.options),
         scales=[*one.scales],
         needs_mask=one.needs_mask,
-        networks=[
-            Network(**dataclasses.asdict(network)) for network in one.networks
-        ],
+        networks=[Network(**dataclasses.asdict(network)) for network in one.networks],
     )
 
 
