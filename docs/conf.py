@@ -15,6 +15,7 @@ myst_heading_anchors = 4  # as deep as pages link into each other
 default_role = "code"  # docstrings have one backtick around what is code
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+maximum_signature_line_length = 88
 
 html_theme = "sphinx_book_theme"
 html_show_sourcelink = html_show_copyright = False
