@@ -161,8 +161,8 @@ KEYS = (
     Key("data.leaves_side", int, 192, unit="px", low=16).means(
         "The side of the dead-leaves images."
     ),
-    Key("data.leaves_zoom", float, 1.0, low=0.1, since=7).means(
-        "How much larger all leaves are: of what is smaller than a pixel after a "
+    Key("data.leaves_zoom", float, 1.0, low=0.5, since=7).means(
+        "How much larger the smallest leaves are: of what is less than a pixel after a "
         "shrinking nothing is learnt."
     ),
     Key("data.leaves_refresh", int, 16_000, unit="images", low=1).means(

@@ -2,8 +2,8 @@
 
 0 done; 1 a bug (its trace is in a file); 2 usage; 3 no readable input; 5 out of memory;
 6 partial; 65 data or training went bad; 66 config or checkpoint mismatch, or a
-damaged run; 69 a server that is not there; 74 disk; 130 and 143 interrupted, after a
-checkpoint was written; 141 the reader of a pipe went away.
+damaged run; 69 a server that is not there; 74 disk; 129, 130 and 143 interrupted, after
+a checkpoint was written; 141 the reader of a pipe went away.
 """
 
 import contextlib
@@ -117,5 +117,6 @@ def _bug(error: Exception) -> None:
 
 
 def _end(code: int, message: str) -> None:
-    print(f"{progress.cleared()}error: {message}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # of a terminal that is closed
+        print(f"{progress.cleared()}error: {message}", file=sys.stderr, flush=True)
     sys.exit(code)

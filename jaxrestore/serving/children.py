@@ -264,7 +264,9 @@ def _limit(memory: int) -> None:
     import resource
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # that of a terminal is the parent's
+    # Those of a terminal are the parent's.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     # What libtiff and others print of a stranger's file is nothing for our logs.
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

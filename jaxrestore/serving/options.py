@@ -57,17 +57,21 @@ def checked(task: TaskInfo, options: Mapping[str, Any], method: str) -> dict[str
         raise _unfit("options", f"The options of {task.label!r} are wrong: {said}.")
     for name in given:
         if method not in schema["properties"][name].get("x-methods", [method]):
-            said = (
-                f"{task.label} takes no {name} with the method {method}; leave it out."
-            )
-            raise _unfit("options", said)
-    scales = [network.scale for network in task.networks]
-    if method == "network" and scales and given.get("scale", 1) > max(scales):
-        said = (
-            f"{task.label}: the network makes sides {max(scales)} times as long, and "
-        )
-        raise _unfit("options", said + "not more; choose less, or another method.")
+            said = f"{task.label} takes no {name} with the method {method}"
+            raise _unfit("options", f"{said}; leave it out.")
+    scales = {network.scale for network in task.networks}
+    scale = given.get("scale", _scale(task))
+    if method == "network" and "scale" in schema["properties"] and scale not in scales:
+        known = " or ".join(map(str, sorted(scales)))
+        said = f"{task.label}: a network does it {known} times, and not {scale} times"
+        raise _unfit("options", f"{said}; choose one of these, or another method.")
     return given
+
+
+def _scale(task: TaskInfo) -> int:
+    """What sides grow by if nothing is said."""
+    asked = task.options.get("properties", {}).get("scale", {})
+    return asked.get("default", task.scales[0] if task.scales else 1)
 
 
 @functools.lru_cache(64)
@@ -109,7 +113,7 @@ def check_size(
     settings: Settings,
 ) -> None:
     """Raises 413 where the result would have more pixels than the method may make."""
-    scale = options.get("scale", task.scales[0] if task.scales else 1)
+    scale = options.get("scale", _scale(task))
     pixels, most = image.pixels * scale * scale, settings.max_result_pixels
     others = "a smaller scale, or a part of the picture"
     if method == "prior" and not task.needs_mask:  # holes are filled piece by piece

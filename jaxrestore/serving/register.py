@@ -83,7 +83,7 @@ class Register:
             end = self._ends.setdefault(id, asyncio.Event())
             try:
                 job = await self.get(id)
-            except Refusal:
+            except BaseException:
                 self._ends.pop(id, None)
                 raise
             if job.final:

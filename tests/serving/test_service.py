@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import dataclasses
 import functools
 import io
 import itertools
@@ -21,6 +22,7 @@ from serving.pictures_of import array, chunks, decoded, png, run, running
 from jaxrestore import errors, images
 from jaxrestore.serving import decoding, renders, values
 from jaxrestore.serving import options as options_of_jobs
+from jaxrestore.serving import settings as settings_of
 from jaxrestore.serving.refusals import Refusal
 from jaxrestore.serving.values import Status
 
@@ -627,7 +629,14 @@ def test_an_option_is_of_a_method_and_a_scale_of_a_network():
     assert "takes no iterations with the method network" in found.value.detail
     with pytest.raises(Refusal) as found:
         checked({"scale": 3}, "network")
-    assert "2 times as long, and not more" in found.value.detail
+    assert "does it 2 times, and not 3 times" in found.value.detail
+    image = values.Image(
+        *("a", "me", 2500, 2000, 3, 8, False, "PNG", 1, "5e" * 32, "a", 0.0, 0.0)
+    )
+    limits = settings_of.Settings(folder=ROOT, max_result_pixels=20_000_000)
+    other = dataclasses.replace(task, scales=(4, 2))
+    rules["scale"]["default"] = 2
+    options_of_jobs.check_size(other, "network", {}, image, limits)
 
 
 @pytest.mark.parametrize("options", [{"\ud800": 1}, {"strength": "\ud800"}])

@@ -111,7 +111,8 @@ def serve(
 ) -> None:
     """Serve the web app: upload, choose, compare, download; and an API.
 
-    It says where it is once it takes requests. Ctrl-C or SIGTERM lets what runs end.
+    It says where it is once it takes requests. Ctrl-C, SIGTERM or a closed terminal
+    lets what runs end.
     """
     os.umask(0o077)  # what it writes is for nobody else
     given = {

@@ -13,7 +13,7 @@ from jaxrestore.weights import weight_files
 
 SCALES = (2, 3, 4)
 ENLARGE = "sr"
-_ENLARGES = re.compile("sr(_x[0-9]+)?")
+_ENLARGES = re.compile("sr_x[234]")
 
 # Every option there is, as JSON Schema has it; `x-cells`: for `Image.cells` alone.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -159,7 +159,7 @@ _OFFERS = {
 
 
 def task_of(network: str) -> str:
-    """Returns the task of a network by its name: of each that enlarges it is `sr`.
+    """Returns the task of a network by its name: of `sr_x2` to `sr_x4` it is `sr`.
 
     >>> task_of("sr_x4"), task_of("denoise")
     ('sr', 'denoise')
@@ -227,9 +227,10 @@ def _info(name, cards, lacking):
     if cards:
         options = {"network": _of_cards(name, [*cards.values()]), **options}
         of_cards = (card["scale"] for card in cards.values())
-        scales = tuple(dict.fromkeys((*of_cards, *scales)))
+        scales = tuple(dict.fromkeys((*scales, *of_cards)))
     else:
-        why_not["network"] = lacking.format(name=name)
+        file = f"{ENLARGE}_x{SCALES[0]}" if name == ENLARGE else name
+        why_not["network"] = lacking.format(name=file)
         options.pop("network", None)
     asked = {
         one: _schema(name, one, options) for names in options.values() for one in names

@@ -17,7 +17,7 @@ import numpy as np
 from jaxrestore import errors, files, images
 from jaxrestore.image_files import srgb
 from jaxrestore.inference import crops, inpainting, restorer
-from jaxrestore.ops import levels, no_reference, resize
+from jaxrestore.ops import no_reference
 from jaxrestore.prior import pictures
 from jaxrestore.serving import cells, values
 from jaxrestore.serving.engine import failures, methods, offers, shelf, turns
@@ -97,23 +97,13 @@ class _Options:
 
 def _network(work, picture, hole, options):
     order, name = work.order, work.order.task
-    if order.task == offers.ENLARGE:
-        scale = offers.checked("scale", options.take("scale"))
-        name = work.networks.enlarging(scale)
+    if name == offers.ENLARGE:
+        name = f"{name}_x{offers.checked('scale', options.take('scale'))}"
     network = work.networks.take(name, order.owner, work.check, work.batch)
     work.numbers |= {"model": network.name, "weights": network.sha256}
     able = network.scale == 1 and hole is None
     asked = _restoring(work, options, confine=able and order.task == offers.CONFINED)
-    made = restorer.restore_image(network, picture, mask=hole, **asked)
-    if order.task == offers.ENLARGE and network.scale > scale:
-        return _resized(made, *(scale * side for side in picture.shape[:2]))
-    return made
-
-
-def _resized(picture, height, width):
-    floats = jnp.asarray(levels.floats(picture))
-    made = np.asarray(resize.resize(floats, height, width))
-    return levels.of_floats(made, picture.dtype)
+    return restorer.restore_image(network, picture, mask=hole, **asked)
 
 
 def _restoring(work, options, confine=False):

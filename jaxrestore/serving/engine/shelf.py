@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxrestore import errors
 from jaxrestore.inference import inpainting, restorer, tiles
-from jaxrestore.serving.engine import offers, turns
+from jaxrestore.serving.engine import turns
 from jaxrestore.weights import inputs, weight_files
 
 
@@ -47,25 +47,6 @@ class Shelf:
             return self._device.apply(owner, network.apply, images, check, told)
 
         return dataclasses.replace(network, apply=apply)
-
-    def enlarging(self, scale: int) -> str:
-        """Returns the name of the network that enlarges so much, or the next more.
-
-        Raises `ConfigError` where none does.
-        """
-        scales = {
-            name: weight_files.read_card(file)["scale"]
-            for name, file in self._files.items()
-            if offers.task_of(name) == offers.ENLARGE
-        }
-        able = {name: one for name, one in scales.items() if one >= scale}
-        if not able:
-            raise errors.ConfigError(
-                f"no network here makes sides {scale} times as long, but "
-                f"{max(scales.values(), default=1)} times at most; give a smaller "
-                "`scale`, or choose another method"
-            )
-        return min(able, key=lambda name: able[name])
 
     def warm(self) -> dict[str, Exception]:
         """Loads all, and has compiled what pictures of any size need of each.

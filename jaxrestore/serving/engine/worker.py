@@ -9,6 +9,7 @@ output. It ends at once when the first is closed, as it is when the server dies.
 import contextlib
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -68,7 +69,7 @@ class Worker:
         begun = time.monotonic()
         broken = self._networks.warm()
         for name, error in broken.items():
-            print(f"no network {name}: {error}", file=sys.stderr, flush=True)
+            _say(f"no network {name}: {error}")
         tasks = offers.offered(self._weights, broken)
         self._last = time.monotonic()
         self._tell(values.Ready(tasks, self.device, self._last - begun))
@@ -169,7 +170,8 @@ def _of_one_job(error):
 
 def _say(text):
     """Tells the log, of ids their first eight digits: whoever knows one can see it."""
-    print(_ID.sub(r"\1", text), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # of a terminal that is closed
+        print(_ID.sub(r"\1", text), file=sys.stderr, flush=True)
 
 
 def memory() -> int:
@@ -194,6 +196,8 @@ def main() -> None:
         except OSError:
             os._exit(0)  # nobody listens any more
 
+    # A terminal may stop those who write to it from behind (`stty tostop`).
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     begin = messages.read(sys.stdin.buffer.readline())
     with contextlib.suppress(OSError):
         os.nice(begin.priority)

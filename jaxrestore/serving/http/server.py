@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ _KEEP_ALIVE = 20
 _NOTICE = 1.0  # seconds in which balancers see that it is not ready
 _BACKLOG = 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_SCALED = re.compile("sr_x([0-9]+)")  # networks that say how much they enlarge
+_SCALED = re.compile("sr(_x[234])?")  # networks that enlarge, each so many times
 
 
 def check(settings: Settings) -> None:
@@ -40,12 +40,9 @@ def check(settings: Settings) -> None:
     if settings.models is not None:
         for name, file in own_weights(settings.models).items():
             weight_files.check(file)
-            said, scale = _SCALED.fullmatch(name), weight_files.read_card(file)["scale"]
-            if said is not None and int(said[1]) != scale:
-                raise errors.ConfigError(
-                    f"`models` {file} makes sides {scale} times as long; call it "
-                    f"sr_x{scale}.safetensors"
-                )
+            card = weight_files.read_card(file)
+            if _SCALED.fullmatch(name):
+                _check_scale(name, file, card)
     if apps.is_local(settings) or settings.socket or settings.tokens_file:
         return
     if not settings.insecure_public:
@@ -53,6 +50,20 @@ def check(settings: Settings) -> None:
             f"`host` {settings.host} lets other machines in, and nobody would be asked "
             "for a token; give a `tokens_file`, or `insecure_public` if all who reach "
             "this machine may use it"
+        )
+
+
+def _check_scale(name: str, file: Path, card: Mapping[str, Any]) -> None:
+    """Refuses a network that does not enlarge as its name says, or needs more."""
+    if len(card["takes"]) > 1:
+        raise errors.ConfigError(
+            f"`models` {file} takes {' and '.join(card['takes'])}, and what enlarges "
+            "takes a picture alone; give it another name"
+        )
+    if name != f"sr_x{card['scale']}":
+        raise errors.ConfigError(
+            f"`models` {file} makes sides {card['scale']} times as long; call it "
+            f"sr_x{card['scale']}.safetensors"
         )
 
 
@@ -120,8 +131,9 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                if signal.getsignal(number) is signal.SIG_IGN:
-                    continue  # as nohup has it
+                ignored = signal.getsignal(number) is signal.SIG_IGN
+                if number == signal.SIGHUP and ignored:
+                    continue  # as by nohup
                 loop.add_signal_handler(number, self.handle_exit, number, None)
         async with self._app.router.lifespan_context(self._app):
             await self._serve(sockets)

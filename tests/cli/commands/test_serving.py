@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import os
 import socket
 import subprocess
@@ -126,7 +127,13 @@ def test_weights_that_are_not_whole_are_told_at_the_start(tmp_path):
     code, told = refused(tmp_path, "--models", str(models))
     assert code == 66 and "its SHA-256 is another" in told
     (models / "jpeg.safetensors").unlink()
-    (models / "sr_x3.safetensors").write_bytes(weights)
-    (models / "sr_x3.json").write_bytes(card)
-    code, told = refused(tmp_path, "--models", str(models))
-    assert code == 2 and "makes sides 1 times as long; call it sr_x1" in told
+    told_of = json.loads(card)
+    for name, changed, why in (
+        ("sr", {"scale": 3}, "makes sides 3 times as long; call it sr_x3"),
+        ("sr_x2", {"takes": ["rgb", "level"]}, "takes rgb and level"),
+    ):
+        (models / f"{name}.safetensors").write_bytes(weights)
+        (models / f"{name}.json").write_text(json.dumps({**told_of, **changed}))
+        code, told = refused(tmp_path, "--models", str(models))
+        assert code == 2 and f"{name}.safetensors {why}" in told
+        (models / f"{name}.safetensors").unlink()

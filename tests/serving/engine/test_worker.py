@@ -470,14 +470,11 @@ def test_enlarging_has_a_network_for_each_scale(desk, restore):
         np.testing.assert_array_equal(made, restore(picture, f"sr_x{scale}"))
         assert numbers["model"] == f"sr_x{scale}"
     assert desk.made(picture, "sr")[0].shape == (40, 48, 4)
-    # What lies between is made from the next larger.
-    flat = np.full((20, 24, 3), 90, np.uint8)
-    made, numbers = desk.made(flat, "sr", scale=3)
-    assert made.shape == (60, 72, 3) and numbers["model"] == "sr_x4"
-    larger = restore(flat, "sr_x4")[8:-8, 8:-8].mean((0, 1))
-    np.testing.assert_allclose(made[6:-6, 6:-6].mean((0, 1)), larger, atol=1)
-    code, detail = desk.failure(picture, "sr", scale=5)
-    assert code == "bad_options" and "but 4 times at most" in detail
+    code, detail = desk.failure(picture, "sr", scale=3)
+    assert code == "bad_options" and "no network for 'sr_x3'" in detail
+    (enlarge,) = (t for t in offers.offered(desk.worker._weights) if t.name == "sr")
+    assert [network.scale for network in enlarge.networks] == [2, 4]
+    assert enlarge.scales == (2, 3, 4) and offers.task_of("sr_x8") == "sr_x8"
 
 
 def test_own_weights_serve_tasks_by_their_files_names(tmp_path, models, restore):
@@ -499,7 +496,7 @@ def test_own_weights_serve_tasks_by_their_files_names(tmp_path, models, restore)
     made, numbers = desk.made(picture, "denoise")
     np.testing.assert_array_equal(made, restore(picture, "jpeg"))
     assert numbers["weights"] == own.sha256
-    with pytest.raises(errors.NoInputError, match="holds no weights"):
+    with pytest.raises(errors.NoInputError, match="is no folder"):
         offers.files(tmp_path / "nowhere")
 
 
