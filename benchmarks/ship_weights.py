@@ -92,8 +92,11 @@ def sittings(config: dict) -> list[dict]:
 
 
 def caution_of(network: restorer.Restorer, task: str) -> caution.Caution | None:
-    """Returns how far a network is believed; None of one that is told what is lost."""
-    if "mask" in network.takes:
+    """Returns how far a network is believed; None of one that is told what is lost.
+
+    One that enlarges adds what is not there, and has nothing to keep either.
+    """
+    if "mask" in network.takes or network.scale > 1:
         return None
     # Blocks and shuffled pixels recur; noise does not.
     repeats = task in ("denoise", "photo")

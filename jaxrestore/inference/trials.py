@@ -1,5 +1,6 @@
 """What each network that ships has to show: on what, beside whom, and how well."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -52,6 +53,10 @@ def _jpeg(quality: int, subsampling: str = "4:2:0") -> dict[str, Any]:
 
 def _holes(kind: str) -> dict[str, Any]:
     return {"name": "holes", "kinds": {kind: 1.0}}
+
+
+def _shrunk(scale: int, method: str = "bicubic") -> dict[str, Any]:
+    return _chain({"name": "downsample", "scale": scale, "method": method}, CLEAN)
 
 
 def _photographs(
@@ -116,6 +121,17 @@ _HOLES: dict[Level, Case] = {
     # A smooth surface is hard to beat where nothing has texture.
     "drawings, strokes": Case("drawings", _holes("strokes"), "input"),
 }
+
+
+def _enlargement(scale: int) -> Task:
+    cases = _photographs({scale: _shrunk(scale)})
+    for kind in ("grey photographs", "negatives", "drawings", "text", "pale patches"):
+        cases[kind] = Case(kind, _shrunk(scale), "classical")
+    cases |= _photographs({"means of blocks": _shrunk(scale, "area")})
+    bicubic = functools.partial(classical.bicubic, scale=scale)
+    return Task("times", bicubic, cases)
+
+
 TASKS: Mapping[str, Task] = {
     "denoise": Task("sigma of 255", classical.non_local_means, _NOISE),
     "jpeg": Task("quality", classical.unchanged, _COMPRESSED),
@@ -124,4 +140,5 @@ TASKS: Mapping[str, Task] = {
     ),
     "pixel_shuffle": Task("rate", classical.vector_median, _SHUFFLED),
     "inpaint": Task("hole", classical.biharmonic, _HOLES),
+    **{f"sr_x{scale}": _enlargement(scale) for scale in (2, 4)},
 }

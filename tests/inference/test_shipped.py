@@ -18,7 +18,7 @@ from jaxrestore.inference import caution, restorer, shipped, trials
 from jaxrestore.weights import conversion, weight_files
 
 GENERATOR = {"name": "fcn", "width": 4, "blocks": 1}
-TASKS = ("denoise", "inpaint", "jpeg", "photo", "pixel_shuffle")
+TASKS = ("denoise", "inpaint", "jpeg", "photo", "pixel_shuffle", "sr_x2", "sr_x4")
 METHODS = ("input", "classical", "ours")
 README = Path(__file__).parents[2] / "README.md"
 STORED = Path(__file__).parents[1] / "golden" / "shipped.json"
@@ -275,6 +275,9 @@ def _in_the_readme(task, level):
         if last.isdigit():
             return f"| {kind}, quality {last} |"
         return f"| quality {level} |" if kind else f"| {level} |"
+    if task.startswith("sr_"):
+        scale = task.removeprefix("sr_")
+        return f"| {scale} |" if isinstance(level, int) else f"| {level}, {scale} |"
     return f"| sigma {level} of 255 |" if isinstance(level, int) else f"| {level} |"
 
 
