@@ -133,7 +133,7 @@ def _enlarge(config, scale):
     config.ema = 0.998
     config.crop = 32 * scale
     config.data.drawings = 0.2
-    config.data.leaves_zoom = 0.75 * scale  # of smaller ones too little is left
+    config.data.leaves_zoom = 0.75 * scale  # little is left of smaller ones
     config.generator = ConfigDict()
     config.generator.name = "srvggnet"
     config.generator.width = 48 if scale == 2 else 64

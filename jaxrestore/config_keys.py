@@ -162,8 +162,7 @@ KEYS = (
         "The side of the dead-leaves images."
     ),
     Key("data.leaves_zoom", float, 1.0, low=0.5, since=7).means(
-        "How much larger the smallest leaves are: of what is less than a pixel after a "
-        "shrinking nothing is learnt."
+        "How much larger the smallest dead leaves are, as where pictures are shrunk."
     ),
     Key("data.leaves_refresh", int, 16_000, unit="images", low=1).means(
         "After so many of them are drawn, all that are held are new ones."
