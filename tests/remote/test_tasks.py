@@ -29,7 +29,7 @@ def test_the_tasks_of_a_server_are_those_that_it_tells():
 
 
 def test_what_stands_in_for_a_server_says_what_one_says():
-    told = schemas.Tasks(tasks=TASKS, limits={"max_bytes": 1})
+    told = schemas.Tasks.model_validate({"tasks": TASKS, "limits": {"max_bytes": 1}})
     assert [task.model_dump() for task in told.tasks] == TASKS
 
 

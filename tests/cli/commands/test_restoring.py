@@ -42,7 +42,7 @@ def test_a_picture_is_restored_by_task_or_by_file(shelf, pictures, tmp_path, of)
         (("--task", "jpeg", "--step", "3"), "give --checkpoint with it"),
         (
             ("--task", "deblur"),
-            "there is denoise, inpaint, jpeg, photo, pixel_shuffle.",
+            "there is denoise, inpaint, jpeg, photo, pixel_shuffle, sr_x2, sr_x4.",
         ),
         (("--task", "jpeg", "--level", "25"), "leave --level out"),
     ],
