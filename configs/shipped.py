@@ -129,7 +129,7 @@ def get_config(argument: str = "") -> ConfigDict:
 
 def _enlarge(config, scale):
     """All layers at the size of what is enlarged, so that large pictures are cheap."""
-    config.steps = 5_000 if scale == 2 else 5_500  # an hour on one CPU core
+    config.steps = 5_000 if scale == 2 else 5_500  # 45 minutes on one CPU core
     config.ema = 0.998
     config.crop = 32 * scale
     config.data.drawings = 0.2

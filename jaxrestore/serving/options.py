@@ -55,13 +55,14 @@ def checked(task: TaskInfo, options: Mapping[str, Any], method: str) -> dict[str
         where = ".".join(map(str, error.instance_path))
         said = f"{where}: {error.message}" if where else error.message
         raise _unfit("options", f"The options of {task.label!r} are wrong: {said}.")
+    rules = schema.get("properties", {})
     for name in given:
-        if method not in schema["properties"][name].get("x-methods", [method]):
+        if method not in rules[name].get("x-methods", [method]):
             said = f"{task.label} takes no {name} with the method {method}"
             raise _unfit("options", f"{said}; leave it out.")
     scales = {network.scale for network in task.networks}
     scale = given.get("scale", _scale(task))
-    if method == "network" and "scale" in schema["properties"] and scale not in scales:
+    if method == "network" and "scale" in rules and scale not in scales:
         known = " or ".join(map(str, sorted(scales)))
         said = f"{task.label}: a network does it {known} times, and not {scale} times"
         raise _unfit("options", f"{said}; choose one of these, or another method.")

@@ -79,17 +79,10 @@ class Register:
 
     async def ended(self, id: str) -> Job:
         """Returns a job once it is final; raises 404 and 410."""
-        while True:
-            end = self._ends.setdefault(id, asyncio.Event())
-            try:
-                job = await self.get(id)
-            except BaseException:
-                self._ends.pop(id, None)
-                raise
-            if job.final:
-                self._ends.pop(id, None)
-                return job
-            await end.wait()
+        while not (job := await self.get(id)).final:
+            # Nothing runs between the look and this, so that no end is missed.
+            await self._ends.setdefault(id, asyncio.Event()).wait()
+        return job
 
     async def add(self, job: Job, facts: Mapping[str, Any]) -> None:
         """Takes a new job, and returns once it is written down.

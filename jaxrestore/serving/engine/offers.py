@@ -226,8 +226,9 @@ def _info(name, cards, lacking):
     scales = offer.scales
     if cards:
         options = {"network": _of_cards(name, [*cards.values()]), **options}
-        of_cards = (card["scale"] for card in cards.values())
-        scales = tuple(dict.fromkeys((*scales, *of_cards)))
+        if name != ENLARGE:
+            of_cards = (card["scale"] for card in cards.values())
+            scales = tuple(dict.fromkeys((*of_cards, *scales)))
     else:
         file = f"{ENLARGE}_x{SCALES[0]}" if name == ENLARGE else name
         why_not["network"] = lacking.format(name=file)

@@ -475,6 +475,8 @@ def test_enlarging_has_a_network_for_each_scale(desk, restore):
     (enlarge,) = (t for t in offers.offered(desk.worker._weights) if t.name == "sr")
     assert [network.scale for network in enlarge.networks] == [2, 4]
     assert enlarge.scales == (2, 3, 4) and offers.task_of("sr_x8") == "sr_x8"
+    own = offers.offered({"my-own": desk.worker._weights["sr_x4"]})[-1]
+    assert own.scales[0] == 4  # by which the size of its results is judged
 
 
 def test_own_weights_serve_tasks_by_their_files_names(tmp_path, models, restore):
