@@ -6,6 +6,7 @@ token; nothing here knows what they mean.
 """
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ NEXT: Mapping[Status, frozenset[Status]] = {
 }
 FINAL = frozenset(status for status, after in NEXT.items() if not after)
 
+ENLARGE = "sr"  # the task that has a network for each scale
+_ENLARGES = re.compile("sr_x[234]")
 METHODS = ("network", "prior", "classical")
 SOURCES = ("web", "api", "batch")
 
@@ -143,6 +146,15 @@ class Network:
     license: str
     sha256: str
     scale: int = 1
+
+
+def task_of(network: str) -> str:
+    """Returns the task of a network by its name: of `sr_x2` to `sr_x4` it is `sr`.
+
+    >>> task_of("sr_x4"), task_of("denoise")
+    ('sr', 'denoise')
+    """
+    return ENLARGE if _ENLARGES.fullmatch(network) else network
 
 
 @dataclass(frozen=True)

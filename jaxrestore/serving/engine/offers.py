@@ -1,6 +1,5 @@
 """What can be done to a picture here, by which methods, and why not by others."""
 
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +11,6 @@ from jaxrestore.serving import settings, values
 from jaxrestore.weights import weight_files
 
 SCALES = (2, 3, 4)
-ENLARGE = "sr"
-_ENLARGES = re.compile("sr_x[234]")
 
 # Every option there is, as JSON Schema has it; `x-cells`: for `Image.cells` alone.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -135,7 +132,7 @@ _OFFERS = {
         {"network": _NETWORK, "classical": ("strength",)},
         {"prior": "A fit does not know of pixels that have moved."},
     ),
-    ENLARGE: Offer(
+    values.ENLARGE: Offer(
         "Enlarge",
         "Two to four times as many pixels a side; fine detail is guessed.",
         {
@@ -158,20 +155,12 @@ _OFFERS = {
 }
 
 
-def task_of(network: str) -> str:
-    """Returns the task of a network by its name: of `sr_x2` to `sr_x4` it is `sr`.
-
-    >>> task_of("sr_x4"), task_of("denoise")
-    ('sr', 'denoise')
-    """
-    return ENLARGE if _ENLARGES.fullmatch(network) else network
-
-
 def files(models: Path | None) -> dict[str, Path]:
     """Returns the file of weights of each network, by its name.
 
     Those of the folder `models` come before those that ship; the name of a file is that
-    of its network, of which `task_of` tells the task. Raises as `settings.own_weights`.
+    of its network, of which `values.task_of` tells the task. Raises as
+    `settings.own_weights`.
     """
     found = {name: shipped.path(name) for name in shipped.names()}
     if models is not None:
@@ -188,10 +177,10 @@ def offered(
     """
     cards: dict[str, dict[str, Any]] = {name: {} for name in _OFFERS}
     for name, file in sorted(weights.items()):
-        of_task = cards.setdefault(task_of(name), {})
+        of_task = cards.setdefault(values.task_of(name), {})
         if name not in broken:
             of_task[name] = weight_files.read_card(file)
-    lacking = {task_of(name): _BROKEN for name in broken}
+    lacking = {values.task_of(name): _BROKEN for name in broken}
     return tuple(
         _info(name, of_task, lacking.get(name, _NO_WEIGHTS))
         for name, of_task in cards.items()
@@ -225,12 +214,12 @@ def _info(name, cards, lacking):
     why_not = dict(offer.why_not)
     scales = offer.scales
     if cards:
-        options = {"network": _of_cards(name, [*cards.values()]), **options}
-        if name != ENLARGE:
+        options = {"network": _of_card(next(iter(cards.values()))), **options}
+        if name != values.ENLARGE:
             of_cards = (card["scale"] for card in cards.values())
             scales = tuple(dict.fromkeys((*of_cards, *scales)))
     else:
-        file = f"{ENLARGE}_x{SCALES[0]}" if name == ENLARGE else name
+        file = f"{values.ENLARGE}_x{SCALES[0]}" if name == values.ENLARGE else name
         why_not["network"] = lacking.format(name=file)
         options.pop("network", None)
     asked = {
@@ -270,15 +259,11 @@ def _schema(task, option, options):
     return {**OPTIONS[option], **default, "x-methods": methods}
 
 
-def _of_cards(task, cards):
-    """The options of the networks of a task."""
-    taken = {what for card in cards for what in card["takes"]}
-    own = _NETWORK
-    if task == ENLARGE:
-        own = ("scale", "ensemble")
-    elif "mask" in taken or cards[0]["scale"] > 1:
-        own = ("ensemble",)
-    return (*own, *(("level",) if "level" in taken else ()))
+def _of_card(card):
+    """The options of a network, of a task that has none for them."""
+    plain = card["scale"] == 1 and "mask" not in card["takes"]
+    level = ("level",) if "level" in card["takes"] else ()
+    return (*(_NETWORK if plain else ("ensemble",)), *level)
 
 
 def _own(name, cards):

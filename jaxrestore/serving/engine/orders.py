@@ -97,7 +97,7 @@ class _Options:
 
 def _network(work, picture, hole, options):
     order, name = work.order, work.order.task
-    if name == offers.ENLARGE:
+    if name == values.ENLARGE:
         name = f"{name}_x{offers.checked('scale', options.take('scale'))}"
     network = work.networks.take(name, order.owner, work.check, work.batch)
     work.numbers |= {"model": network.name, "weights": network.sha256}

@@ -5,7 +5,6 @@ import contextlib
 import gc
 import logging
 import os
-import re
 import signal
 import socket
 import threading
@@ -17,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from jaxrestore import errors, tables
+from jaxrestore.serving import values
 from jaxrestore.serving.http import app as apps
 from jaxrestore.serving.http.lifetime import Lifetime
 from jaxrestore.serving.http.protocol import protocol
@@ -28,7 +28,6 @@ _KEEP_ALIVE = 20
 _NOTICE = 1.0  # seconds in which balancers see that it is not ready
 _BACKLOG = 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_SCALED = re.compile("sr(_x[234])?")  # networks that enlarge, each so many times
 
 
 def check(settings: Settings) -> None:
@@ -41,7 +40,7 @@ def check(settings: Settings) -> None:
         for name, file in own_weights(settings.models).items():
             weight_files.check(file)
             card = weight_files.read_card(file)
-            if _SCALED.fullmatch(name):
+            if values.task_of(name) == values.ENLARGE:
                 _check_scale(name, file, card)
     if apps.is_local(settings) or settings.socket or settings.tokens_file:
         return

@@ -474,7 +474,7 @@ def test_enlarging_has_a_network_for_each_scale(desk, restore):
     assert code == "bad_options" and "no network for 'sr_x3'" in detail
     (enlarge,) = (t for t in offers.offered(desk.worker._weights) if t.name == "sr")
     assert [network.scale for network in enlarge.networks] == [2, 4]
-    assert enlarge.scales == (2, 3, 4) and offers.task_of("sr_x8") == "sr_x8"
+    assert enlarge.scales == (2, 3, 4) and values.task_of("sr_x8") == "sr_x8"
     own = offers.offered({"my-own": desk.worker._weights["sr_x4"]})[-1]
     assert own.scales[0] == 4  # by which the size of its results is judged
 
@@ -538,7 +538,7 @@ def test_every_task_says_what_it_takes_and_why_not():
         for option in one.options["properties"].values():
             assert option["title"] and {*option["x-methods"]} <= {*one.methods}
         json.dumps(one.options)
-        assert all(offers.task_of(network.name) == one.name for network in one.networks)
+        assert all(values.task_of(network.name) == one.name for network in one.networks)
         assert all(network.sha256 and network.license for network in one.networks)
         assert ("network" in one.methods) == bool(one.networks)
     assert [one.name for one in tasks if one.needs_mask] == ["inpaint"]
